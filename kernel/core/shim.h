@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The few kernel things that pure code uses, for both worlds: the same files
+ * are built into smemv.ko, the memory server and the unit tests.
+ */
+#ifndef SMEMV_CORE_SHIM_H
+#define SMEMV_CORE_SHIM_H
+
+#ifdef __KERNEL__
+
+#include <linux/types.h>
+#include <linux/string.h>
+#include <linux/crc32c.h>
+#include <asm/byteorder.h>
+
+#define smemv_crc32c(crc, data, len)	crc32c(crc, data, len)
+
+#else
+
+#include <endian.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <linux/types.h>
+#include <isa-l/crc.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+
+#define le16_to_cpu(x)	le16toh(x)
+#define le32_to_cpu(x)	le32toh(x)
+#define le64_to_cpu(x)	le64toh(x)
+#define cpu_to_le16(x)	htole16(x)
+#define cpu_to_le32(x)	htole32(x)
+#define cpu_to_le64(x)	htole64(x)
+
+#define smemv_crc32c(crc, data, len) \
+	crc32_iscsi((unsigned char *)(uintptr_t)(data), (int)(len), crc)
+
+#endif
+
+/* CRC32C as in iSCSI and ext4: starts and ends inverted. */
+static inline u32 smemv_crc32c_page(const void *page)
+{
+	return ~smemv_crc32c(~0u, page, 4096);
+}
+
+#endif

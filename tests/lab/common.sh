@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What the lab's programs on the outside share: paths, messages, locks.
+
+lab_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034 # for those who source this
+tree=$(cd "$lab_dir/../.." && pwd)
+cache=${SMEMV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/smemv}
+lab_kernels=(6.1 6.12 7.2 debug)
+
+say() {
+	echo "lab: $*" >&2
+}
+
+die() {
+	echo "lab: $*" >&2
+	exit 1
+}
+
+known_kernel() {
+	local kernel
+	for kernel in "${lab_kernels[@]}"; do
+		[[ $1 == "$kernel" ]] && return 0
+	done
+	return 1
+}
+
+# The directory of a lab kernel: vmlinuz, release, lib/modules/RELEASE, and build (the kbuild tree).
+kernel_dir() {
+	echo "$cache/kernels/$1"
+}
+
+# with_lock FILE COMMAND...: one at a time, across all labs of this user.
+with_lock() {
+	local file=$1
+	shift
+	mkdir -p "$(dirname "$file")"
+	(
+		flock 9
+		"$@" 9>&-
+	) 9>"$file"
+}
