@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * S-memV's generic netlink interface: what smemv.ko and the smemv command say
+ * to each other. State is per network namespace: a command sees and changes
+ * only objects of the namespace that its socket belongs to.
+ *
+ * Every command needs CAP_NET_ADMIN and CAP_SYS_ADMIN in the initial user
+ * namespace. Every failure carries an extended-ack text that says why, and the
+ * offending attribute where there is one.
+ *
+ * Message tree (M: must be there, O: may be there; all integers host order)
+ *
+ *  SMEMV_CMD_SERVER_ADD      connects, waits for the server's answer
+ *    SMEMV_A_SERVER_NAME     M  string, 1..31 of [A-Za-z0-9._-]
+ *    SMEMV_A_SERVER_ADDR     M  struct sockaddr_in or sockaddr_in6
+ *    SMEMV_A_SERVER_LIMIT    O  u64 bytes to use there at most, 0 (default): all
+ *    SMEMV_A_SERVER_LANES    O  u32 connections, 1..64; default: min(CPUs, 4)
+ *    SMEMV_A_SERVER_TIMEOUT  O  u32 ms, 100..60000, default 4000: a connection
+ *                               on which an answer is due for this long is dead
+ *  SMEMV_CMD_SERVER_DEL
+ *    SMEMV_A_SERVER_NAME     M  EBUSY while pages are there or a swap disk uses it
+ *  SMEMV_CMD_SERVER_DRAIN    EOPNOTSUPP until servers can push
+ *    SMEMV_A_SERVER_NAME     M
+ *  SMEMV_CMD_SERVER_GET      dump, or one by name; replies are SERVER_GET too
+ *    SMEMV_A_SERVER_NAME     O
+ *    -> all SMEMV_A_SERVER_*
+ *
+ *  SMEMV_CMD_SWAP_ADD        reply: SMEMV_CMD_SWAP_GET of the new disk
+ *    SMEMV_A_SWAP_SIZE       M  u64 bytes, multiple of 4096, 1 MiB .. 4 PiB
+ *    SMEMV_A_SWAP_NAME       O  string as above; default: smemvN
+ *    SMEMV_A_SWAP_SERVERS    O  nest of SMEMV_A_SERVER_NAME; default: all there are
+ *    SMEMV_A_SWAP_POLICY     O  u32 enum smemv_policy, default SMEMV_POLICY_ERROR
+ *    SMEMV_A_SWAP_DEADLINE   O  u32 ms, 1000..600000, default 30000
+ *    SMEMV_A_SWAP_QUEUES     O  u32 hardware queues, 1..64; default: min(CPUs, 8)
+ *  SMEMV_CMD_SWAP_SET
+ *    SMEMV_A_SWAP_NAME       M
+ *    SMEMV_A_SWAP_POLICY     O
+ *    SMEMV_A_SWAP_DEADLINE   O
+ *  SMEMV_CMD_SWAP_DEL
+ *    SMEMV_A_SWAP_NAME       M  EBUSY while the disk is open (swapon, mount)
+ *  SMEMV_CMD_SWAP_GET        dump, or one by name
+ *    SMEMV_A_SWAP_NAME       O
+ *    -> all SMEMV_A_SWAP_*
+ *
+ *  Multicast group "events": SMEMV_CMD_EVENT with SMEMV_A_EVENT_*
+ */
+#ifndef _UAPI_SMEMV_H
+#define _UAPI_SMEMV_H
+
+#include <linux/types.h>
+
+#define SMEMV_GENL_NAME		"smemv"
+#define SMEMV_GENL_VERSION	1
+#define SMEMV_GENL_GROUP	"events"
+
+#define SMEMV_NAME_LEN		32	/* with the terminating 0 */
+
+enum smemv_cmd {
+	SMEMV_CMD_UNSPEC,
+	SMEMV_CMD_SERVER_ADD,
+	SMEMV_CMD_SERVER_DEL,
+	SMEMV_CMD_SERVER_DRAIN,
+	SMEMV_CMD_SERVER_GET,
+	SMEMV_CMD_SWAP_ADD,
+	SMEMV_CMD_SWAP_SET,
+	SMEMV_CMD_SWAP_DEL,
+	SMEMV_CMD_SWAP_GET,
+	SMEMV_CMD_EVENT,
+	__SMEMV_CMD_MAX
+};
+#define SMEMV_CMD_MAX	(__SMEMV_CMD_MAX - 1)
+
+enum smemv_server_attr {
+	SMEMV_A_SERVER_UNSPEC,
+	SMEMV_A_SERVER_PAD,
+	SMEMV_A_SERVER_NAME,		/* string */
+	SMEMV_A_SERVER_ADDR,		/* binary, struct sockaddr_in(6) */
+	SMEMV_A_SERVER_LIMIT,		/* u64 bytes, 0: none */
+	SMEMV_A_SERVER_LANES,		/* u32 */
+	SMEMV_A_SERVER_TIMEOUT,		/* u32 ms */
+	SMEMV_A_SERVER_STATE,		/* u32 enum smemv_server_state */
+	SMEMV_A_SERVER_LANES_UP,	/* u32 connections that work now */
+	SMEMV_A_SERVER_ID,		/* binary 16: of the server's present run */
+	SMEMV_A_SERVER_CAPACITY,	/* u64 bytes that the server has */
+	SMEMV_A_SERVER_FREE,		/* u64 bytes that it said are free */
+	SMEMV_A_SERVER_PAGES,		/* u64 pages of this namespace there */
+	SMEMV_A_SERVER_INFLIGHT,	/* u32 requests sent and not answered */
+	SMEMV_A_SERVER_COUNTERS,	/* binary u64[], enum smemv_server_counter */
+	SMEMV_A_SERVER_LOAD_LATENCY,	/* binary u64[SMEMV_LATENCY_BUCKETS] */
+	SMEMV_A_SERVER_STORE_LATENCY,	/* binary u64[SMEMV_LATENCY_BUCKETS] */
+	__SMEMV_A_SERVER_MAX
+};
+#define SMEMV_A_SERVER_MAX	(__SMEMV_A_SERVER_MAX - 1)
+
+enum smemv_server_state {
+	SMEMV_SERVER_CONNECTING,	/* some connection is not up (again) yet */
+	SMEMV_SERVER_UP,
+	SMEMV_SERVER_FULL,		/* up, but it takes no new pages */
+	SMEMV_SERVER_DOWN,		/* no connection works */
+};
+
+enum smemv_swap_attr {
+	SMEMV_A_SWAP_UNSPEC,
+	SMEMV_A_SWAP_PAD,
+	SMEMV_A_SWAP_NAME,		/* string */
+	SMEMV_A_SWAP_SIZE,		/* u64 bytes */
+	SMEMV_A_SWAP_SERVERS,		/* nest of SMEMV_A_SERVER_NAME */
+	SMEMV_A_SWAP_POLICY,		/* u32 enum smemv_policy */
+	SMEMV_A_SWAP_DEADLINE,		/* u32 ms until the policy decides */
+	SMEMV_A_SWAP_QUEUES,		/* u32 */
+	SMEMV_A_SWAP_DEV,		/* string, "/dev/smemvN" */
+	SMEMV_A_SWAP_OPENERS,		/* u32, 0: not in use */
+	SMEMV_A_SWAP_UUID,		/* binary 16, of the space */
+	SMEMV_A_SWAP_EPOCH,		/* u64, of the space */
+	SMEMV_A_SWAP_PAGES,		/* u64 pages on servers, zero pages included */
+	SMEMV_A_SWAP_LOST,		/* u64 pages whose content is lost (reads: EIO) */
+	SMEMV_A_SWAP_WAITING,		/* u32 requests that wait for a server */
+	SMEMV_A_SWAP_WHERE,		/* nest, one for each server with pages: */
+					/*   nest of SERVER_NAME and SERVER_PAGES */
+	SMEMV_A_SWAP_COUNTERS,		/* binary u64[], enum smemv_space_counter */
+	__SMEMV_A_SWAP_MAX
+};
+#define SMEMV_A_SWAP_MAX	(__SMEMV_A_SWAP_MAX - 1)
+
+/* What happens to a request that no server could answer before its deadline */
+enum smemv_policy {
+	SMEMV_POLICY_ERROR,	/* it fails: EIO, ENOSPC */
+	SMEMV_POLICY_SUSPEND,	/* it waits until a server can */
+	__SMEMV_POLICY_END
+};
+
+enum smemv_event_attr {
+	SMEMV_A_EVENT_UNSPEC,
+	SMEMV_A_EVENT_PAD,
+	SMEMV_A_EVENT_TYPE,	/* u32 enum smemv_event */
+	SMEMV_A_EVENT_SERVER,	/* string, where one is concerned */
+	SMEMV_A_EVENT_SPACE,	/* string, name of the swap disk */
+	SMEMV_A_EVENT_PAGE,	/* u64 page index */
+	SMEMV_A_EVENT_COUNT,	/* u64 pages or requests concerned */
+	SMEMV_A_EVENT_TEXT,	/* string, the reason in words */
+	__SMEMV_A_EVENT_MAX
+};
+#define SMEMV_A_EVENT_MAX	(__SMEMV_A_EVENT_MAX - 1)
+
+enum smemv_event {
+	SMEMV_EV_SERVER_ADDED = 1,
+	SMEMV_EV_SERVER_UP,		/* all its connections work */
+	SMEMV_EV_SERVER_DOWN,		/* a connection ended; TEXT says why */
+	SMEMV_EV_SERVER_FULL,
+	SMEMV_EV_SERVER_RESTARTED,	/* it came back without its pages */
+	SMEMV_EV_SERVER_DELETED,
+	SMEMV_EV_SWAP_ADDED,
+	SMEMV_EV_SWAP_DELETED,
+	SMEMV_EV_PAGE_LOST,
+	SMEMV_EV_DEADLINE,		/* a request passed its deadline */
+	SMEMV_EV_FENCED_OUT,		/* another main host owns the space now */
+	SMEMV_EV_SUSPENDED,		/* requests wait for a server */
+	SMEMV_EV_RESUMED,
+	__SMEMV_EV_END
+};
+
+/*
+ * Counters, append only. X(enum suffix, "name", "what it counts").
+ * A reader must accept more or fewer values than it knows.
+ */
+#define SMEMV_SERVER_COUNTERS(X)						\
+	X(STORE_PAGES, "store_pages", "pages stored and acknowledged")		\
+	X(STORE_ZERO, "store_zero", "of these, zero pages (sent as a flag)")	\
+	X(LOAD_PAGES, "load_pages", "pages loaded")				\
+	X(LOAD_ZERO, "load_zero", "of these, zero pages")			\
+	X(INVALIDATE_PAGES, "invalidate_pages", "pages invalidated")		\
+	X(REQUESTS, "requests", "requests answered")				\
+	X(RESENT, "resent", "requests sent again after a fence")		\
+	X(TX_BYTES, "tx_bytes", "bytes sent")					\
+	X(RX_BYTES, "rx_bytes", "bytes received")				\
+	X(CONNECTS, "connects", "connections made")				\
+	X(DISCONNECTS, "disconnects", "connections that ended unasked")		\
+	X(TIMEOUTS, "timeouts", "connections ended because an answer was due")	\
+	X(PROTOCOL_ERRORS, "protocol_errors", "connections ended for a bad frame") \
+	X(NO_SPACE, "no_space", "pages refused because the server was full")	\
+	X(MISSING, "missing", "pages that the server should have had")		\
+	X(BAD_CRC, "bad_crc", "pages that arrived or were kept damaged")	\
+	X(STALE_EPOCH, "stale_epoch", "requests refused: another owner")	\
+	X(RECONCILED, "reconciled", "stale pages removed after a reconnect")	\
+	X(SEND_DIRECT, "send_direct", "requests sent by their submitter")	\
+	X(SEND_QUEUED, "send_queued", "requests sent by the sender worker")
+
+#define SMEMV_SPACE_COUNTERS(X)							\
+	X(STORE_PAGES, "store_pages", "pages written by the front")		\
+	X(LOAD_PAGES, "load_pages", "pages read by the front from servers")	\
+	X(ABSENT_PAGES, "absent_pages", "never-written pages read as zeros")	\
+	X(INVALIDATE_PAGES, "invalidate_pages", "pages given up by the front")	\
+	X(STORE_ERRORS, "store_errors", "pages whose write failed")		\
+	X(LOAD_ERRORS, "load_errors", "pages whose read failed, not lost")	\
+	X(LOST_READS, "lost_reads", "reads of lost pages (EIO)")		\
+	X(REPLACED, "replaced", "pages stored on another server than before")	\
+	X(DEADLINES, "deadlines", "requests that passed their deadline")	\
+	X(SUSPENDS, "suspends", "requests that had to wait for a server")	\
+	X(NO_SPACE, "no_space", "requests that found every server full")	\
+	X(CONFLICTS, "conflicts", "requests that waited for another on the same page")
+
+#define SMEMV_X_ENUM_SERVER(id, name, what)	SMEMV_SC_##id,
+#define SMEMV_X_ENUM_SPACE(id, name, what)	SMEMV_PC_##id,
+enum smemv_server_counter { SMEMV_SERVER_COUNTERS(SMEMV_X_ENUM_SERVER) SMEMV_SC__MAX };
+enum smemv_space_counter { SMEMV_SPACE_COUNTERS(SMEMV_X_ENUM_SPACE) SMEMV_PC__MAX };
+
+/*
+ * Latency histograms: bucket 4 * e + s counts times of
+ * [(4 + s) << e, (5 + s) << e) microseconds / 4, that is four buckets to an
+ * octave from 1 us on; the first also counts shorter, the last longer ones.
+ */
+#define SMEMV_LATENCY_BUCKETS	96
+
+#endif /* _UAPI_SMEMV_H */
