@@ -40,9 +40,17 @@ static bool is_reply(const struct smemv_frame *f)
 	return f->flags & SMEMV_WIRE_F_REPLY;
 }
 
+/* Also of an opcode nobody knows: it is answered BAD_REQUEST, under its number. */
+static const struct op_shape *shape_of(const struct smemv_frame *f)
+{
+	static const struct op_shape unknown;
+
+	return f->opcode < SMEMV_OP__END ? &shapes[f->opcode] : &unknown;
+}
+
 static enum desc_kind desc_kind(const struct smemv_frame *f)
 {
-	const struct op_shape *s = &shapes[f->opcode];
+	const struct op_shape *s = shape_of(f);
 
 	return is_reply(f) ? s->rep_desc : s->req_desc;
 }
@@ -69,8 +77,8 @@ static bool reply_has_body(const struct smemv_frame *f)
 u32 smemv_frame_body_len(const struct smemv_frame *f)
 {
 	if (!is_reply(f))
-		return shapes[f->opcode].req_body;
-	return reply_has_body(f) ? shapes[f->opcode].rep_body : 0;
+		return shape_of(f)->req_body;
+	return reply_has_body(f) ? shape_of(f)->rep_body : 0;
 }
 
 static u32 desc_len(const struct smemv_frame *f)
