@@ -92,6 +92,9 @@ static u32 max_count(const struct smemv_frame *f)
 {
 	if (is_reply(f) && !reply_has_body(f))
 		return 0;
+	/* A store that succeeded for every page has nothing to say about any. */
+	if (is_reply(f) && f->opcode == SMEMV_OP_STORE && !f->status)
+		return 0;
 	switch (desc_kind(f)) {
 	case DESC_NONE:
 		return 0;
@@ -108,13 +111,31 @@ static bool carries_data(const struct smemv_frame *f)
 	return f->opcode == (is_reply(f) ? SMEMV_OP_LOAD : SMEMV_OP_STORE);
 }
 
+static u16 allowed_flags(const struct smemv_frame *f)
+{
+	if (!is_reply(f))
+		return f->opcode == SMEMV_OP_DROP ? SMEMV_WIRE_F_FORCE : 0;
+	if (f->opcode == SMEMV_OP_LIST || f->opcode == SMEMV_OP_SPACES)
+		return SMEMV_WIRE_F_REPLY | SMEMV_WIRE_F_MORE;
+	return SMEMV_WIRE_F_REPLY;
+}
+
+static int check_reply_status(const struct smemv_frame *f)
+{
+	if (f->status >= SMEMV_ST__END)
+		return SMEMV_CODEC_STATUS;
+	/* It refers to page descriptors, which no other reply has. */
+	if (f->status == SMEMV_ST_PARTIAL && desc_kind(f) != DESC_PAGE)
+		return SMEMV_CODEC_STATUS;
+	return SMEMV_CODEC_OK;
+}
+
 static int check_direction(const struct smemv_frame *f)
 {
-	if (f->flags & ~SMEMV_WIRE_F_ALL)
+	if (f->flags & ~allowed_flags(f))
 		return SMEMV_CODEC_FLAGS;
 	if (is_reply(f))
-		return f->status < SMEMV_ST__END ? SMEMV_CODEC_OK
-						 : SMEMV_CODEC_STATUS;
+		return check_reply_status(f);
 	if (f->status)
 		return SMEMV_CODEC_STATUS;
 	return f->free_pages ? SMEMV_CODEC_RESERVED : SMEMV_CODEC_OK;
@@ -199,12 +220,14 @@ static int check_page(const struct smemv_frame *f,
 	return SMEMV_CODEC_OK;
 }
 
-static int check_range(const struct smemv_wire_range *r)
+static int check_range(const struct smemv_frame *f,
+		       const struct smemv_wire_range *r)
 {
+	bool listed = f->opcode == SMEMV_OP_LIST && is_reply(f);
 	u64 first = le64_to_cpu(r->first);
 	u64 count = le32_to_cpu(r->count);
 
-	if (le32_to_cpu(r->flags) & ~SMEMV_PAGE_F_ZERO)
+	if (le32_to_cpu(r->flags) & ~(listed ? SMEMV_PAGE_F_ZERO : 0))
 		return SMEMV_CODEC_PAGE_FLAGS;
 	if (!count || first >= SMEMV_WIRE_MAX_INDEX ||
 	    count > SMEMV_WIRE_MAX_INDEX - first)
@@ -232,7 +255,7 @@ int smemv_frame_check(const struct smemv_frame *f, const void *hdr,
 			err = check_page(f, &p, &data);
 		} else if (kind == DESC_RANGE) {
 			memcpy(&r, desc, sizeof(r));
-			err = check_range(&r);
+			err = check_range(f, &r);
 		}
 	}
 	if (!err && data != f->data_len)
