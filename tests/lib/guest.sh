@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154
+#
+# Real guests: QEMU with KVM, Debian's kernel, and memcheck as the only program. And memcheck as a
+# plain process of the main host, which pages the same way and costs less.
+
+declare -A guest_pids=()
+readonly guest_dir=$LAB_TREE/build/tests/guest
+memcheck=$guest_dir/memcheck
+
+# KVM, with one machine held open for the rest of the boot: see kvm-hold.c.
+kvm_start() {
+	if [[ -e /run/lab/kvm-hold.pid ]]; then
+		return
+	fi
+	modprobe -a ccp kvm-amd || bail "kvm-amd cannot be loaded: no nested guests here"
+	setsid "$guest_dir/kvm-hold" >/run/lab/kvm-hold.log 2>&1 </dev/null &
+	echo $! >/run/lab/kvm-hold.pid
+	wait_until 10 grep -q ready /run/lab/kvm-hold.log ||
+		bail "no virtual machine can be made: $(</run/lab/kvm-hold.log)"
+}
+
+guest_kernel() {
+	local image=$SMEMV_CACHE/kernels/6.1/vmlinux
+	[[ -r $image ]] || bail "the guests' kernel is missing: run tests/lab/kernels 6.1"
+	echo "$image"
+}
+
+# guest_start NAME CGROUP MEMORY MEMCHECK-OPTION... [-- QEMU-OPTION...]
+#
+# The guest's QEMU runs in CGROUP (cgroup_make), whose limits say what may stay on this host.
+guest_start() {
+	local name=$1 group=$2 guest_memory=$3 check=() kernel
+	shift 3
+
+	while (($#)) && [[ $1 != -- ]]; do
+		check+=("$1")
+		shift
+	done
+	if (($#)); then
+		shift
+	fi
+	kvm_start
+	kernel=$(guest_kernel)
+	: >"$(guest_log_file "$name")"
+	cgroup_run "$group" setsid qemu-system-x86_64 -name "$name" -nodefaults -no-user-config \
+		-display none -no-reboot -machine pc -accel kvm -cpu host -smp 1 -m "$guest_memory" \
+		-kernel "$kernel" -initrd "$guest_dir/initramfs.cpio" \
+		-append "console=ttyS0 quiet panic=-1 mitigations=off memcheck=$(IFS=,; echo "${check[*]}")" \
+		-serial "file:$(guest_log_file "$name")" "$@" \
+		>"$scenario_out/guest-$name.qemu" 2>&1 </dev/null &
+	guest_pids[$name]=$!
+	at_exit "guest_stop $name"
+}
+
+guest_pid() {
+	echo "${guest_pids[$1]:?no guest was started as $1}"
+}
+
+guest_log_file() {
+	echo "$scenario_out/guest-$1.log"
+}
+
+guest_log() {
+	tr -d '\r' <"$(guest_log_file "$1")"
+}
+
+# The last verdict or progress line.
+guest_status() {
+	guest_log "$1" | grep -E '^MEMCHECK (filled|progress|PASS|FAIL)' | tail -n 1
+}
+
+# guest_wait NAME SECONDS: prints the guest's verdict; fails unless it is PASS.
+guest_wait() {
+	local verdict
+
+	if ! wait_until "$2" is_gone "$(guest_pid "$1")"; then
+		echo "no verdict after $2 s; last: $(guest_status "$1")"
+		return 1
+	fi
+	verdict=$(guest_log "$1" | grep -E '^MEMCHECK (PASS|FAIL)' | tail -n 1) || true
+	if [[ -z $verdict ]]; then
+		echo "the guest ended without a verdict: $(guest_log "$1" | tail -n 3) $(tail -n 3 "$scenario_out/guest-$1.qemu")"
+		return 1
+	fi
+	echo "$verdict"
+	[[ $verdict == 'MEMCHECK PASS'* ]]
+}
+
+guest_stop() {
+	end_process "${guest_pids[$1]}" TERM 10 || true
+}

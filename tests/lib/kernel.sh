@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# The module and the kernel's messages.
+
+smemv_ko=$LAB_TREE/build/smemv.ko
+
+smemv_is_loaded() {
+	[[ -d /sys/module/smemv ]]
+}
+
+# smemv_load [PARAMETER=VALUE...]
+smemv_load() {
+	[[ -e $smemv_ko ]] || bail "$smemv_ko is missing: was the lab started with -n before a build?"
+	insmod "$smemv_ko" "$@"
+	# Once is enough, also when it is loaded often.
+	if [[ ${smemv_unload_at_exit:-no} == no ]]; then
+		smemv_unload_at_exit=yes
+		at_exit 'smemv_is_loaded && rmmod smemv'
+	fi
+}
+
+smemv_unload() {
+	rmmod smemv
+}
+
+dmesg_marks=0
+
+# What the kernel says from here on is what dmesg_since prints.
+dmesg_mark() {
+	dmesg_marks=$((dmesg_marks + 1))
+	echo "smemv-scenario: mark $$.$dmesg_marks" >/dev/kmsg
+}
+
+dmesg_since() {
+	dmesg | sed "1,/smemv-scenario: mark $$\\.$dmesg_marks\$/d"
+}
+
+# counter_of FILE NAME: the number after NAME in a file of "name value" lines (vmstat, memory.stat).
+counter_of() {
+	awk -v name="$2" '$1 == name { print $2; found = 1 } END { exit !found }' "$1"
+}

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034
+#
+# Test points in TAP. A point that fails does not end the scenario; where nothing after it can be
+# right, use require instead of ok, or "passed || bail REASON" after it.
+
+tap_count=0
+tap_failed=0
+tap_done=no
+tap_status=0
+tap_error_place=''
+tap_passed=yes
+
+diag() {
+	local line
+	while IFS= read -r line; do
+		echo "# $line"
+	done <<<"$*"
+}
+
+pass() {
+	tap_count=$((tap_count + 1))
+	tap_passed=yes
+	echo "ok $tap_count - $1"
+}
+
+# fail DESCRIPTION [DIAGNOSTICS...]
+fail() {
+	local description=$1 line
+	shift
+	tap_count=$((tap_count + 1))
+	tap_failed=$((tap_failed + 1))
+	tap_passed=no
+	echo "not ok $tap_count - $description"
+	for line in "$@"; do
+		diag "$line"
+	done
+	tap_place
+}
+
+# The first caller outside this library.
+tap_place() {
+	local i
+	for ((i = 1; i < ${#BASH_SOURCE[@]}; i++)); do
+		if [[ ${BASH_SOURCE[i]} != "${BASH_SOURCE[0]}" ]]; then
+			diag "at ${BASH_SOURCE[i]##*/} line ${BASH_LINENO[i - 1]}"
+			return
+		fi
+	done
+}
+
+# Whether the point before this passed.
+passed() {
+	[[ $tap_passed == yes ]]
+}
+
+# ok DESCRIPTION COMMAND...: COMMAND succeeds.
+ok() {
+	local description=$1 output status=0
+	shift
+	output=$("$@" 2>&1) || status=$?
+	if ((status == 0)); then
+		pass "$description"
+	else
+		fail "$description" "$* returned $status" "${output:-no output}"
+	fi
+}
+
+# require DESCRIPTION COMMAND...: ok, or the scenario ends here.
+require() {
+	ok "$@"
+	passed || bail "the rest needs this"
+}
+
+# fails DESCRIPTION REGEX COMMAND...: COMMAND fails, and its output says REGEX.
+fails() {
+	local description=$1 regex=$2 output status=0
+	shift 2
+	output=$("$@" 2>&1) || status=$?
+	if ((status != 0 && status < 126)) && [[ $output =~ $regex ]]; then
+		pass "$description"
+	else
+		fail "$description" "$* returned $status" "wanted: failure and /$regex/" "got: ${output:-no output}"
+	fi
+}
+
+# is GOT WANTED DESCRIPTION
+is() {
+	if [[ $1 == "$2" ]]; then
+		pass "$3"
+	else
+		fail "$3" "got:    $1" "wanted: $2"
+	fi
+}
+
+# like GOT REGEX DESCRIPTION
+like() {
+	if [[ $1 =~ $2 ]]; then
+		pass "$3"
+	else
+		fail "$3" "got: $1" "wanted: /$2/"
+	fi
+}
+
+unlike() {
+	if [[ ! $1 =~ $2 ]]; then
+		pass "$3"
+	else
+		fail "$3" "got: $1" "wanted no: /$2/"
+	fi
+}
+
+# compare A OPERATOR B DESCRIPTION, for whole numbers; the operators are those of test: -eq -lt ...
+compare() {
+	if test "$1" "$2" "$3" 2>/dev/null; then
+		pass "$4"
+	else
+		fail "$4" "got: $1 $2 $3, which is not so"
+	fi
+}
+
+# skip REASON DESCRIPTION: a point that this kernel or machine cannot have.
+skip() {
+	tap_count=$((tap_count + 1))
+	echo "ok $tap_count - $2 # SKIP $1"
+}
+
+skip_all() {
+	echo "1..0 # SKIP $1"
+	tap_done=skipped
+	exit 0
+}
+
+bail() {
+	diag "giving up: $*"
+	exit 1
+}
+
+done_testing() {
+	tap_done=yes
+	exit 0
+}
+
+# tap_end STATUS: called by the EXIT trap with what the scenario returned.
+tap_end() {
+	if [[ $tap_done == skipped ]]; then
+		return
+	fi
+	if [[ $tap_done == no ]]; then
+		tap_count=$((tap_count + 1))
+		tap_failed=$((tap_failed + 1))
+		echo "not ok $tap_count - the scenario reached its end"
+		diag "it ended with status $1${tap_error_place:+ at $tap_error_place}"
+	fi
+	echo "1..$tap_count"
+	if ((tap_failed || tap_count == 0)); then
+		tap_status=1
+	fi
+}

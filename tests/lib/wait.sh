@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Bounded waits.
+
+# Milliseconds since boot; not disturbed by the clock being set.
+now_ms() {
+	local uptime
+	read -r uptime _ </proc/uptime
+	echo $((10#${uptime/./} * 10))
+}
+
+# wait_until SECONDS COMMAND...: until COMMAND succeeds; fails when it did not in time.
+wait_until() {
+	local deadline=$(($(now_ms) + $1 * 1000))
+	shift
+
+	until "$@" >/dev/null 2>&1; do
+		if (($(now_ms) >= deadline)); then
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+is_gone() {
+	local state
+	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 0
+	[[ -z $state || $state == Z || $state == X ]]
+}
+
+# end_process PID [SIGNAL [SECONDS]]: signal it and wait for its end; SIGKILL when it takes longer.
+end_process() {
+	local pid=$1 signal=${2:-TERM} seconds=${3:-10}
+
+	kill "-$signal" "$pid" 2>/dev/null || return 0
+	if ! wait_until "$seconds" is_gone "$pid"; then
+		kill -KILL "$pid" 2>/dev/null || true
+		wait_until 5 is_gone "$pid" || true
+		return 1
+	fi
+}
+
+# milliseconds_of COMMAND...: how long it took; its output goes to stderr, its failure counts.
+milliseconds_of() {
+	local start
+	start=$(now_ms)
+	"$@" >&2 || return
+	echo $(($(now_ms) - start))
+}
