@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The commands; each returns the exit status of the program. */
+#ifndef SMEMV_COMMAND_H
+#define SMEMV_COMMAND_H
+
+#include "call.h"
+
+int server_add(struct call *call);
+int server_show(struct call *call);
+int server_del(struct call *call);
+int server_drain(struct call *call);
+
+int swap_add(struct call *call);
+int swap_show(struct call *call);
+int swap_set(struct call *call);
+int swap_del(struct call *call);
+
+int show(struct call *call);
+int monitor(struct call *call);
+
+#endif

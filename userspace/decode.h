@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The module's messages as structures. What a message does not hold is zero;
+ * what it holds beyond what this version knows is ignored.
+ */
+#ifndef SMEMV_DECODE_H
+#define SMEMV_DECODE_H
+
+#include <linux/netlink.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "latency.h"
+#include "parse.h"
+
+#define PAGE_BYTES	4096ull
+
+struct server_info {
+	smemv_name name;
+	struct address address;
+	uint64_t limit_bytes;
+	uint32_t lanes;
+	uint32_t lanes_up;
+	uint32_t timeout_ms;
+	uint32_t state;
+	uint8_t id[16];
+	uint64_t capacity_bytes;
+	uint64_t free_bytes;
+	uint64_t pages;
+	uint32_t inflight;
+	uint64_t counters[SMEMV_SC__MAX];
+	struct latency load;
+	struct latency store;
+};
+
+struct swap_where {
+	smemv_name server;
+	uint64_t pages;
+};
+
+struct swap_info {
+	smemv_name name;
+	char device[64];
+	uint64_t size_bytes;
+	struct name_list servers;
+	uint32_t policy;
+	uint32_t deadline_ms;
+	uint32_t queues;
+	uint32_t openers;
+	uint8_t uuid[16];
+	uint64_t epoch;
+	uint64_t pages;
+	uint64_t lost;
+	uint32_t waiting;
+	struct swap_where *where;
+	size_t n_where;
+	uint64_t counters[SMEMV_PC__MAX];
+};
+
+struct event_info {
+	uint32_t type;
+	char server[SMEMV_NAME_LEN];
+	char space[SMEMV_NAME_LEN];
+	bool has_page;
+	uint64_t page;
+	bool has_count;
+	uint64_t count;
+	char text[256];
+};
+
+/* All return 0 or a negative errno. */
+int decode_server(const struct nlmsghdr *msg, struct server_info *info);
+int decode_swap(const struct nlmsghdr *msg, struct swap_info *info);
+int decode_event(const struct nlmsghdr *msg, struct event_info *info);
+
+void swap_info_free(struct swap_info *info);
+
+const char *server_state_text(uint32_t state);
+const char *event_text(uint32_t type);
+
+#endif

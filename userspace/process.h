@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What of a process, a guest for instance, is local memory and what is swapped. */
+#ifndef SMEMV_PROCESS_H
+#define SMEMV_PROCESS_H
+
+#include "call.h"
+#include "print.h"
+
+#define PROCESSES_MAX	64
+
+struct process_list {
+	int pids[PROCESSES_MAX];
+	int count;
+};
+
+int parse_processes(const char *text, void *list, struct reason *why);
+
+/* A process that ended is left out. */
+void view_processes(struct printer *printer, const char *key, const struct process_list *list);
+
+#endif

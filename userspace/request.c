@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+
+#include "request.h"
+
+static int exchange(struct link *link, uint8_t command, request_put_fn put, const void *put_arg,
+		    link_reply_fn reply, void *reply_arg, struct reason *why)
+{
+	struct nl_msg *request = must(link_request(link, command, NLM_F_ACK));
+
+	if (put(request, put_arg)) {
+		nlmsg_free(request);
+		reason_set(why, "the request is too long: name fewer objects");
+		return -EMSGSIZE;
+	}
+	return link_exchange(link, request, reply, reply_arg, why);
+}
+
+int request_run(struct call *call, uint8_t command, request_put_fn put, const void *put_arg,
+		link_reply_fn reply, void *reply_arg)
+{
+	struct reason why;
+	struct link *link;
+	int err;
+
+	if (link_open(&link, &why))
+		return call_fail(call, "%s", why.text);
+	err = exchange(link, command, put, put_arg, reply, reply_arg, &why);
+	link_close(link);
+	return err ? call_fail(call, "%s", why.text) : EXIT_SUCCESS;
+}
+
+static void print_objects(const struct call *call, const struct snapshot *snapshot,
+			  request_view_fn view)
+{
+	enum print_style text_style = call->subject ? PRINT_DETAIL : PRINT_TABLE;
+	struct printer *printer = printer_new(stdout, call->json ? PRINT_JSON : text_style);
+
+	view(printer, NULL, snapshot, NULL);
+	printer_end(printer, false);
+}
+
+int request_show(struct call *call, request_snapshot_fn take, request_view_fn view)
+{
+	struct snapshot snapshot = { 0 };
+	struct reason why;
+	struct link *link;
+	int err;
+
+	if (call_peek(call) && !parse_subject(call))
+		return EXIT_USAGE;
+	if (parse_end(call))
+		return EXIT_USAGE;
+	if (link_open(&link, &why))
+		return call_fail(call, "%s", why.text);
+	err = take(link, call->subject, &snapshot, &why);
+	link_close(link);
+	if (!err)
+		print_objects(call, &snapshot, view);
+	snapshot_free(&snapshot);
+	return err ? call_fail(call, "%s", why.text) : EXIT_SUCCESS;
+}

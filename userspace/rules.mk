@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The command smemv. Its objects but main are an archive that the unit tests link.
+
+cli_dir     := $(B)/userspace
+cli_sources := $(filter-out userspace/smemv.c,$(wildcard userspace/*.c))
+cli_objects := $(cli_sources:%.c=$(B)/%.o)
+cli_archive := $(cli_dir)/cli.a
+cli_packages := libnl-3.0 libnl-genl-3.0 jansson
+# Asked when something is built, not when make starts: pkg-config may be missing until then.
+cli_cflags   = $(shell pkg-config --cflags $(cli_packages))
+cli_libs     = $(shell pkg-config --libs $(cli_packages)) -lm
+
+$(cli_objects) $(cli_dir)/smemv.o: $(B)/%.o: %.c Makefile userspace/rules.mk
+	@mkdir -p $(@D)
+	$(CC) $(WARNINGS) $(HARDEN) $(CFLAGS) $(cli_cflags) -DSMEMV_VERSION='"$(VERSION)"' \
+		$(DEPFLAGS) -c -o $@ $<
+
+$(cli_archive): $(cli_objects)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(B)/smemv: $(cli_dir)/smemv.o $(cli_archive)
+	$(CC) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(cli_libs)
+
+-include $(cli_objects:.o=.d) $(cli_dir)/smemv.d
+
+# tests/unit/cli_*.c: a NAME_wraps file-level variable names the functions that a test replaces.
+cli_tests := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/cli_*.c))
+cli_netlink_wraps := genl_connect genl_ctrl_resolve nl_send_auto nl_cb_alloc setsockopt
+
+$(cli_tests): $(B)/tests/unit/%: tests/unit/%.c $(cli_archive) Makefile userspace/rules.mk
+	@mkdir -p $(@D)
+	$(CC) $(WARNINGS) $(HARDEN) $(CFLAGS) $(cli_cflags) $(DEPFLAGS) -o $@ $< $(cli_archive) \
+		$(HARDEN_LD) $(addprefix -Wl$(comma)--wrap=,$($*_wraps)) $(LDFLAGS) $(cli_libs) -lcmocka
+
+comma := ,
+unit_tests += $(cli_tests)
+
+-include $(cli_tests:=.d)

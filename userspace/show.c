@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "process.h"
+#include "request.h"
+
+#define WATCH_DEFAULT_S	2.0
+
+struct watch {
+	bool on;
+	double seconds;
+	uint32_t refreshes;	/* 0: until a signal ends it */
+	struct process_list processes;
+};
+
+/* "--watch", "--watch=SECONDS", "--watch SECONDS" */
+static int parse_watch(struct call *call, struct watch *watch)
+{
+	const char *option = call_next(call), *value = strchr(option, '=');
+	struct reason why;
+
+	watch->on = true;
+	if (value)
+		value++;
+	else if (call_peek(call) && isdigit((unsigned char)*call_peek(call)))
+		value = call_next(call);
+	if (value && parse_seconds(value, &watch->seconds, &why))
+		return call_usage(call, "--watch: %s", why.text);
+	return 0;
+}
+
+static bool is_watch(const char *arg)
+{
+	return !strcmp(arg, "--watch") || !strncmp(arg, "--watch=", 8);
+}
+
+static int parse_show(struct call *call, struct watch *watch)
+{
+	struct keyword keywords[] = {
+		{ "count", "N", parse_number, &watch->refreshes, false },
+		{ "pid", "PID[,PID]", parse_processes, &watch->processes, false },
+		{ 0 },
+	};
+	int status = 0;
+
+	while (!status && call_peek(call)) {
+		if (is_watch(call_peek(call)))
+			status = parse_watch(call, watch);
+		else
+			status = parse_keyword(call, keywords);
+	}
+	if (!status && keywords[0].seen && !watch->on)
+		status = call_usage(call, "count needs --watch");
+	return status;
+}
+
+static void view_all(FILE *out, const struct call *call, const struct watch *watch,
+		     const struct snapshot *now, const struct snapshot *before)
+{
+	struct printer *printer = printer_new(out, call->json ? PRINT_JSON : PRINT_TABLE);
+
+	print_group(printer, NULL);
+	view_servers(printer, "servers", now, before);
+	view_swaps(printer, "swaps", now, before);
+	if (watch->processes.count)
+		view_processes(printer, "processes", &watch->processes);
+	print_group_end(printer);
+	printer_end(printer, watch->on);
+}
+
+/* One write for the whole screen, so that it does not flicker. */
+static void refresh(const struct call *call, const struct watch *watch,
+		    const struct snapshot *now, const struct snapshot *before)
+{
+	const time_t seconds = time(NULL);
+	char clock[16], *text;
+	size_t len;
+	FILE *out = must(open_memstream(&text, &len));
+
+	if (!call->json) {
+		strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&seconds));
+		fprintf(out, "%sS-memV at %s, every %g s\n\n",
+			isatty(STDOUT_FILENO) ? "\033[H\033[J" : "", clock, watch->seconds);
+	}
+	view_all(out, call, watch, now, before);
+	if (!call->json && !isatty(STDOUT_FILENO))
+		fputc('\n', out);
+	fclose(out);
+	fwrite(text, 1, len, stdout);
+	fflush(stdout);
+	free(text);
+}
+
+static void block_ends(sigset_t *ends)
+{
+	sigemptyset(ends);
+	sigaddset(ends, SIGINT);
+	sigaddset(ends, SIGTERM);
+	sigprocmask(SIG_BLOCK, ends, NULL);
+}
+
+/* True when a signal asked to end. */
+static bool pause_watch(const sigset_t *ends, double seconds)
+{
+	struct timespec pause = { .tv_sec = (time_t)seconds };
+
+	pause.tv_nsec = (long)((seconds - (double)pause.tv_sec) * 1e9);
+	return sigtimedwait(ends, NULL, &pause) > 0;
+}
+
+static int watch_loop(struct call *call, struct link *link, const struct watch *watch)
+{
+	struct snapshot now = { 0 }, before = { 0 };
+	uint32_t refreshes = 0;
+	struct reason why;
+	sigset_t ends;
+	int err;
+
+	block_ends(&ends);
+	do {
+		memset(&now, 0, sizeof(now));
+		err = snapshot_all(link, &now, &why);
+		if (!err)
+			refresh(call, watch, &now, refreshes ? &before : &now);
+		snapshot_free(&before);
+		before = now;
+	} while (!err && !ferror(stdout) && ++refreshes != watch->refreshes &&
+		 !pause_watch(&ends, watch->seconds));
+	snapshot_free(&before);
+	return err ? call_fail(call, "%s", why.text) : EXIT_SUCCESS;
+}
+
+static int show_once(struct call *call, struct link *link, const struct watch *watch)
+{
+	struct snapshot now = { 0 };
+	struct reason why;
+	int err = snapshot_all(link, &now, &why);
+
+	if (!err)
+		view_all(stdout, call, watch, &now, NULL);
+	snapshot_free(&now);
+	return err ? call_fail(call, "%s", why.text) : EXIT_SUCCESS;
+}
+
+int show(struct call *call)
+{
+	struct watch watch = { .seconds = WATCH_DEFAULT_S };
+	int status = parse_show(call, &watch);
+	struct reason why;
+	struct link *link;
+
+	if (status)
+		return status;
+	if (link_open(&link, &why))
+		return call_fail(call, "%s", why.text);
+	status = watch.on ? watch_loop(call, link, &watch) : show_once(call, link, &watch);
+	link_close(link);
+	return status;
+}

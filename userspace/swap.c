@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <netlink/attr.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "request.h"
+
+#define NODE_WAIT_MS	2000
+#define NODE_POLL_MS	10
+
+enum { SERVERS, NAME, POLICY, DEADLINE, QUEUES, N_OPTIONS };
+
+struct new_swap {
+	uint64_t size_bytes;
+	struct name_list servers;
+	smemv_name name;
+	uint32_t policy;
+	uint32_t deadline_ms;
+	uint32_t queues;
+	struct keyword keywords[N_OPTIONS + 1];
+};
+
+static int put_servers(struct nl_msg *request, const struct name_list *servers)
+{
+	struct nlattr *nest = nla_nest_start(request, NLA_F_NESTED | SMEMV_A_SWAP_SERVERS);
+	size_t i;
+
+	if (!nest)
+		return -1;
+	for (i = 0; i < servers->count; i++)
+		if (nla_put_string(request, SMEMV_A_SERVER_NAME, servers->names[i]))
+			return -1;
+	return nla_nest_end(request, nest);
+}
+
+static int put_new_swap(struct nl_msg *request, const void *arg)
+{
+	const struct new_swap *swap = arg;
+	int err;
+
+	err = nla_put_u64(request, SMEMV_A_SWAP_SIZE, swap->size_bytes);
+	if (swap->keywords[NAME].seen)
+		err |= nla_put_string(request, SMEMV_A_SWAP_NAME, swap->name);
+	if (swap->keywords[SERVERS].seen)
+		err |= put_servers(request, &swap->servers);
+	if (swap->keywords[POLICY].seen)
+		err |= nla_put_u32(request, SMEMV_A_SWAP_POLICY, swap->policy);
+	if (swap->keywords[DEADLINE].seen)
+		err |= nla_put_u32(request, SMEMV_A_SWAP_DEADLINE, swap->deadline_ms);
+	if (swap->keywords[QUEUES].seen)
+		err |= nla_put_u32(request, SMEMV_A_SWAP_QUEUES, swap->queues);
+	return err;
+}
+
+/* devtmpfs or udev makes the node a little after the disk is there. */
+static bool wait_for_node(const char *path)
+{
+	const struct timespec pause = { .tv_nsec = NODE_POLL_MS * 1000000L };
+	int waited_ms;
+
+	for (waited_ms = 0; access(path, F_OK); waited_ms += NODE_POLL_MS) {
+		if (waited_ms >= NODE_WAIT_MS)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+static void print_new(const struct call *call, const struct snapshot *made)
+{
+	struct printer *printer;
+
+	if (!call->json) {
+		puts(made->swaps[0].device);
+		return;
+	}
+	printer = printer_new(stdout, PRINT_JSON);
+	view_swaps(printer, NULL, made, NULL);
+	printer_end(printer, false);
+}
+
+static int create(struct call *call, const struct new_swap *swap)
+{
+	struct snapshot made = { 0 };
+	int status = request_run(call, SMEMV_CMD_SWAP_ADD, put_new_swap, swap,
+				 snapshot_add_swap, &made);
+
+	if (!status && !made.n_swaps)
+		status = call_fail(call, "the module did not say which disk it made");
+	if (!status && !wait_for_node(made.swaps[0].device))
+		fprintf(stderr, "smemv: swap add: the disk was made, but no node %s appeared: is a devtmpfs mounted on /dev?\n",
+			made.swaps[0].device);
+	if (!status)
+		print_new(call, &made);
+	snapshot_free(&made);
+	return status;
+}
+
+int swap_add(struct call *call)
+{
+	struct new_swap swap = {
+		.keywords = {
+			[SERVERS] = { "servers", "NAME[,NAME]", parse_names, &swap.servers, false },
+			[NAME] = { "name", "NAME", parse_name, swap.name, false },
+			[POLICY] = { "policy", "error|suspend", parse_policy, &swap.policy, false },
+			[DEADLINE] = { "deadline", "MS", parse_number, &swap.deadline_ms, false },
+			[QUEUES] = { "queues", "N", parse_number, &swap.queues, false },
+		},
+	};
+	const char *size = parse_required(call, "SIZE");
+	struct reason why;
+	int status;
+
+	if (!size)
+		return EXIT_USAGE;
+	if (parse_size(size, &swap.size_bytes, &why))
+		return call_usage(call, "%s", why.text);
+	status = parse_keywords(call, swap.keywords);
+	if (swap.keywords[NAME].seen)
+		call->subject = swap.name;
+	if (!status)
+		status = create(call, &swap);
+	name_list_free(&swap.servers);
+	return status;
+}
+
+int swap_show(struct call *call)
+{
+	return request_show(call, snapshot_swaps, view_swaps);
+}
+
+enum { SET_POLICY, SET_DEADLINE, N_SETTINGS };
+
+struct settings {
+	const char *name;
+	uint32_t policy;
+	uint32_t deadline_ms;
+	struct keyword keywords[N_SETTINGS + 1];
+};
+
+static int put_settings(struct nl_msg *request, const void *arg)
+{
+	const struct settings *settings = arg;
+	int err;
+
+	err = nla_put_string(request, SMEMV_A_SWAP_NAME, settings->name);
+	if (settings->keywords[SET_POLICY].seen)
+		err |= nla_put_u32(request, SMEMV_A_SWAP_POLICY, settings->policy);
+	if (settings->keywords[SET_DEADLINE].seen)
+		err |= nla_put_u32(request, SMEMV_A_SWAP_DEADLINE, settings->deadline_ms);
+	return err;
+}
+
+int swap_set(struct call *call)
+{
+	struct settings settings = {
+		.keywords = {
+			[SET_POLICY] = { "policy", "error|suspend", parse_policy, &settings.policy, false },
+			[SET_DEADLINE] = { "deadline", "MS", parse_number, &settings.deadline_ms, false },
+		},
+	};
+	int status;
+
+	settings.name = parse_subject(call);
+	if (!settings.name)
+		return EXIT_USAGE;
+	if (!call_peek(call))
+		return call_usage(call, "policy or deadline is missing");
+	status = parse_keywords(call, settings.keywords);
+	if (status)
+		return status;
+	return request_run(call, SMEMV_CMD_SWAP_SET, put_settings, &settings, NULL, NULL);
+}
+
+static int put_name(struct nl_msg *request, const void *name)
+{
+	return nla_put_string(request, SMEMV_A_SWAP_NAME, name);
+}
+
+int swap_del(struct call *call)
+{
+	if (!parse_subject(call) || parse_end(call))
+		return EXIT_USAGE;
+	return request_run(call, SMEMV_CMD_SWAP_DEL, put_name, call->subject, NULL, NULL);
+}
