@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Everything that is built lands in build/; the sources stay clean. The parts bring their own rules
+# (rules.mk); this file holds what they share and the commands that a user types.
+
+VERSION := 0.1.0
+B       := build
+
+all: ## Build the memory server, the CLI, and the module for the running kernel
+
+# What every userspace program of the project is built with. A part adds to these with
+# target-specific variables; CFLAGS, LDFLAGS and DEBUG=1 belong to the user.
+CC       ?= gcc
+CFLAGS   ?= -O2 -g
+WARNINGS := -std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	    -Wformat=2 -Wpointer-arith -Wundef
+HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+HARDEN_LD := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+DEPFLAGS  = -MMD -MP
+
+PREFIX     ?= /usr/local
+DESTDIR    ?=
+sbindir    ?= $(PREFIX)/sbin
+mandir     ?= $(PREFIX)/share/man
+includedir ?= $(PREFIX)/include
+completiondir ?= $(PREFIX)/share/bash-completion/completions
+unitdir    ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,/etc/systemd/system)
+
+-include memserver/rules.mk userspace/rules.mk tests/unit/rules.mk tests/rules.mk
+
+# The module. KDIR is a kernel's build directory, of the running kernel unless told otherwise.
+KDIR    ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build))
+release  = $(shell cat "$(KDIR)/include/config/kernel.release" 2>/dev/null)
+module   = $(B)/ko/$(release)/smemv.ko
+
+.DEFAULT_GOAL := all
+.PHONY: all module memserver cli tools install uninstall check check-long bench demo lint help clean FORCE
+
+all: memserver cli
+	@scripts/build-module --if-possible "$(KDIR)"
+
+module: ## Build smemv.ko for KDIR=... (default: the running kernel) into build/ko/RELEASE/
+	@scripts/build-module "$(KDIR)"
+
+memserver: $(B)/smemv-memserver ## Build the memory server
+
+cli: $(B)/smemv ## Build the command smemv
+
+install: memserver cli ## Install into DESTDIR, below PREFIX (/usr/local); the module too if it was built
+	@VERSION=$(VERSION) B=$(B) PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' sbindir='$(sbindir)' \
+		mandir='$(mandir)' includedir='$(includedir)' unitdir='$(unitdir)' \
+		completiondir='$(completiondir)' module='$(module)' release='$(release)' scripts/install
+
+check: ## Lint, unit tests, protocol tests and the lab scenarios (needs root on Debian; under 40 minutes)
+	@scripts/check
+
+check-long: ## The same with every scenario on every lab kernel (hours)
+	@scripts/check --long
+
+bench: ## Measure beside the peers, see docs/benchmarks.md
+	@scripts/install-deps
+	@scripts/install-deps bench
+	@$(MAKE) --no-print-directory memserver cli
+	@tests/bench/run
+
+demo: ## Boot a main host with two memory servers and run a guest in them, with a table that refreshes
+	@scripts/install-deps build lab
+	@$(MAKE) --no-print-directory memserver cli
+	@tests/demo/run
+
+lint: ## Run the style checks only
+	@prove -e '' tests/lint/*
+
+help: ## Print this text
+	@echo "S-memV $(VERSION): make TARGET [VARIABLE=VALUE...]"
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+clean: ## Remove build/ (downloads and kernels in the cache stay)
+	rm -rf $(B)
