@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One space: a radix tree from page index to page entry.
+ *
+ * A leaf is one frame with the 512 entries of a run, 8 bytes each: frame number
+ * and CRC. Inner nodes have 512 slots of 8 bytes: the number of the frame below
+ * and, in the slot of a leaf, how many of its entries are in use.
+ *
+ * Locking: a run's leaf slot and leaf belong to the run's lock (store.h). Inner
+ * nodes are only added (compare and swap) while the space lives and are freed
+ * with its last reference. epoch and dead are tested by the callers inside a
+ * quiescence section (quiesce.h).
+ */
+#ifndef MEMSERVER_SPACE_H
+#define MEMSERVER_SPACE_H
+
+#include <stdatomic.h>
+
+#include "../kernel/core/codec.h"
+#include "store.h"
+
+struct space {
+	u8 uuid[16];
+	u64 size_pages;
+	u32 seed;			/* spreads the run locks of spaces */
+	unsigned int height;		/* levels of inner nodes */
+	_Atomic u64 root;		/* a slot */
+	_Atomic u64 epoch;
+	atomic_bool dead;		/* dropped: nothing may be applied any more */
+	_Atomic u32 refs;
+	_Alignas(CACHELINE) _Atomic int64_t pages;	/* held, zero pages included */
+	/* under the lock of struct spaces */
+	u32 handles;			/* of all connections */
+	u64 idle_since_ms;
+};
+
+struct space *space_new(const u8 uuid[16], u64 size_pages, u64 epoch);
+void space_get(struct space *sp);
+void space_put(struct store *st, struct store_thread *t, struct space *sp);
+
+/*
+ * space_store() - keep a page
+ * @data: 4096 bytes already verified against @crc, or NULL for a zero page
+ *
+ * Returns SMEMV_ST_OK, NO_SPACE or STOPPING; when it fails, the old content stays.
+ */
+enum smemv_wire_status space_store(struct store *st, struct store_thread *t,
+				   struct space *sp, u64 index,
+				   const void *data, u32 crc);
+
+struct loaded_page {
+	bool zero;
+	u32 crc;
+};
+
+/* Copies the page to @data. Returns SMEMV_ST_OK or MISSING. Never deletes (rule 3). */
+enum smemv_wire_status space_load(struct store *st, struct space *sp, u64 index,
+				  void *data, struct loaded_page *page);
+
+/*
+ * space_forget() - a step of forgetting the pages from *cursor to end
+ *
+ * Works through a bounded number of pages and slots and moves *cursor on; the
+ * caller goes on until *cursor == end. Returns how many pages were forgotten.
+ */
+u64 space_forget(struct store *st, struct store_thread *t, struct space *sp,
+		 u64 *cursor, u64 end);
+
+struct page_range {
+	u64 first;
+	u64 count;
+	bool zero;
+};
+
+/*
+ * space_list() - a step of listing from *cursor on
+ * @ranges: has @count entries, room for @max; the last one may be extended
+ *
+ * Works through a bounded number of pages and slots and moves *cursor on.
+ * Returns the new count; stops early when there is no room for another range.
+ */
+u32 space_list(struct store *st, struct space *sp, u64 *cursor, u64 end,
+	       struct page_range *ranges, u32 count, u32 max);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* All spaces of the server, sorted by UUID, and the sweeping of dropped ones. */
+#ifndef MEMSERVER_SPACES_H
+#define MEMSERVER_SPACES_H
+
+#include <pthread.h>
+
+#include "space.h"
+
+#define SPACES_MAX	65536u
+
+/* A dropped space whose frames are yet to be zeroed and freed. */
+struct sweep {
+	struct sweep *next;
+	struct space *space;	/* with a reference */
+	u64 cursor;
+	u64 pages;		/* that it held when it was dropped */
+	/* Called by the sweeping thread at the end; owns the sweep from then on. */
+	void (*done)(struct sweep *sw);
+};
+
+struct spaces {
+	struct store *store;
+	struct store_thread *sweeper_thread;
+	/* protects the array, and handles and idle_since_ms of each space */
+	pthread_mutex_t lock;
+	struct space **sorted;
+	u32 count;
+	u32 room;
+	/* protects the list of sweeps */
+	pthread_mutex_t sweep_lock;
+	pthread_cond_t sweep_cond;
+	struct sweep *sweeps, **sweeps_tail;
+	bool sweep_stop;
+	pthread_t sweeper;
+};
+
+int spaces_init(struct spaces *s, struct store *st, struct store_thread *sweeper_thread);
+void spaces_stop(struct spaces *s);
+
+struct space_open {
+	u8 uuid[16];
+	u64 size_pages;
+	u64 epoch;
+	bool create;
+};
+
+struct space_opened {
+	struct space *space;	/* with a reference and a handle counted, or NULL */
+	u64 size_pages;
+	u64 epoch;
+	u64 pages;
+	bool created;
+};
+
+/*
+ * Bind a handle. After OK the caller runs qs_synchronize() before it answers: the
+ * epoch may have been raised, and nothing of an older one may be applied later.
+ */
+enum smemv_wire_status spaces_open(struct spaces *s, const struct space_open *req,
+				   struct space_opened *res);
+/* A handle goes: with its rebinding or its connection. */
+void spaces_close(struct spaces *s, struct store_thread *t, struct space *sp);
+
+/*
+ * Take a space out, and mark it dead. The caller runs qs_synchronize(), then
+ * spaces_sweep(). With @epoch the space's must be equal, with @unowned_only no
+ * connection may have it open.
+ */
+enum smemv_wire_status spaces_drop(struct spaces *s, const u8 uuid[16], const u64 *epoch,
+				   bool unowned_only, struct space **dropped);
+/* Hand a dead space over to the sweeping thread. */
+void spaces_sweep(struct spaces *s, struct sweep *sw);
+
+struct space_info {
+	u8 uuid[16];
+	u64 size_pages;
+	u64 epoch;
+	u64 pages;
+	bool owned;
+	u32 idle_s;
+};
+
+u32 spaces_list(struct spaces *s, const u8 after[16], struct space_info *info, u32 max,
+		bool *more);
+u32 spaces_count(struct spaces *s);
+
+/* One space without an owner for at least timeout_ms, taken out and dead; or NULL. */
+struct space *spaces_take_orphan(struct spaces *s, u64 timeout_ms, u64 *idle_ms);
+
+#endif
