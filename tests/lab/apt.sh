@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
-#
-# shellcheck disable=SC2154 # cache: common.sh
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2154
 #
 # apt on other suites than the system's, with lists and state of its own: the system's package
 # database is never touched. The mirror is the one that the system itself uses.

@@ -24,6 +24,7 @@ scenario_out=${LAB_OUT:-$scenario_tmp}
 . "$lib_dir/net.sh"
 . "$lib_dir/memserver.sh"
 . "$lib_dir/cgroup.sh"
+. "$lib_dir/swap.sh"
 . "$lib_dir/guest.sh"
 
 cleanups=()
