@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/utsname.h>
+
+#include "event.h"
+#include "handshake.h"
+#include "lane.h"
+
+#define BODY_MAX	128
+
+struct exchange {
+	struct smemv_frame f;
+	struct {
+		struct smemv_wire_hdr hdr;
+		u8 body[BODY_MAX];
+	} buf;
+};
+
+static int recv_all(struct socket *sock, void *buf, size_t len)
+{
+	struct kvec vec = { .iov_base = buf, .iov_len = len };
+	struct msghdr msg = { .msg_flags = MSG_WAITALL | MSG_NOSIGNAL };
+	int ret = kernel_recvmsg(sock, &msg, &vec, 1, len, msg.msg_flags);
+
+	if (ret < 0)
+		return ret;
+	return ret == len ? 0 : -ECONNRESET;
+}
+
+static int send_all(struct socket *sock, void *buf, size_t len)
+{
+	struct kvec vec = { .iov_base = buf, .iov_len = len };
+	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
+	int ret = kernel_sendmsg(sock, &msg, &vec, 1, len);
+
+	if (ret < 0)
+		return ret;
+	return ret == len ? 0 : -ECONNRESET;
+}
+
+static int io_error(int err, const char **why)
+{
+	if (err == -EAGAIN || err == -ETIMEDOUT) {
+		*why = "the server accepted the connection but did not answer within the timeout; is it smemv-memserver?";
+		return -ETIMEDOUT;
+	}
+	*why = "the server closed the connection before it answered; its log says why";
+	return err;
+}
+
+/* Sends x->f with its body in x->buf, receives the reply into the same. */
+static int exchange(struct socket *sock, struct exchange *x, const char **why)
+{
+	u8 opcode = x->f.opcode;
+	u64 tag = x->f.tag;
+	int err;
+
+	smemv_frame_seal(&x->buf, &x->f);
+	err = send_all(sock, &x->buf, sizeof(x->buf.hdr) + x->f.payload_len);
+	if (!err)
+		err = recv_all(sock, &x->buf.hdr, sizeof(x->buf.hdr));
+	if (err)
+		return io_error(err, why);
+
+	err = smemv_frame_decode(&x->f, &x->buf.hdr);
+	if (err == SMEMV_CODEC_VERSION) {
+		*why = "the server speaks another protocol version; install the same S-memV release on both sides";
+		return -EPROTONOSUPPORT;
+	}
+	if (err || x->f.opcode != opcode || x->f.tag != tag ||
+	    !(x->f.flags & SMEMV_WIRE_F_REPLY) || x->f.payload_len > BODY_MAX) {
+		*why = "what answers there does not speak the S-memV protocol";
+		return -EPROTO;
+	}
+	if (x->f.payload_len)
+		err = recv_all(sock, x->buf.body, x->f.payload_len);
+	if (err)
+		return io_error(err, why);
+	if (smemv_frame_check(&x->f, &x->buf.hdr, x->buf.body)) {
+		*why = "the server's answer arrived damaged";
+		return -EPROTO;
+	}
+	return 0;
+}
+
+static int hello_error(const struct smemv_frame *f, const char **why)
+{
+	switch (f->status) {
+	case SMEMV_ST_OK:
+		return 0;
+	case SMEMV_ST_VERSION:
+		*why = "the server does not speak protocol version 1; install the same S-memV release on both sides";
+		return -EPROTONOSUPPORT;
+	case SMEMV_ST_FEATURES:
+		*why = "the server lacks a feature that this module needs; update the server";
+		return -EPROTONOSUPPORT;
+	case SMEMV_ST_FENCED:
+		*why = "the server knows a newer connection of this client";
+		return -ESTALE;
+	case SMEMV_ST_LIMIT:
+		*why = "the server has as many clients as it allows";
+		return -EUSERS;
+	default:
+		*why = "the server refused the connection; its log says why";
+		return -ECONNREFUSED;
+	}
+}
+
+static void learn(struct smemv_server *server,
+		  const struct smemv_wire_hello_reply *r)
+{
+	bool restarted = server->known &&
+			 memcmp(server->server_id, r->server_id, 16);
+
+	memcpy(server->server_id, r->server_id, 16);
+	server->known = true;
+	server->capacity_pages = le64_to_cpu(r->capacity_pages);
+	server->max_inflight = clamp(le32_to_cpu(r->max_inflight), 1u,
+				     SMEMV_LANE_INFLIGHT);
+	server->max_spaces = min(le32_to_cpu(r->max_spaces),
+				 SMEMV_WIRE_MAX_SPACES);
+	server->max_pages = clamp(le32_to_cpu(r->max_pages), 1u,
+				  (u32)SMEMV_REQ_DESCS);
+	if (restarted) {
+		pr_warn("server %s was restarted: the pages it held are lost\n",
+			server->name);
+		smemv_event_send(server->ns->net, &(struct smemv_event_msg){
+			.type = SMEMV_EV_SERVER_RESTARTED,
+			.server = server->name, .page = SMEMV_NO_PAGE,
+			.count = atomic64_read(&server->pages),
+			.text = "the server was restarted without its pages",
+		});
+	}
+}
+
+int smemv_handshake_hello(struct smemv_lane *lane, struct socket *sock,
+			  const char **why)
+{
+	struct smemv_server *server = lane->server;
+	struct exchange x = { .f = { .opcode = SMEMV_OP_HELLO, .tag = 1 } };
+	struct smemv_wire_hello *hello = (void *)x.buf.body;
+	const struct smemv_wire_hello_reply *reply = (void *)x.buf.body;
+	int err;
+
+	memcpy(hello->client_id, server->client_id, 16);
+	hello->generation = cpu_to_le64(++lane->generation);
+	hello->features = cpu_to_le64(SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_LIST);
+	hello->required = cpu_to_le64(SMEMV_FEAT_LIST);
+	hello->lane = cpu_to_le32(lane->nr);
+	hello->max_pages = cpu_to_le32(SMEMV_REQ_DESCS);
+	strscpy(hello->name, init_utsname()->nodename, sizeof(hello->name));
+
+	err = exchange(sock, &x, why);
+	if (!err)
+		err = hello_error(&x.f, why);
+	if (err)
+		return err;
+	lane->page_crc = le64_to_cpu(reply->features) & SMEMV_FEAT_PAGE_CRC;
+	WRITE_ONCE(server->free_pages, x.f.free_pages);
+	learn(server, reply);
+	return 0;
+}
+
+void smemv_handshake_open_body(struct smemv_wire_open *body,
+			       const struct smemv_bind *bind)
+{
+	memset(body, 0, sizeof(*body));
+	memcpy(body->uuid, bind->uuid, 16);
+	body->size_pages = cpu_to_le64(bind->size_pages);
+	body->epoch = cpu_to_le64(bind->epoch);
+	body->flags = cpu_to_le32(SMEMV_OPEN_F_CREATE);
+}
+
+int smemv_handshake_open_error(unsigned int status, const char **why)
+{
+	switch (status) {
+	case SMEMV_ST_OK:
+		return 0;
+	case SMEMV_ST_STALE_EPOCH:
+		*why = "another main host owns this space now";
+		return -ESTALE;
+	case SMEMV_ST_LIMIT:
+		*why = "the server has as many spaces as it allows";
+		return -ENOSPC;
+	case SMEMV_ST_SIZE:
+		*why = "the server has this space with another size";
+		return -EINVAL;
+	case SMEMV_ST_STOPPING:
+		*why = "the server is being stopped";
+		return -ESHUTDOWN;
+	default:
+		*why = "the server refused to open the space; its log says why";
+		return -EREMOTEIO;
+	}
+}
+
+int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
+			 struct smemv_bind *bind, const char **why)
+{
+	struct exchange x = {
+		.f = {
+			.opcode = SMEMV_OP_OPEN,
+			.tag = 2,
+			.space = bind->handle,
+		},
+	};
+	int err;
+
+	smemv_handshake_open_body((void *)x.buf.body, bind);
+	err = exchange(sock, &x, why);
+	if (err)
+		return err;
+	err = smemv_handshake_open_error(x.f.status, why);
+	if (err == -ESTALE) {
+		bind->fenced_out(bind);
+		return 0;	/* the lane is good for other spaces */
+	}
+	return err;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The first frames of a connection, exchanged one by one before requests may
+ * travel: HELLO, which fences older connections (rule 2), and OPEN of each
+ * space. Every step ends within the server's timeout.
+ */
+#ifndef SMEMV_HANDSHAKE_H
+#define SMEMV_HANDSHAKE_H
+
+struct smemv_bind;
+struct smemv_lane;
+struct smemv_wire_open;
+struct socket;
+
+/*
+ * Both return 0 or an errno with *why set to a static text for people.
+ * smemv_handshake_hello() fills in what the server said of itself.
+ */
+int smemv_handshake_hello(struct smemv_lane *lane, struct socket *sock,
+			  const char **why);
+int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
+			 struct smemv_bind *bind, const char **why);
+
+/* Fills in an OPEN request's body; also for spaces added later. */
+void smemv_handshake_open_body(struct smemv_wire_open *body,
+			       const struct smemv_bind *bind);
+
+/* Errno and text of an OPEN's status. */
+int smemv_handshake_open_error(unsigned int status, const char **why);
+
+#endif

@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How one store or load runs: it owns its pages, sends one request after
+ * another until each page is stored, loaded or failed, and lets them go.
+ *
+ *   submit -> (wait for pages) -> plan -> send -> reply -> plan ... -> done
+ *                                  |                        ^
+ *                                  +-> park (no server) ----+
+ *
+ * Nothing is allocated on the way: a request that would need two servers sends
+ * to one after the other. What each failure does to a page:
+ *
+ *   store, connection lost      outcome unknown: the content is still here and
+ *                               is stored again, where it was sent before only
+ *                               after the fence (rule 2), or elsewhere; then
+ *                               the first server is reconciled
+ *   store, given up             entry FAILED: later reads fail, never old data
+ *   load, connection lost       loaded again; the server keeps it (rule 3)
+ *   load, server has not got it entry LOST: EIO, counted, logged
+ */
+#include <linux/highmem.h>
+
+#include "compat/net.h"
+#include "core/place.h"
+#include "event.h"
+#include "io.h"
+#include "trace.h"
+#include "xmit.h"
+
+#define MAX_RETRIES	3
+
+static u64 index_of(const struct smemv_io *io, u32 i)
+{
+	return (io->run_nr << SMEMV_RUN_SHIFT) + io->slot[i];
+}
+
+static u16 where(const struct smemv_io *io, u32 i)
+{
+	return smemv_map_where(io->run, io->slot[i]);
+}
+
+static u64 set_bit_of(u16 target)
+{
+	return 1ULL << (target - SMEMV_WHERE_SET);
+}
+
+/* The server of a set; a set has one member until pages are mirrored. */
+static struct smemv_bind *bind_of(const struct smemv_io *io, u16 target)
+{
+	return io->space->map.set[target - SMEMV_WHERE_SET].member[0];
+}
+
+static struct smemv_lane *lane_of(const struct smemv_io *io, u16 target)
+{
+	return smemv_server_lane(bind_of(io, target)->server, io->run_nr);
+}
+
+static bool reachable(const struct smemv_io *io, u16 target)
+{
+	return smemv_lane_is_up(lane_of(io, target));
+}
+
+static void finish_page(struct smemv_io *io, u32 i, int err)
+{
+	io->err[i] = err;
+	io->todo &= ~BIT(i);
+}
+
+/* Loads that need no server. */
+static void load_locally(struct smemv_io *io, u32 i)
+{
+	u16 at = where(io, i);
+
+	if (at == SMEMV_WHERE_ABSENT || test_bit(io->slot[i], io->run->given_up)) {
+		clear_highpage(io->page[i]);
+		smemv_space_count(io->space, ABSENT_PAGES, 1);
+		finish_page(io, i, 0);
+	} else if (at < SMEMV_WHERE_SET) {
+		smemv_space_count(io->space, LOST_READS, 1);
+		finish_page(io, i, -EIO);
+	}
+}
+
+static void lose_page(struct smemv_io *io, u32 i)
+{
+	struct smemv_space *space = io->space;
+	struct smemv_server *server = bind_of(io, where(io, i))->server;
+
+	smemv_map_set(&space->map, io->run, io->slot[i], SMEMV_WHERE_LOST);
+	smemv_space_count(space, LOST_READS, 1);
+	smemv_server_count(server, MISSING, 1);
+	pr_err_ratelimited("%s: page %llu is lost: server %s does not have it any more\n",
+			   space->name, index_of(io, i), server->name);
+	smemv_event_send(space->ns->net, &(struct smemv_event_msg){
+		.type = SMEMV_EV_PAGE_LOST, .server = server->name,
+		.space = space->name, .page = index_of(io, i),
+		.text = "the server does not have it any more",
+	});
+	finish_page(io, i, -EIO);
+}
+
+static void fail_pages(struct smemv_io *io, int err)
+{
+	struct smemv_space *space = io->space;
+	unsigned long todo = io->todo;
+	u32 i;
+
+	for_each_set_bit(i, &todo, SMEMV_IO_PAGES) {
+		u16 old = where(io, i);
+
+		if (io->op == SMEMV_OP_STORE) {
+			if (old >= SMEMV_WHERE_SET)
+				io->open_sets |= set_bit_of(old);
+			smemv_map_set(&space->map, io->run, io->slot[i],
+				      SMEMV_WHERE_FAILED);
+			smemv_space_count(space, STORE_ERRORS, 1);
+		} else {
+			smemv_space_count(space, LOAD_ERRORS, 1);
+		}
+		finish_page(io, i, err);
+	}
+}
+
+/* Servers that may hold a copy which the map does not attribute to them. */
+static void reconcile_open_sets(struct smemv_io *io)
+{
+	unsigned int set;
+	u32 i;
+
+	for (set = 0; set < io->space->map.nr_sets; set++) {
+		if (!(io->open_sets & BIT_ULL(set)))
+			continue;
+		for (i = 0; i < io->nr; i++) {
+			if (where(io, i) != SMEMV_WHERE_SET + set) {
+				smemv_reconcile(io->space, set);
+				break;
+			}
+		}
+	}
+}
+
+static void finish(struct smemv_io *io)
+{
+	if (io->open_sets)
+		reconcile_open_sets(io);
+	if (io->suspended)
+		smemv_event_send(io->space->ns->net, &(struct smemv_event_msg){
+			.type = SMEMV_EV_RESUMED, .space = io->space->name,
+			.page = index_of(io, 0), .count = io->nr,
+		});
+	smemv_io_disown(io);
+	trace_smemv_io_done(io);
+	io->done(io);
+}
+
+/* Room for new pages of this io at each set, 0 where it cannot be used. */
+static u64 room_at(const struct smemv_io *io, u16 target)
+{
+	if (io->refused & set_bit_of(target) || !reachable(io, target))
+		return 0;
+	return smemv_server_room(bind_of(io, target)->server);
+}
+
+static u16 choose_home(struct smemv_io *io)
+{
+	u32 random[2], set, n = io->space->map.nr_sets;
+	u64 room[SMEMV_MAX_SETS];
+
+	for (set = 0; set < n; set++)
+		room[set] = room_at(io, SMEMV_WHERE_SET + set);
+	random[0] = smemv_compat_random_below(U32_MAX);
+	random[1] = smemv_compat_random_below(U32_MAX);
+	set = smemv_place(room, n, random);
+	if (set == SMEMV_PLACE_NONE)
+		return 0;
+	WRITE_ONCE(io->run->home, SMEMV_WHERE_SET + set);
+	return SMEMV_WHERE_SET + set;
+}
+
+/* Neighbours stay together: the run's home as long as it has room. */
+static u16 place(struct smemv_io *io)
+{
+	u16 home = READ_ONCE(io->run->home);
+
+	return home && room_at(io, home) ? home : choose_home(io);
+}
+
+/* Where a page is to be stored: an overwrite stays where the page is. */
+static u16 store_target(struct smemv_io *io, u32 i, u16 *placed)
+{
+	u16 at = where(io, i);
+
+	if (at >= SMEMV_WHERE_SET && !(io->refused & set_bit_of(at)) &&
+	    reachable(io, at))
+		return at;
+	if (!*placed)
+		*placed = place(io);
+	return *placed;
+}
+
+static bool any_unreachable(const struct smemv_io *io)
+{
+	u32 set;
+
+	for (set = 0; set < io->space->map.nr_sets; set++)
+		if (!reachable(io, SMEMV_WHERE_SET + set))
+			return true;
+	return false;
+}
+
+/* No server takes the pages. Wait (-EAGAIN) or give up? */
+static int no_target(struct smemv_io *io)
+{
+	io->refused = 0;
+	if (any_unreachable(io))
+		return -EAGAIN;
+	smemv_space_count(io->space, NO_SPACE, 1);
+	return READ_ONCE(io->space->policy) == SMEMV_POLICY_SUSPEND ? -EAGAIN :
+								      -ENOSPC;
+}
+
+/*
+ * Chooses the next request: pages that go to, or come from, one set. 0, or
+ * -EAGAIN: nothing can be sent now, or another errno: give the rest up.
+ */
+static int plan(struct smemv_io *io)
+{
+	unsigned long todo = io->todo;
+	u16 placed = 0;
+	u32 i;
+
+	if (READ_ONCE(io->space->fenced))
+		return -ESTALE;
+	io->target = 0;
+	io->batch = 0;
+	for_each_set_bit(i, &todo, SMEMV_IO_PAGES) {
+		u16 target = io->op == SMEMV_OP_STORE ?
+			     store_target(io, i, &placed) : where(io, i);
+
+		if (!target)
+			return no_target(io);
+		if (!io->target)
+			io->target = target;
+		if (target == io->target)
+			io->batch |= BIT(i);
+		if (hweight32(io->batch) == bind_of(io, io->target)->server->max_pages)
+			break;
+	}
+	return reachable(io, io->target) ? 0 : -EAGAIN;
+}
+
+static void describe_store(struct smemv_wire_page *desc, struct page *page)
+{
+	const void *data = kmap_local_page(page);
+
+	if (!memchr_inv(data, 0, PAGE_SIZE))
+		desc->flags = cpu_to_le16(SMEMV_PAGE_F_ZERO);
+	else
+		desc->crc = cpu_to_le32(smemv_crc32c_page(data));
+	kunmap_local(data);
+}
+
+static void replied(struct smemv_req *req);
+
+static void build(struct smemv_io *io)
+{
+	struct smemv_req *req = &io->req;
+	unsigned long batch = io->batch;
+	u32 i;
+
+	req->done = replied;
+	req->opcode = io->op;
+	req->handle = bind_of(io, io->target)->handle;
+	req->deadline = max(io->start, jiffies) +
+			msecs_to_jiffies(READ_ONCE(io->space->deadline_ms));
+	req->nr = 0;
+	for_each_set_bit(i, &batch, SMEMV_IO_PAGES) {
+		struct smemv_wire_page *desc = &req->frame.page[req->nr];
+
+		memset(desc, 0, sizeof(*desc));
+		desc->index = cpu_to_le64(index_of(io, i));
+		if (io->op == SMEMV_OP_STORE)
+			describe_store(desc, io->page[i]);
+		req->page[req->nr] = io->page[i];
+		io->batch_page[req->nr++] = i;
+	}
+}
+
+static bool past_deadline(const struct smemv_io *io)
+{
+	u32 ms = READ_ONCE(io->space->deadline_ms);
+
+	return time_after(jiffies, io->start + msecs_to_jiffies(ms));
+}
+
+static void report_deadline(struct smemv_io *io, u32 type)
+{
+	struct smemv_space *space = io->space;
+
+	pr_warn_ratelimited("%s: %s of page %llu %s: no server could be reached within %u ms\n",
+			    space->name, smemv_op_name(io->op),
+			    index_of(io, __ffs(io->todo)),
+			    type == SMEMV_EV_DEADLINE ? "failed" : "waits",
+			    space->deadline_ms);
+	smemv_event_send(space->ns->net, &(struct smemv_event_msg){
+		.type = type, .space = space->name,
+		.page = index_of(io, __ffs(io->todo)),
+		.count = hweight32(io->todo),
+		.text = "no server could be reached in time",
+	});
+}
+
+/* The deadline decides by policy. True: it failed, do not wait any longer. */
+static bool give_up(struct smemv_io *io)
+{
+	struct smemv_space *space = io->space;
+
+	if (READ_ONCE(space->closing))
+		return true;
+	if (!past_deadline(io))
+		return false;
+	if (READ_ONCE(space->policy) == SMEMV_POLICY_ERROR) {
+		smemv_space_count(space, DEADLINES, 1);
+		report_deadline(io, SMEMV_EV_DEADLINE);
+		return true;
+	}
+	if (!io->suspended) {
+		io->suspended = true;
+		smemv_space_count(space, SUSPENDS, 1);
+		report_deadline(io, SMEMV_EV_SUSPENDED);
+	}
+	return false;
+}
+
+void smemv_io_no_run(struct smemv_io *io)
+{
+	u32 i;
+
+	if (io->op == SMEMV_OP_STORE && !give_up(io))
+		return smemv_io_park(io);
+	for (i = 0; i < io->nr; i++) {
+		if (io->op == SMEMV_OP_LOAD) {
+			clear_highpage(io->page[i]);
+			smemv_space_count(io->space, ABSENT_PAGES, 1);
+			io->err[i] = 0;
+		} else {
+			smemv_space_count(io->space, STORE_ERRORS, 1);
+			io->err[i] = -ENOMEM;
+		}
+	}
+	io->done(io);
+}
+
+void smemv_io_advance(struct smemv_io *io, bool direct)
+{
+	unsigned long todo = io->todo;
+	u32 i;
+
+	if (io->op == SMEMV_OP_LOAD)
+		for_each_set_bit(i, &todo, SMEMV_IO_PAGES)
+			load_locally(io, i);
+	while (io->todo) {
+		int err = plan(io);
+
+		if (!err) {
+			build(io);
+			if (!smemv_xmit(lane_of(io, io->target), &io->req, direct))
+				return;	/* replied() goes on, or went on */
+			continue;	/* the lane went down: plan again */
+		}
+		if (err == -EAGAIN && !give_up(io)) {
+			smemv_io_park(io);
+			return;
+		}
+		fail_pages(io, err == -EAGAIN ? -ETIMEDOUT : err);
+	}
+	finish(io);
+}
+
+static void page_stored(struct smemv_io *io, u32 i)
+{
+	struct smemv_server *server = bind_of(io, io->target)->server;
+	u16 old = where(io, i);
+
+	if (old >= SMEMV_WHERE_SET && old != io->target) {
+		io->open_sets |= set_bit_of(old);
+		smemv_space_count(io->space, REPLACED, 1);
+	}
+	smemv_map_set(&io->space->map, io->run, io->slot[i], io->target);
+	smemv_space_count(io->space, STORE_PAGES, 1);
+	smemv_server_count(server, STORE_PAGES, 1);
+	finish_page(io, i, 0);
+}
+
+static void page_loaded(struct smemv_io *io, u32 i)
+{
+	smemv_space_count(io->space, LOAD_PAGES, 1);
+	smemv_server_count(bind_of(io, io->target)->server, LOAD_PAGES, 1);
+	finish_page(io, i, 0);
+}
+
+static void fenced_out(struct smemv_io *io)
+{
+	struct smemv_bind *bind = bind_of(io, io->target);
+
+	smemv_server_count(bind->server, STALE_EPOCH, 1);
+	bind->fenced_out(bind);
+}
+
+/* A page that did not get through; what is still todo is planned again. */
+static void page_refused(struct smemv_io *io, u32 i, unsigned int status)
+{
+	struct smemv_server *server = bind_of(io, io->target)->server;
+
+	switch (status) {
+	case SMEMV_ST_NO_SPACE:
+	case SMEMV_ST_STOPPING:
+		smemv_server_count(server, NO_SPACE, 1);
+		io->refused |= set_bit_of(io->target);
+		return;
+	case SMEMV_ST_MISSING:
+		if (io->op == SMEMV_OP_LOAD)
+			return lose_page(io, i);
+		break;
+	case SMEMV_ST_STALE_EPOCH:
+		return fenced_out(io);
+	case SMEMV_ST_NO_SUCH_SPACE:
+		smemv_lane_break(lane_of(io, io->target),
+				 "the server does not know the space any more (was it dropped there?)");
+		break;
+	case SMEMV_ST_BAD_CRC:
+		smemv_server_count(server, BAD_CRC, 1);
+		break;
+	}
+	if (io->retries++ < MAX_RETRIES)
+		return;
+	pr_err_ratelimited("%s: %s of page %llu failed: server %s: %s\n",
+			   io->space->name, smemv_op_name(io->op),
+			   index_of(io, i), server->name,
+			   smemv_status_name(status));
+	if (io->op == SMEMV_OP_STORE) {
+		smemv_map_set(&io->space->map, io->run, io->slot[i],
+			      SMEMV_WHERE_FAILED);
+		io->open_sets |= set_bit_of(io->target);
+		smemv_space_count(io->space, STORE_ERRORS, 1);
+	} else {
+		smemv_space_count(io->space, LOAD_ERRORS, 1);
+	}
+	finish_page(io, i, -EIO);
+}
+
+static void replied(struct smemv_req *req)
+{
+	struct smemv_io *io = container_of(req, struct smemv_io, req);
+	u32 i;
+
+	if (req->err) {
+		if (req->on_wire) {
+			smemv_server_count(bind_of(io, io->target)->server,
+					   RESENT, 1);
+			if (io->op == SMEMV_OP_STORE)
+				io->open_sets |= set_bit_of(io->target);
+		}
+	} else {
+		for (i = 0; i < req->nr; i++) {
+			u32 page = io->batch_page[i];
+
+			if (req->result[i] != SMEMV_ST_OK)
+				page_refused(io, page, req->result[i]);
+			else if (io->op == SMEMV_OP_STORE)
+				page_stored(io, page);
+			else
+				page_loaded(io, page);
+		}
+	}
+	smemv_io_advance(io, false);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Inside of space: what its files share. */
+#ifndef SMEMV_IO_H
+#define SMEMV_IO_H
+
+#include "space.h"
+
+/* Ownership of pages, see struct smemv_run.busy. */
+bool smemv_io_own(struct smemv_io *io);		/* false: it waits, parked later */
+void smemv_io_disown(struct smemv_io *io);
+void smemv_run_wake(struct smemv_space *space, struct smemv_run *run);
+
+/* Waits on space->parked; tried again every 200 ms and when a lane goes up. */
+void smemv_io_park(struct smemv_io *io);
+void smemv_park_work(struct work_struct *work);
+
+/* From the start, or from the park. */
+void smemv_io_start(struct smemv_io *io);
+
+/* No memory for the map (store), or nothing was ever stored there (load). */
+void smemv_io_no_run(struct smemv_io *io);
+
+/* Carries on with an io that owns its pages; it may be gone afterwards. */
+void smemv_io_advance(struct smemv_io *io, bool direct);
+
+/* The server's pages may differ from the map: compare when it can be reached. */
+void smemv_reconcile(struct smemv_space *space, u32 bind);
+
+int smemv_reconcile_init(struct smemv_space *space);
+void smemv_reconcile_uninit(struct smemv_space *space);
+void smemv_reconcile_lane_up(struct smemv_space *space, u32 bind);
+
+/* Have the run's given-up pages invalidated. Any context but hard interrupt. */
+void smemv_forget_run(struct smemv_space *space, struct smemv_run *run);
+
+/**
+ * smemv_invalidate_owned() - make one server forget pages of a run
+ * @bind: the space at the server
+ * @run: the run
+ * @pages: which; the caller owns them
+ * @req: scratch
+ *
+ * Waits for the answers, which the lane's deadlines bound. 0, or an errno: the
+ * server may still hold them.
+ */
+int smemv_invalidate_owned(struct smemv_bind *bind, struct smemv_run *run,
+			   const unsigned long *pages, struct smemv_req *req);
+
+/* Lets go of pages owned without an io, and wakes who waits for them. */
+void smemv_run_disown(struct smemv_space *space, struct smemv_run *run,
+		      const unsigned long *pages);
+
+int smemv_forget_init(struct smemv_space *space);
+void smemv_forget_uninit(struct smemv_space *space);
+
+#endif

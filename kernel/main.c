@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* smemv.ko: the module's beginning and end, and its state per namespace. */
+#include <linux/module.h>
+#include <linux/workqueue.h>
+#include <net/netns/generic.h>
+
+#include "netlink.h"
+#include "ns.h"
+#include "swapdisk.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+struct workqueue_struct *smemv_wq;
+
+static unsigned int ns_id;
+
+struct smemv_ns *smemv_ns(struct net *net)
+{
+	return net_generic(net, ns_id);
+}
+
+static int __net_init ns_init(struct net *net)
+{
+	struct smemv_ns *ns = smemv_ns(net);
+
+	ns->net = net;
+	mutex_init(&ns->lock);
+	INIT_LIST_HEAD(&ns->servers);
+	INIT_LIST_HEAD(&ns->disks);
+	return 0;
+}
+
+/* An open disk holds the namespace and the module: here none is open. */
+static void __net_exit ns_exit(struct net *net)
+{
+	struct smemv_ns *ns = smemv_ns(net);
+	struct smemv_swapdisk *d, *next_disk;
+	struct smemv_server *server, *next_server;
+	const char *why;
+
+	mutex_lock(&ns->lock);
+	ns->dying = true;
+	list_for_each_entry_safe(d, next_disk, &ns->disks, link)
+		WARN_ON(smemv_swapdisk_del(d, &why));
+	list_for_each_entry_safe(server, next_server, &ns->servers, link)
+		WARN_ON(smemv_server_del(server, &why));
+	mutex_unlock(&ns->lock);
+}
+
+static struct pernet_operations ns_ops = {
+	.init = ns_init,
+	.exit = ns_exit,
+	.id = &ns_id,
+	.size = sizeof(struct smemv_ns),
+};
+
+static int __init smemv_init(void)
+{
+	int err;
+
+	smemv_wq = alloc_workqueue("smemv", WQ_UNBOUND | WQ_MEM_RECLAIM |
+				   WQ_HIGHPRI, 0);
+	if (!smemv_wq)
+		return -ENOMEM;
+	err = smemv_map_module_init();
+	if (err)
+		goto destroy_wq;
+	err = register_pernet_device(&ns_ops);
+	if (err)
+		goto exit_map;
+	err = smemv_netlink_init();
+	if (err)
+		goto unregister_ns;
+	pr_info("loaded, wire protocol %u, default port %u\n",
+		SMEMV_WIRE_VERSION, SMEMV_WIRE_PORT);
+	return 0;
+
+unregister_ns:
+	unregister_pernet_device(&ns_ops);
+exit_map:
+	smemv_map_module_exit();
+destroy_wq:
+	destroy_workqueue(smemv_wq);
+	return err;
+}
+
+static void __exit smemv_exit(void)
+{
+	smemv_netlink_uninit();
+	unregister_pernet_device(&ns_ops);
+	smemv_map_module_exit();
+	destroy_workqueue(smemv_wq);
+}
+
+module_init(smemv_init);
+module_exit(smemv_exit);
+
+MODULE_AUTHOR("The S-memV developers");
+MODULE_DESCRIPTION("Virtual machine memory on memory servers");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");
+MODULE_ALIAS_GENL_FAMILY("smemv");

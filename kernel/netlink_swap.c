@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/slab.h>
+
+#include "netlink.h"
+#include "swapdisk.h"
+
+static struct netlink_range_validation deadline_range = {
+	.min = SMEMV_DEADLINE_MIN_MS, .max = SMEMV_DEADLINE_MAX_MS,
+};
+
+static struct netlink_range_validation queues_range = {
+	.min = 1, .max = SMEMV_SWAP_QUEUES_MAX,
+};
+
+const struct nla_policy smemv_nl_swap_policy[SMEMV_A_SWAP_MAX + 1] = {
+	[SMEMV_A_SWAP_NAME] = { .type = NLA_NUL_STRING,
+				.len = SMEMV_NAME_LEN - 1 },
+	[SMEMV_A_SWAP_SIZE] = { .type = NLA_U64 },
+	[SMEMV_A_SWAP_SERVERS] = { .type = NLA_NESTED },
+	[SMEMV_A_SWAP_POLICY] = NLA_POLICY_MAX(NLA_U32, __SMEMV_POLICY_END - 1),
+	[SMEMV_A_SWAP_DEADLINE] = NLA_POLICY_FULL_RANGE(NLA_U32,
+							&deadline_range),
+	[SMEMV_A_SWAP_QUEUES] = NLA_POLICY_FULL_RANGE(NLA_U32, &queues_range),
+};
+
+static int put_u64(struct sk_buff *skb, int attr, u64 value)
+{
+	return nla_put_u64_64bit(skb, attr, value, SMEMV_A_SWAP_PAD);
+}
+
+static int put_servers(struct sk_buff *skb, const struct smemv_space *space)
+{
+	struct nlattr *nest = nla_nest_start(skb, SMEMV_A_SWAP_SERVERS);
+	u32 i;
+
+	if (!nest)
+		return -EMSGSIZE;
+	for (i = 0; i < space->nr_binds; i++)
+		if (nla_put_string(skb, SMEMV_A_SERVER_NAME,
+				   space->bind[i].server->name))
+			return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int put_where(struct sk_buff *skb, const struct smemv_space *space)
+{
+	struct nlattr *nest, *one;
+	u32 i;
+
+	for (i = 0; i < space->nr_binds; i++) {
+		const struct smemv_bind *bind = &space->bind[i];
+		u64 pages = atomic64_read(&bind->pages);
+
+		if (!pages)
+			continue;
+		nest = nla_nest_start(skb, SMEMV_A_SWAP_WHERE);
+		one = nest;
+		if (!one ||
+		    nla_put_string(skb, SMEMV_A_SERVER_NAME,
+				   bind->server->name) ||
+		    nla_put_u64_64bit(skb, SMEMV_A_SERVER_PAGES, pages,
+				      SMEMV_A_SERVER_PAD))
+			return -EMSGSIZE;
+		nla_nest_end(skb, nest);
+	}
+	return 0;
+}
+
+static int put_counters(struct sk_buff *skb, const struct smemv_space *space)
+{
+	struct nlattr *attr = nla_reserve_64bit(skb, SMEMV_A_SWAP_COUNTERS,
+						SMEMV_PC__MAX * sizeof(u64),
+						SMEMV_A_SWAP_PAD);
+
+	if (!attr)
+		return -EMSGSIZE;
+	smemv_stats_sum(nla_data(attr), space->stats,
+			offsetof(struct smemv_space_stats, count),
+			SMEMV_PC__MAX);
+	return 0;
+}
+
+static int fill_attrs(struct sk_buff *skb, const struct smemv_swapdisk *d)
+{
+	const struct smemv_space *space = d->space;
+	char dev[16];
+
+	snprintf(dev, sizeof(dev), "/dev/smemv%d", d->index);
+	if (nla_put_string(skb, SMEMV_A_SWAP_NAME, space->name) ||
+	    put_u64(skb, SMEMV_A_SWAP_SIZE, space->size_pages << PAGE_SHIFT) ||
+	    nla_put_u32(skb, SMEMV_A_SWAP_POLICY, space->policy) ||
+	    nla_put_u32(skb, SMEMV_A_SWAP_DEADLINE, space->deadline_ms) ||
+	    nla_put_u32(skb, SMEMV_A_SWAP_QUEUES, d->tags.nr_hw_queues) ||
+	    nla_put_string(skb, SMEMV_A_SWAP_DEV, dev) ||
+	    nla_put_u32(skb, SMEMV_A_SWAP_OPENERS, disk_openers(d->disk)) ||
+	    nla_put(skb, SMEMV_A_SWAP_UUID, 16, space->uuid) ||
+	    put_u64(skb, SMEMV_A_SWAP_EPOCH, space->epoch) ||
+	    put_u64(skb, SMEMV_A_SWAP_PAGES,
+		    atomic64_read(&space->map.remote)) ||
+	    put_u64(skb, SMEMV_A_SWAP_LOST, atomic64_read(&space->map.lost)) ||
+	    nla_put_u32(skb, SMEMV_A_SWAP_WAITING,
+			atomic_read(&space->nr_parked)) ||
+	    put_servers(skb, space) || put_where(skb, space))
+		return -EMSGSIZE;
+	return put_counters(skb, space);
+}
+
+static int fill(struct sk_buff *skb, const struct smemv_swapdisk *d,
+		u32 portid, u32 seq, int flags)
+{
+	void *hdr = genlmsg_put(skb, portid, seq, &smemv_genl_family, flags,
+				SMEMV_CMD_SWAP_GET);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (fill_attrs(skb, d)) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+static int reply_with(struct genl_info *info, const struct smemv_swapdisk *d)
+{
+	struct sk_buff *reply;
+	int err;
+
+	reply = genlmsg_new(NLMSG_DEFAULT_SIZE + d->space->nr_binds * 128,
+			    GFP_KERNEL);
+	if (!reply)
+		return -ENOMEM;
+	err = fill(reply, d, info->snd_portid, info->snd_seq, 0);
+	if (err) {
+		nlmsg_free(reply);
+		return err;
+	}
+	return genlmsg_reply(reply, info);
+}
+
+static int add_server(struct genl_info *info, struct smemv_space_config *config,
+		      struct smemv_server *server, const struct nlattr *attr)
+{
+	u32 i;
+
+	if (!server)
+		return smemv_nl_error(info, -ENOENT,
+				      "there is no server of this name", attr);
+	for (i = 0; i < config->nr_servers; i++)
+		if (config->server[i] == server)
+			return smemv_nl_error(info, -EINVAL,
+					      "a server is named twice", attr);
+	if (config->nr_servers == SMEMV_MAX_SETS)
+		return smemv_nl_error(info, -E2BIG,
+				      "a swap disk can use 64 servers at most",
+				      attr);
+	config->server[config->nr_servers++] = server;
+	return 0;
+}
+
+static int named_servers(struct genl_info *info, const struct nlattr *nest,
+			 struct smemv_space_config *config)
+{
+	struct smemv_ns *ns = info->user_ptr[0];
+	const struct nlattr *attr;
+	int rem, err;
+
+	nla_for_each_nested(attr, nest, rem) {
+		if (nla_type(attr) != SMEMV_A_SERVER_NAME || nla_len(attr) < 2 ||
+		    nla_len(attr) > SMEMV_NAME_LEN ||
+		    ((char *)nla_data(attr))[nla_len(attr) - 1])
+			return smemv_nl_error(info, -EINVAL,
+					      "not a server's name", attr);
+		err = add_server(info, config,
+				 smemv_server_find(ns, nla_data(attr)), attr);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int pick_servers(struct genl_info *info,
+			struct smemv_space_config *config)
+{
+	struct nlattr *nest = info->attrs[SMEMV_A_SWAP_SERVERS];
+	struct smemv_ns *ns = info->user_ptr[0];
+	struct smemv_server *server;
+	int err = 0;
+
+	if (nest) {
+		err = named_servers(info, nest, config);
+	} else {
+		list_for_each_entry(server, &ns->servers, link)
+			if (!err)
+				err = add_server(info, config, server, NULL);
+	}
+	if (!err && !config->nr_servers)
+		err = smemv_nl_error(info, -ENODEV,
+				     "there is no memory server; add one first (smemv server add)",
+				     nest);
+	return err;
+}
+
+static int pick_size(struct genl_info *info, struct smemv_space_config *config)
+{
+	struct nlattr *attr = info->attrs[SMEMV_A_SWAP_SIZE];
+	u64 size;
+
+	if (!attr)
+		return smemv_nl_error(info, -EINVAL, "a size is needed", NULL);
+	size = nla_get_u64(attr);
+	if (size % PAGE_SIZE)
+		return smemv_nl_error(info, -EINVAL,
+				      "the size must be a multiple of 4096", attr);
+	if (size < SMEMV_SWAP_SIZE_MIN || size > SMEMV_SWAP_SIZE_MAX)
+		return smemv_nl_error(info, -ERANGE,
+				      "the size must be between 1 MiB and 4 PiB",
+				      attr);
+	config->size_pages = size >> PAGE_SHIFT;
+	return 0;
+}
+
+static int fill_config(struct genl_info *info,
+		       struct smemv_swapdisk_config *config)
+{
+	struct nlattr **attrs = info->attrs;
+	int err = pick_size(info, &config->space);
+
+	if (!err && attrs[SMEMV_A_SWAP_NAME]) {
+		err = smemv_nl_check_name(info, attrs[SMEMV_A_SWAP_NAME]);
+		config->space.name = nla_data(attrs[SMEMV_A_SWAP_NAME]);
+	}
+	if (!err)
+		err = pick_servers(info, &config->space);
+	config->space.policy = attrs[SMEMV_A_SWAP_POLICY] ?
+			       nla_get_u32(attrs[SMEMV_A_SWAP_POLICY]) :
+			       SMEMV_POLICY_ERROR;
+	config->space.deadline_ms = attrs[SMEMV_A_SWAP_DEADLINE] ?
+				    nla_get_u32(attrs[SMEMV_A_SWAP_DEADLINE]) :
+				    SMEMV_DEADLINE_DEFAULT_MS;
+	config->queues = attrs[SMEMV_A_SWAP_QUEUES] ?
+			 nla_get_u32(attrs[SMEMV_A_SWAP_QUEUES]) : 0;
+	return err;
+}
+
+int smemv_nl_swap_add(struct sk_buff *skb, struct genl_info *info)
+{
+	struct smemv_swapdisk_config config = {};
+	const char *why = NULL;
+	struct smemv_swapdisk *d;
+	int err;
+
+	config.space.server = kcalloc(SMEMV_MAX_SETS,
+				      sizeof(*config.space.server), GFP_KERNEL);
+	if (!config.space.server)
+		return -ENOMEM;
+	err = fill_config(info, &config);
+	if (err)
+		goto out;
+	d = smemv_swapdisk_add(info->user_ptr[0], &config, &why);
+	if (IS_ERR(d))
+		err = smemv_nl_error(info, PTR_ERR(d), why, NULL);
+	else
+		err = reply_with(info, d);
+out:
+	kfree(config.space.server);
+	return err;
+}
+
+static struct smemv_swapdisk *named(struct genl_info *info, int *err)
+{
+	struct nlattr *name = info->attrs[SMEMV_A_SWAP_NAME];
+	struct smemv_swapdisk *d;
+
+	*err = smemv_nl_check_name(info, name);
+	if (*err)
+		return NULL;
+	d = smemv_swapdisk_find(info->user_ptr[0], nla_data(name));
+	if (!d)
+		*err = smemv_nl_error(info, -ENOENT,
+				      "there is no swap disk of this name", name);
+	return d;
+}
+
+int smemv_nl_swap_set(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *deadline = info->attrs[SMEMV_A_SWAP_DEADLINE];
+	struct nlattr *policy = info->attrs[SMEMV_A_SWAP_POLICY];
+	struct smemv_swapdisk *d;
+	int err;
+
+	d = named(info, &err);
+	if (!d)
+		return err;
+	if (!policy && !deadline)
+		return smemv_nl_error(info, -EINVAL, "nothing to change", NULL);
+	if (policy)
+		WRITE_ONCE(d->space->policy, nla_get_u32(policy));
+	if (deadline)
+		WRITE_ONCE(d->space->deadline_ms, nla_get_u32(deadline));
+	smemv_space_kick(d->space);
+	return 0;
+}
+
+int smemv_nl_swap_del(struct sk_buff *skb, struct genl_info *info)
+{
+	struct smemv_swapdisk *d;
+	const char *why = NULL;
+	int err;
+
+	d = named(info, &err);
+	if (!d)
+		return err;
+	err = smemv_swapdisk_del(d, &why);
+	return err ? smemv_nl_error(info, err, why,
+				    info->attrs[SMEMV_A_SWAP_NAME]) : 0;
+}
+
+int smemv_nl_swap_get(struct sk_buff *skb, struct genl_info *info)
+{
+	struct smemv_swapdisk *d;
+	int err;
+
+	d = named(info, &err);
+	return d ? reply_with(info, d) : err;
+}
+
+int smemv_nl_swap_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct smemv_ns *ns = smemv_ns(sock_net(skb->sk));
+	struct smemv_swapdisk *d;
+	long i = 0;
+
+	mutex_lock(&ns->lock);
+	list_for_each_entry(d, &ns->disks, link) {
+		if (i++ < cb->args[0])
+			continue;
+		if (fill(skb, d, NETLINK_CB(cb->skb).portid,
+			 cb->nlh->nlmsg_seq, NLM_F_MULTI))
+			break;
+		cb->args[0]++;
+	}
+	mutex_unlock(&ns->lock);
+	return skb->len;
+}

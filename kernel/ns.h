@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the module keeps for each network namespace. */
+#ifndef SMEMV_NS_H
+#define SMEMV_NS_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <net/net_namespace.h>
+
+/**
+ * struct smemv_ns - one main host's objects
+ * @net: the namespace; it outlives this (pernet data)
+ * @lock: serialises configuration: protects both lists and the existence of
+ *	  what is on them. Outermost lock of the module, see docs/locking.md
+ * @servers: struct smemv_server.link
+ * @disks: struct smemv_swapdisk.link
+ * @dying: the namespace is being taken down, nothing may be added
+ */
+struct smemv_ns {
+	struct net *net;
+	struct mutex lock;
+	struct list_head servers;
+	struct list_head disks;
+	bool dying;
+};
+
+struct smemv_ns *smemv_ns(struct net *net);
+
+#endif

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who owns which page, and where operations wait: for a page that another
+ * operation owns (on the run), or for a server (on the space).
+ */
+#include "io.h"
+#include "trace.h"
+
+#define PARK_TICK	msecs_to_jiffies(200)
+
+static bool any_slot(const struct smemv_io *io, const unsigned long *bits)
+{
+	u32 i;
+
+	for (i = 0; i < io->nr; i++)
+		if (test_bit(io->slot[i], bits))
+			return true;
+	return false;
+}
+
+static void mark_slots(const struct smemv_io *io, unsigned long *bits)
+{
+	u32 i;
+
+	for (i = 0; i < io->nr; i++)
+		__set_bit(io->slot[i], bits);
+}
+
+/* A store makes a page wanted again, whatever was to be forgotten before. */
+static void own_locked(struct smemv_io *io)
+{
+	u32 i;
+
+	lockdep_assert_held(&io->run->lock);
+	mark_slots(io, io->run->busy);
+	for (i = 0; io->op == SMEMV_OP_STORE && i < io->nr; i++)
+		clear_bit(io->slot[i], io->run->given_up);
+}
+
+bool smemv_io_own(struct smemv_io *io)
+{
+	struct smemv_run *run = io->run;
+	struct smemv_io *waiter;
+	unsigned long flags;
+	bool free;
+
+	spin_lock_irqsave(&run->lock, flags);
+	free = !any_slot(io, run->busy);
+	list_for_each_entry(waiter, &run->waiters, link) {
+		DECLARE_BITMAP(wanted, SMEMV_RUN_PAGES) = {};
+
+		mark_slots(waiter, wanted);
+		free = free && !any_slot(io, wanted);
+	}
+	if (free)
+		own_locked(io);
+	else
+		list_add_tail(&io->link, &run->waiters);
+	spin_unlock_irqrestore(&run->lock, flags);
+	if (!free)
+		smemv_space_count(io->space, CONFLICTS, 1);
+	return free;
+}
+
+/* Those whose pages are free now, in order, own them and go on from the park. */
+void smemv_run_wake(struct smemv_space *space, struct smemv_run *run)
+{
+	DECLARE_BITMAP(taken, SMEMV_RUN_PAGES);
+	struct smemv_io *io, *next;
+	unsigned long flags;
+	LIST_HEAD(ready);
+
+	spin_lock_irqsave(&run->lock, flags);
+	bitmap_copy(taken, run->busy, SMEMV_RUN_PAGES);
+	list_for_each_entry_safe(io, next, &run->waiters, link) {
+		if (!any_slot(io, taken)) {
+			own_locked(io);
+			list_move_tail(&io->link, &ready);
+		}
+		mark_slots(io, taken);
+	}
+	spin_unlock_irqrestore(&run->lock, flags);
+
+	if (list_empty(&ready))
+		return;
+	list_for_each_entry_safe(io, next, &ready, link) {
+		list_del(&io->link);
+		smemv_io_park(io);
+	}
+	smemv_space_kick(space);
+}
+
+void smemv_io_disown(struct smemv_io *io)
+{
+	struct smemv_run *run = io->run;
+	unsigned long flags;
+	bool waiters;
+	u32 i;
+
+	spin_lock_irqsave(&run->lock, flags);
+	for (i = 0; i < io->nr; i++)
+		__clear_bit(io->slot[i], run->busy);
+	waiters = !list_empty(&run->waiters);
+	spin_unlock_irqrestore(&run->lock, flags);
+
+	if (any_slot(io, run->given_up))
+		smemv_forget_run(io->space, run);
+	if (waiters)
+		smemv_run_wake(io->space, run);
+}
+
+void smemv_io_park(struct smemv_io *io)
+{
+	struct smemv_space *space = io->space;
+	unsigned long flags;
+
+	trace_smemv_io_park(io);
+	spin_lock_irqsave(&space->park_lock, flags);
+	list_add_tail(&io->link, &space->parked);
+	atomic_inc(&space->nr_parked);
+	spin_unlock_irqrestore(&space->park_lock, flags);
+	queue_delayed_work(smemv_wq, &space->park_work, PARK_TICK);
+}
+
+void smemv_park_work(struct work_struct *work)
+{
+	struct smemv_space *space = container_of(to_delayed_work(work),
+						 struct smemv_space, park_work);
+	struct smemv_io *io, *next;
+	unsigned long flags;
+	LIST_HEAD(list);
+
+	spin_lock_irqsave(&space->park_lock, flags);
+	list_splice_init(&space->parked, &list);
+	spin_unlock_irqrestore(&space->park_lock, flags);
+
+	list_for_each_entry_safe(io, next, &list, link) {
+		list_del(&io->link);
+		atomic_dec(&space->nr_parked);
+		smemv_io_start(io);
+	}
+}
+
+void smemv_io_start(struct smemv_io *io)
+{
+	struct smemv_map *map = &io->space->map;
+
+	if (!io->run) {
+		io->run = io->op == SMEMV_OP_STORE ?
+			  smemv_map_make_run(map, io->run_nr) :
+			  smemv_map_run(map, io->run_nr);
+		if (!io->run)
+			return smemv_io_no_run(io);
+		if (!smemv_io_own(io))
+			return;
+	}
+	smemv_io_advance(io, true);
+}
+
+void smemv_space_submit(struct smemv_io *io)
+{
+	io->run = NULL;
+	io->todo = GENMASK(io->nr - 1, 0);
+	io->open_sets = 0;
+	io->refused = 0;
+	io->retries = 0;
+	io->suspended = false;
+	io->start = jiffies;
+	trace_smemv_io_start(io);
+	smemv_io_start(io);
+}
+
+void smemv_space_kick(struct smemv_space *space)
+{
+	mod_delayed_work(smemv_wq, &space->park_work, 0);
+}

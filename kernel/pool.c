@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/hash.h>
+#include <linux/slab.h>
+
+#include "conn.h"
+#include "event.h"
+#include "handshake.h"
+#include "pool.h"
+
+#define LANES_DEFAULT_MAX	4
+
+struct smemv_server *smemv_server_find(struct smemv_ns *ns, const char *name)
+{
+	struct smemv_server *server;
+
+	lockdep_assert_held(&ns->lock);
+	list_for_each_entry(server, &ns->servers, link)
+		if (!strcmp(server->name, name))
+			return server;
+	return NULL;
+}
+
+static void free_lanes(struct smemv_server *server)
+{
+	u32 i;
+
+	for (i = 0; i < server->nr_lanes; i++)
+		if (server->lane[i])
+			smemv_lane_free(server->lane[i]);
+	kfree(server->lane);
+}
+
+static int alloc_lanes(struct smemv_server *server, u32 n)
+{
+	u32 i;
+
+	server->lane = kcalloc(n, sizeof(*server->lane), GFP_KERNEL);
+	if (!server->lane)
+		return -ENOMEM;
+	server->nr_lanes = n;
+	for (i = 0; i < n; i++) {
+		server->lane[i] = smemv_lane_alloc(server, i);
+		if (!server->lane[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void server_free(struct smemv_server *server)
+{
+	WRITE_ONCE(server->stopping, true);
+	if (server->lane)
+		free_lanes(server);
+	free_percpu(server->stats);
+	ida_destroy(&server->handles);
+	kfree(server);
+}
+
+static struct smemv_server *
+server_alloc(struct smemv_ns *ns, const struct smemv_server_config *config)
+{
+	struct smemv_server *server = kzalloc(sizeof(*server), GFP_KERNEL);
+	u32 lanes = config->lanes ?: min(num_online_cpus(), LANES_DEFAULT_MAX + 0u);
+
+	if (!server)
+		return NULL;
+	server->ns = ns;
+	strscpy(server->name, config->name, sizeof(server->name));
+	memcpy(&server->addr, config->addr, config->addr_len);
+	server->addr_len = config->addr_len;
+	server->timeout_ms = config->timeout_ms ?: SMEMV_TIMEOUT_DEFAULT_MS;
+	server->limit_pages = config->limit_pages;
+	get_random_bytes(server->client_id, sizeof(server->client_id));
+	mutex_init(&server->bind_lock);
+	INIT_LIST_HEAD(&server->binds);
+	ida_init(&server->handles);
+	server->stats = alloc_percpu(struct smemv_server_stats);
+	if (!server->stats || alloc_lanes(server, lanes)) {
+		server_free(server);
+		return NULL;
+	}
+	return server;
+}
+
+struct smemv_server *smemv_server_add(struct smemv_ns *ns,
+				      const struct smemv_server_config *config,
+				      const char **why)
+{
+	struct smemv_server *server;
+	int err = 0;
+	u32 i;
+
+	lockdep_assert_held(&ns->lock);
+	if (smemv_server_find(ns, config->name)) {
+		*why = "a server of this name exists already";
+		return ERR_PTR(-EEXIST);
+	}
+	server = server_alloc(ns, config);
+	if (!server) {
+		*why = "out of memory";
+		return ERR_PTR(-ENOMEM);
+	}
+	for (i = 0; i < server->nr_lanes && !err; i++)
+		err = smemv_lane_connect(server->lane[i], why);
+	if (err) {
+		server_free(server);
+		return ERR_PTR(err);
+	}
+	for (i = 0; i < server->nr_lanes; i++)
+		smemv_lane_start(server->lane[i]);
+	list_add_tail(&server->link, &ns->servers);
+	smemv_event_send(ns->net, &(struct smemv_event_msg){
+		.type = SMEMV_EV_SERVER_ADDED, .server = server->name,
+		.page = SMEMV_NO_PAGE,
+	});
+	return server;
+}
+
+int smemv_server_del(struct smemv_server *server, const char **why)
+{
+	lockdep_assert_held(&server->ns->lock);
+	if (!list_empty(&server->binds)) {
+		*why = atomic64_read(&server->pages) ?
+			"it holds pages of a swap disk; swapoff and delete the disk first" :
+			"a swap disk uses it; delete the disk first";
+		return -EBUSY;
+	}
+	list_del(&server->link);
+	smemv_event_send(server->ns->net, &(struct smemv_event_msg){
+		.type = SMEMV_EV_SERVER_DELETED, .server = server->name,
+		.page = SMEMV_NO_PAGE,
+	});
+	server_free(server);
+	return 0;
+}
+
+static int open_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
+			struct smemv_req *req, const char **why)
+{
+	req->opcode = SMEMV_OP_OPEN;
+	req->handle = bind->handle;
+	smemv_handshake_open_body((void *)req->frame.body, bind);
+	if (smemv_lane_call(lane, req))
+		return 0;	/* it will be opened when the lane connects */
+	return smemv_handshake_open_error(req->status, why);
+}
+
+static void drop_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
+			 struct smemv_req *req)
+{
+	struct smemv_wire_drop *body = (void *)req->frame.body;
+
+	req->opcode = SMEMV_OP_DROP;
+	req->handle = bind->handle;
+	memcpy(body->uuid, bind->uuid, 16);
+	if (smemv_lane_call(lane, req) || req->status != SMEMV_ST_OK)
+		pr_warn("server %s: could not be told to drop space %pUb: %s; drop it there with smemv-memserver drop\n",
+			lane->server->name, bind->uuid,
+			req->err ? "no connection" :
+				   smemv_status_name(req->status));
+}
+
+int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
+		      const char **why)
+{
+	struct smemv_req *req = kzalloc(sizeof(*req), GFP_KERNEL);
+	int handle, err = 0;
+	u32 i;
+
+	if (!req) {
+		*why = "out of memory";
+		return -ENOMEM;
+	}
+	handle = ida_alloc_range(&server->handles, 1, server->max_spaces - 1,
+				 GFP_KERNEL);
+	if (handle < 0) {
+		*why = "the server has as many spaces of this host as it allows";
+		kfree(req);
+		return handle;
+	}
+	bind->server = server;
+	bind->handle = handle;
+
+	mutex_lock(&server->bind_lock);
+	list_add_tail(&bind->link, &server->binds);
+	for (i = 0; i < server->nr_lanes && !err; i++)
+		err = open_on_lane(server->lane[i], bind, req, why);
+	if (err)
+		list_del(&bind->link);
+	mutex_unlock(&server->bind_lock);
+	if (err)
+		ida_free(&server->handles, handle);
+	kfree(req);
+	return err;
+}
+
+void smemv_server_unbind(struct smemv_bind *bind)
+{
+	struct smemv_server *server = bind->server;
+	struct smemv_req *req = kzalloc(sizeof(*req), GFP_KERNEL | __GFP_NOFAIL);
+
+	mutex_lock(&server->bind_lock);
+	drop_on_lane(server->lane[0], bind, req);
+	list_del(&bind->link);
+	mutex_unlock(&server->bind_lock);
+	ida_free(&server->handles, bind->handle);
+	kfree(req);
+}
+
+struct smemv_lane *smemv_server_lane(struct smemv_server *server, u64 run)
+{
+	return server->lane[hash_64(run, 32) % server->nr_lanes];
+}
+
+u64 smemv_server_room(const struct smemv_server *server)
+{
+	u64 room = READ_ONCE(server->free_pages);
+	u64 used = atomic64_read(&server->pages);
+
+	if (!server->limit_pages)
+		return room;
+	if (used >= server->limit_pages)
+		return 0;
+	return min(room, server->limit_pages - used);
+}
+
+enum smemv_server_state smemv_server_state(const struct smemv_server *server)
+{
+	u32 up = atomic_read(&server->up);
+
+	if (!up)
+		return SMEMV_SERVER_DOWN;
+	if (up < server->nr_lanes)
+		return SMEMV_SERVER_CONNECTING;
+	return smemv_server_room(server) ? SMEMV_SERVER_UP : SMEMV_SERVER_FULL;
+}
+
+u32 smemv_server_inflight(struct smemv_server *server)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < server->nr_lanes; i++)
+		n += READ_ONCE(server->lane[i]->inflight.used);
+	return n;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The memory servers of a main host, and which spaces use them. */
+#ifndef SMEMV_POOL_H
+#define SMEMV_POOL_H
+
+#include "lane.h"
+
+struct smemv_server_config {
+	const char *name;
+	const struct sockaddr *addr;
+	int addr_len;
+	u64 limit_pages;	/* 0: no limit */
+	u32 lanes;		/* 0: default */
+	u32 timeout_ms;		/* 0: default */
+};
+
+#define SMEMV_TIMEOUT_MIN_MS		100
+#define SMEMV_TIMEOUT_MAX_MS		60000
+#define SMEMV_TIMEOUT_DEFAULT_MS	4000
+
+/*
+ * All of these are called with ns->lock held. On failure *why is a static
+ * text for people.
+ *
+ * smemv_server_add() returns after the server answered on every lane, or fails.
+ */
+struct smemv_server *smemv_server_add(struct smemv_ns *ns,
+				      const struct smemv_server_config *config,
+				      const char **why);
+/* -EBUSY while a space is bound to it. */
+int smemv_server_del(struct smemv_server *server, const char **why);
+struct smemv_server *smemv_server_find(struct smemv_ns *ns, const char *name);
+
+/*
+ * Make the space known to the server: on all lanes that are up now, and on
+ * every later connection. The caller has filled in all but link, server, handle.
+ */
+int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
+		      const char **why);
+/* Ends that, and has the server forget the space when it can be reached. */
+void smemv_server_unbind(struct smemv_bind *bind);
+
+/* The lane for a run's pages: always the same one (rule 1). Any context. */
+struct smemv_lane *smemv_server_lane(struct smemv_server *server, u64 run);
+
+static inline bool smemv_lane_is_up(const struct smemv_lane *lane)
+{
+	return READ_ONCE(lane->state) == SMEMV_LANE_UP;
+}
+
+/* Pages that may still be stored there, as far as is known; 0 when full. */
+u64 smemv_server_room(const struct smemv_server *server);
+
+enum smemv_server_state smemv_server_state(const struct smemv_server *server);
+
+/* Requests sent and not answered, on all lanes. */
+u32 smemv_server_inflight(struct smemv_server *server);
+
+#endif

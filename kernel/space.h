@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A space: a location map, the servers it lives on, and the verbs that change
+ * the map. frontswap's operations: store, load, invalidate.
+ */
+#ifndef SMEMV_SPACE_H
+#define SMEMV_SPACE_H
+
+#include "map.h"
+
+#define SMEMV_IO_PAGES	SMEMV_REQ_DESCS
+
+#define SMEMV_DEADLINE_MIN_MS		1000
+#define SMEMV_DEADLINE_MAX_MS		600000
+#define SMEMV_DEADLINE_DEFAULT_MS	30000
+
+struct smemv_space;
+
+/**
+ * struct smemv_io - one store or load of pages of one run
+ * @space: set by the caller, as are
+ * @op: SMEMV_OP_STORE or SMEMV_OP_LOAD
+ * @run_nr: page index / 512
+ * @nr: pages, 1..SMEMV_IO_PAGES
+ * @slot: page index % 512; each at most once
+ * @page: sources or destinations; stable until done()
+ * @done: called once, any context but hard interrupt, without locks
+ * @err: by page, valid in done(): 0 or an errno
+ * @link: on run->waiters or space->parked
+ * @run: the run
+ * @todo: pages not finished
+ * @batch: pages in the request under way, and
+ * @batch_page: which page each of its descriptors is
+ * @target: map entry that the request goes to
+ * @open_sets: replica sets with a store of unknown outcome
+ * @refused: replica sets that had no room
+ * @retries: damaged transfers so far
+ * @suspended: it passed its deadline and waits by policy
+ * @start: jiffies when it was submitted
+ * @req: the request
+ */
+struct smemv_io {
+	struct smemv_space *space;
+	u8 op;
+	u8 nr;
+	u64 run_nr;
+	u16 slot[SMEMV_IO_PAGES];
+	struct page *page[SMEMV_IO_PAGES];
+	void (*done)(struct smemv_io *io);
+	s16 err[SMEMV_IO_PAGES];
+
+	struct list_head link;
+	struct smemv_run *run;
+	u32 todo;
+	u32 batch;
+	u8 batch_page[SMEMV_IO_PAGES];
+	u16 target;
+	u64 open_sets;
+	u64 refused;
+	u8 retries;
+	bool suspended;
+	unsigned long start;
+	struct smemv_req req;
+};
+
+/**
+ * struct smemv_space - one remote address space of 4 KiB pages
+ * @ns: whose
+ * @name: for people: of the swap disk
+ * @uuid: random
+ * @size_pages: page indexes are below this
+ * @epoch: counts owners
+ * @policy: enum smemv_policy, may change at any time
+ * @deadline_ms: after this the policy decides, may change at any time
+ * @fenced: another main host owns it: everything fails with EIO
+ * @closing: being destroyed: nothing is suspended any more
+ * @map: where each page is
+ * @nr_binds: servers
+ * @bind: one for each server
+ * @park_lock: protects @parked
+ * @parked: struct smemv_io.link: wait for a server, for room or their turn
+ * @nr_parked: of them
+ * @park_work: tries them again
+ * @forget: workers that invalidate given-up pages
+ * @reconcile: by server, see reconcile.c
+ * @stats: counters
+ */
+struct smemv_space {
+	struct smemv_ns *ns;
+	char name[SMEMV_NAME_LEN];
+	u8 uuid[16];
+	u64 size_pages;
+	u64 epoch;
+	enum smemv_policy policy;
+	u32 deadline_ms;
+	bool fenced;
+	bool closing;
+	struct smemv_map map;
+	u32 nr_binds;
+	struct smemv_bind *bind;
+
+	spinlock_t park_lock;
+	struct list_head parked;
+	atomic_t nr_parked;
+	struct delayed_work park_work;
+
+	struct smemv_forget *forget;
+	struct smemv_reconcile *reconcile;
+	struct smemv_space_stats __percpu *stats;
+};
+
+struct smemv_space_config {
+	const char *name;
+	u64 size_pages;
+	enum smemv_policy policy;
+	u32 deadline_ms;
+	struct smemv_server **server;
+	u32 nr_servers;		/* 1..SMEMV_MAX_SETS */
+};
+
+/* Under ns->lock; *why is a static text for people. */
+struct smemv_space *smemv_space_create(struct smemv_ns *ns,
+				       const struct smemv_space_config *config,
+				       const char **why);
+
+/* Nothing may be under way or come any more. Servers are told to drop it. */
+void smemv_space_destroy(struct smemv_space *space);
+
+/*
+ * Starts an operation; io->done() ends it, perhaps before this returns. May
+ * sleep for memory, never for a server. Page contents and io stay the caller's.
+ */
+void smemv_space_submit(struct smemv_io *io);
+
+/*
+ * The front gave these pages up: reads give zeros from now on, servers forget
+ * them soon. Any context but hard interrupt, takes no lock.
+ */
+void smemv_space_invalidate(struct smemv_space *space, u64 first, u64 nr);
+
+/* Policy or deadline changed: let waiting operations see it. */
+void smemv_space_kick(struct smemv_space *space);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The swap disk: a blk-mq disk whose blocks are the pages of a space. */
+#ifndef SMEMV_SWAPDISK_H
+#define SMEMV_SWAPDISK_H
+
+#include <linux/blk-mq.h>
+
+#include "space.h"
+
+#define SMEMV_SWAP_SIZE_MIN	(1ULL << 20)
+#define SMEMV_SWAP_SIZE_MAX	(SMEMV_WIRE_MAX_INDEX << PAGE_SHIFT)
+#define SMEMV_SWAP_QUEUES_MAX	64
+
+/**
+ * struct smemv_swapdisk - one disk
+ * @link: on ns->disks
+ * @ns: whose; an open disk holds a reference on the namespace
+ * @space: where its pages are
+ * @index: N of /dev/smemvN
+ * @removed: may not be opened any more; protected by disk->open_mutex
+ * @tags: requests; each holds its struct smemv_io
+ * @disk: the disk
+ */
+struct smemv_swapdisk {
+	struct list_head link;
+	struct smemv_ns *ns;
+	struct smemv_space *space;
+	int index;
+	bool removed;
+	struct blk_mq_tag_set tags;
+	struct gendisk *disk;
+};
+
+struct smemv_swapdisk_config {
+	struct smemv_space_config space;	/* name may be NULL: smemvN */
+	u32 queues;				/* 0: default */
+};
+
+/* All under ns->lock; *why is a static text for people. */
+struct smemv_swapdisk *
+smemv_swapdisk_add(struct smemv_ns *ns, struct smemv_swapdisk_config *config,
+		   const char **why);
+/* -EBUSY while somebody has it open. */
+int smemv_swapdisk_del(struct smemv_swapdisk *disk, const char **why);
+struct smemv_swapdisk *smemv_swapdisk_find(struct smemv_ns *ns,
+					   const char *name);
+
+#endif
