@@ -13,16 +13,24 @@ apt_keyring() {
 
 # apt expands these, not the shell.
 # shellcheck disable=SC2016
-system_suites() {
+list_suites() {
 	apt-get indextargets --format '$(CREATED_BY) $(REPO_URI) $(RELEASE)' |
 		awk '$1 == "Packages" { print $2, $3 }'
+}
+
+# A system whose lists were never read names none.
+system_suites() {
+	if [[ -z $(list_suites) ]]; then
+		apt-get -q update >/dev/null 2>&1 || true
+	fi
+	list_suites
 }
 
 apt_uri() {
 	local uri
 
 	uri=$(system_suites | awk '$2 == "bookworm" { print $1; exit }')
-	[[ -n $uri ]] || die "the system's apt sources name no mirror of bookworm (or apt-get update was never run)"
+	[[ -n $uri ]] || die "the system's apt sources name no mirror of bookworm"
 	echo "$uri"
 }
 
