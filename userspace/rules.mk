@@ -25,16 +25,28 @@ $(B)/smemv: $(cli_dir)/smemv.o $(cli_archive)
 
 -include $(cli_objects:.o=.d) $(cli_dir)/smemv.d
 
-# tests/unit/cli_*.c: a NAME_wraps file-level variable names the functions that a test replaces.
-cli_tests := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/cli_*.c))
-cli_netlink_wraps := genl_connect genl_ctrl_resolve nl_send_auto nl_cb_alloc setsockopt
-
-$(cli_tests): $(B)/tests/unit/%: tests/unit/%.c $(cli_archive) Makefile userspace/rules.mk
-	@mkdir -p $(@D)
-	$(CC) $(WARNINGS) $(HARDEN) $(CFLAGS) $(cli_cflags) $(DEPFLAGS) -o $@ $< $(cli_archive) \
-		$(HARDEN_LD) $(addprefix -Wl$(comma)--wrap=,$($*_wraps)) $(LDFLAGS) $(cli_libs) -lcmocka
-
+# The unit tests tests/unit/cli_*_test.c link the same sources, built with sanitizers; `make unit`
+# builds them with the others. NAME_wraps are functions that the test NAME replaces by its own.
 comma := ,
-unit_tests += $(cli_tests)
+cli_tests        := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/cli_*_test.c))
+cli_test_objects := $(cli_sources:%.c=$(B)/unit/%.o)
+cli_test_archive := $(B)/unit/userspace/cli.a
+cli_sanitize     := -fsanitize=address,undefined -fno-sanitize-recover=all
 
--include $(cli_tests:=.d)
+cli_netlink_test_wraps := genl_connect genl_ctrl_resolve nl_send_auto nl_cb_alloc setsockopt
+
+$(cli_test_objects): $(B)/unit/%.o: %.c Makefile userspace/rules.mk
+	@mkdir -p $(@D)
+	$(CC) $(WARNINGS) $(CFLAGS) $(cli_sanitize) $(cli_cflags) $(DEPFLAGS) -c -o $@ $<
+
+$(cli_test_archive): $(cli_test_objects)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(cli_tests): $(B)/unit/%: tests/unit/%.c $(cli_test_archive) tests/unit/cli_messages.h
+	$(CC) $(WARNINGS) $(CFLAGS) $(cli_sanitize) $(cli_cflags) $(DEPFLAGS) -o $@ $< \
+		$(cli_test_archive) $(addprefix -Wl$(comma)--wrap=,$($*_wraps)) $(LDFLAGS) $(cli_libs) -lcmocka
+
+unit: $(cli_tests)
+
+-include $(cli_test_objects:.o=.d) $(cli_tests:=.d)
