@@ -9,8 +9,6 @@
 
 #include "address.h"
 
-#define BACKLOG	1024
-
 static int parse_port(u16 *port, const char *text)
 {
 	char *end;
@@ -106,7 +104,7 @@ void address_format(char *text, size_t len, const struct address *a)
 	}
 }
 
-int address_listen(const struct address *a, char *err, size_t err_len)
+int address_bind(const struct address *a, char *err, size_t err_len)
 {
 	char text[ADDRESS_TEXT_LEN];
 	int one = 1, fd;
@@ -118,7 +116,7 @@ int address_listen(const struct address *a, char *err, size_t err_len)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (a->ss.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (bind(fd, (const struct sockaddr *)&a->ss, a->len) || listen(fd, BACKLOG))
+	if (bind(fd, (const struct sockaddr *)&a->ss, a->len))
 		goto err;
 	return fd;
 

@@ -19,8 +19,8 @@ struct address {
 int address_parse(struct address *a, const char *text, u16 default_port,
 		  char *err, size_t err_len);
 void address_format(char *text, size_t len, const struct address *a);
-/* A listening socket, or -1 with a text in err. */
-int address_listen(const struct address *a, char *err, size_t err_len);
+/* A bound socket, not yet listening, or -1 with a text in err. */
+int address_bind(const struct address *a, char *err, size_t err_len);
 /* A connected blocking socket with a deadline for all it does, or -1. */
 int address_connect(const struct address *a, unsigned int timeout_ms, char *err, size_t err_len);
 

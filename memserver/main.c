@@ -26,6 +26,7 @@
 
 #define LISTEN_MAX	(OPTIONS_LISTEN_MAX + 8)
 #define POLL_MS		1000
+#define BACKLOG		1024
 
 struct daemon {
 	struct options opt;
@@ -47,8 +48,12 @@ static __attribute__((noreturn)) void die(const char *text)
 	exit(EXIT_FAILURE);
 }
 
-/* Listening sockets: those that systemd hands over, else the options'. */
-static void open_listeners(struct daemon *d)
+/*
+ * Sockets to listen on: those that systemd hands over, else the options'. Bound
+ * first, so that a wrong address is told before much memory is reserved; who can
+ * connect finds a server that answers.
+ */
+static void bind_listeners(struct daemon *d)
 {
 	int n = sd_listen_fds(1), i;
 	char err[512];
@@ -58,7 +63,7 @@ static void open_listeners(struct daemon *d)
 	if (n > 0)
 		return;
 	for (i = 0; i < (int)d->opt.n_listen; i++) {
-		int fd = address_listen(&d->opt.listen[i], err, sizeof(err));
+		int fd = address_bind(&d->opt.listen[i], err, sizeof(err));
 
 		if (fd < 0)
 			die(err);
@@ -300,6 +305,15 @@ static void start_server(struct daemon *d)
 			die("cannot start a thread");
 }
 
+static void listen_all(struct daemon *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->n_listen; i++)
+		if (listen(d->listen_fd[i], BACKLOG))
+			die("cannot listen: another server listens there already");
+}
+
 static void announce(struct daemon *d)
 {
 	char text[ADDRESS_TEXT_LEN];
@@ -346,9 +360,10 @@ int main(int argc, char **argv)
 	log_init(d.opt.log_level);
 	raise_file_limit();
 	block_signals(&d);
-	open_listeners(&d);
+	bind_listeners(&d);
 	reserve_memory(&d);
 	start_server(&d);
+	listen_all(&d);
 	announce(&d);
 	serve(&d);
 	end_server(&d);
