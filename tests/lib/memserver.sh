@@ -12,16 +12,29 @@ memserver_start() {
 	shift 2
 
 	address=$(net_address "$name")
-	# setsid: a signal meant for the scenario's own group is not for the servers.
-	setsid ip netns exec "$name" smemv-memserver \
-		--listen "$address:$memserver_port" --stats "$address:$memserver_stats_port" \
-		--memory "$size" "$@" >>"$(memserver_log_file "$name")" 2>&1 </dev/null &
-	memserver_pids[$name]=$!
+	rm -f "$scenario_tmp/memserver-$name".*
+	memserver_supervise "$name" --listen "$address:$memserver_port" \
+		--stats "$address:$memserver_stats_port" --memory "$size" "$@" &
+	wait_until 5 test -s "$scenario_tmp/memserver-$name.pid"
+	memserver_pids[$name]=$(<"$scenario_tmp/memserver-$name.pid")
 	at_exit "memserver_end_quietly $name"
 	if ! wait_until 20 memserver_answers_or_is_gone "$name" || is_gone "${memserver_pids[$name]}"; then
 		bail "memory server $name did not start: $(tail -n 5 "$(memserver_log_file "$name")")"
 	fi
 }
+
+# Keeps the exit status for whoever asks, whether or not that shell is the parent. setsid: a signal
+# meant for the scenario's own group is not for the servers.
+memserver_supervise() {
+	local name=$1 status=0 record=$scenario_tmp/memserver-$1
+	shift
+
+	trap - ERR
+	setsid ip netns exec "$name" smemv-memserver "$@" >>"$(memserver_log_file "$name")" 2>&1 </dev/null &
+	echo $! >"$record.pid"
+	wait $! || status=$?
+	echo "$status" >"$record.status"
+} >/dev/null 2>&1
 
 memserver_listens() {
 	[[ -n $(ip netns exec "$1" ss -Hltn "sport = :$memserver_port") ]]
@@ -45,17 +58,20 @@ memserver_log_file() {
 
 # Its exit status is the server's.
 memserver_stop() {
-	local pid
-	pid=$(memserver_pid "$1")
-	end_process "$pid" TERM 20 || diag "memory server $1 did not end within 20 s of SIGTERM"
-	wait "$pid"
+	end_process "$(memserver_pid "$1")" TERM "${2:-20}" ||
+		echo "memory server $1 did not end within ${2:-20} s of SIGTERM"
+	memserver_status "$1"
 }
 
 memserver_kill() {
-	local pid
-	pid=$(memserver_pid "$1")
-	kill -KILL "$pid"
-	wait "$pid" 2>/dev/null || true
+	kill -KILL "$(memserver_pid "$1")"
+	memserver_status "$1" || true
+}
+
+memserver_status() {
+	local file=$scenario_tmp/memserver-$1.status
+	wait_until 5 test -s "$file"
+	return "$(<"$file")"
 }
 
 # Accepts nothing, reads nothing, answers nothing; its kernel still acknowledges until buffers fill.
@@ -70,7 +86,8 @@ memserver_resume() {
 memserver_end_quietly() {
 	local pid=${memserver_pids[$1]}
 	kill -CONT "$pid" 2>/dev/null || return 0
-	end_process "$pid" TERM 5 || true
+	# A server that still holds pages would wait for their owners.
+	end_process "$pid" KILL 5
 }
 
 # memserver_stats NAME: all of its metrics, in Prometheus' text format.
@@ -85,4 +102,11 @@ memserver_stat() {
 		{ name = $1; sub(/\{.*/, "", name) }
 		$1 == metric || name == metric { sum += $NF; found = 1 }
 		END { if (!found) exit 1; printf "%.0f\n", sum }'
+}
+
+# Pages that a server holds, zero pages included.
+memserver_pages() {
+	memserver_stats "$1" | awk '
+		$1 == "smemv_used_pages" || $1 == "smemv_zero_pages" { sum += $2; found++ }
+		END { if (found != 2) exit 1; printf "%.0f\n", sum }'
 }

@@ -39,8 +39,9 @@ scenario_end() {
 
 	trap - EXIT ERR
 	set +e
+	exec >&"$tap_err" 2>&1
 	for ((i = ${#cleanups[@]} - 1; i >= 0; i--)); do
-		eval "${cleanups[i]}" >&2
+		eval "${cleanups[i]}"
 	done
 	tap_end "$status"
 	rm -rf "$scenario_tmp"

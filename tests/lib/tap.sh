@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 #
 # Test points in TAP. A point that fails does not end the scenario; where nothing after it can be
 # right, use require instead of ok, or "passed || bail REASON" after it.
@@ -11,27 +11,33 @@ tap_status=0
 tap_error_place=''
 tap_passed=yes
 
+# Test points come out here also where a command's output is being caught.
+exec {tap_out}>&1 {tap_err}>&2
+
 diag() {
 	local line
 	while IFS= read -r line; do
-		echo "# $line"
+		echo "# $line" >&"$tap_out"
 	done <<<"$*"
 }
 
-pass() {
+point() {
 	tap_count=$((tap_count + 1))
+	echo "$1 $tap_count - $2" >&"$tap_out"
+}
+
+pass() {
 	tap_passed=yes
-	echo "ok $tap_count - $1"
+	point ok "$1"
 }
 
 # fail DESCRIPTION [DIAGNOSTICS...]
 fail() {
 	local description=$1 line
 	shift
-	tap_count=$((tap_count + 1))
 	tap_failed=$((tap_failed + 1))
 	tap_passed=no
-	echo "not ok $tap_count - $description"
+	point "not ok" "$description"
 	for line in "$@"; do
 		diag "$line"
 	done
@@ -54,15 +60,22 @@ passed() {
 	[[ $tap_passed == yes ]]
 }
 
+# Runs a command in this shell, so that what it starts and remembers stays.
+catch_output() {
+	caught_status=0
+	"$@" >"$scenario_tmp/caught" 2>&1 || caught_status=$?
+	caught_output=$(<"$scenario_tmp/caught")
+}
+
 # ok DESCRIPTION COMMAND...: COMMAND succeeds.
 ok() {
-	local description=$1 output status=0
+	local description=$1
 	shift
-	output=$("$@" 2>&1) || status=$?
-	if ((status == 0)); then
+	catch_output "$@"
+	if ((caught_status == 0)); then
 		pass "$description"
 	else
-		fail "$description" "$* returned $status" "${output:-no output}"
+		fail "$description" "$* returned $caught_status" "${caught_output:-no output}"
 	fi
 }
 
@@ -74,13 +87,14 @@ require() {
 
 # fails DESCRIPTION REGEX COMMAND...: COMMAND fails, and its output says REGEX.
 fails() {
-	local description=$1 regex=$2 output status=0
+	local description=$1 regex=$2
 	shift 2
-	output=$("$@" 2>&1) || status=$?
-	if ((status != 0 && status < 126)) && [[ $output =~ $regex ]]; then
+	catch_output "$@"
+	if ((caught_status != 0 && caught_status < 126)) && [[ $caught_output =~ $regex ]]; then
 		pass "$description"
 	else
-		fail "$description" "$* returned $status" "wanted: failure and /$regex/" "got: ${output:-no output}"
+		fail "$description" "$* returned $caught_status" "wanted: failure and /$regex/" \
+			"got: ${caught_output:-no output}"
 	fi
 }
 
@@ -121,12 +135,11 @@ compare() {
 
 # skip REASON DESCRIPTION: a point that this kernel or machine cannot have.
 skip() {
-	tap_count=$((tap_count + 1))
-	echo "ok $tap_count - $2 # SKIP $1"
+	point ok "$2 # SKIP $1"
 }
 
 skip_all() {
-	echo "1..0 # SKIP $1"
+	echo "1..0 # SKIP $1" >&"$tap_out"
 	tap_done=skipped
 	exit 0
 }
@@ -147,12 +160,11 @@ tap_end() {
 		return
 	fi
 	if [[ $tap_done == no ]]; then
-		tap_count=$((tap_count + 1))
 		tap_failed=$((tap_failed + 1))
-		echo "not ok $tap_count - the scenario reached its end"
+		point "not ok" "the scenario reached its end"
 		diag "it ended with status $1${tap_error_place:+ at $tap_error_place}"
 	fi
-	echo "1..$tap_count"
+	echo "1..$tap_count" >&"$tap_out"
 	if ((tap_failed || tap_count == 0)); then
 		tap_status=1
 	fi
