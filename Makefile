@@ -29,12 +29,17 @@ unitdir    ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,/etc/systemd/sys
 -include memserver/rules.mk userspace/rules.mk tests/unit/rules.mk tests/rules.mk
 
 # The module. KDIR is a kernel's build directory, of the running kernel unless told otherwise.
-KDIR    ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build))
-release  = $(shell cat "$(KDIR)/include/config/kernel.release" 2>/dev/null)
-module   = $(B)/ko/$(release)/smemv.ko
+KDIR     ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build))
+release   = $(if $(KDIR),$(shell scripts/build-module --release "$(KDIR)" 2>/dev/null))
+moduledir = /lib/modules/$(release)/updates
+
+# FILE:KIND, see scripts/install. The parts name theirs.
+install_files = $(cli_install) $(memserver_install) \
+		kernel/uapi/smemv.h:uapi kernel/uapi/smemv_wire.h:uapi \
+		$(addsuffix :module,$(if $(release),$(wildcard $(B)/ko/$(release)/smemv.ko)))
 
 .DEFAULT_GOAL := all
-.PHONY: all module memserver cli tools install uninstall check check-long bench demo lint help clean FORCE
+.PHONY: all module memserver cli install check check-quick check-long bench demo lint help clean
 
 all: memserver cli
 	@scripts/build-module --if-possible "$(KDIR)"
@@ -47,12 +52,15 @@ memserver: $(B)/smemv-memserver ## Build the memory server
 cli: $(B)/smemv ## Build the command smemv
 
 install: memserver cli ## Install into DESTDIR, below PREFIX (/usr/local); the module too if it was built
-	@VERSION=$(VERSION) B=$(B) PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' sbindir='$(sbindir)' \
-		mandir='$(mandir)' includedir='$(includedir)' unitdir='$(unitdir)' \
-		completiondir='$(completiondir)' module='$(module)' release='$(release)' scripts/install
+	@DESTDIR='$(DESTDIR)' sbin='$(sbindir)' man8='$(mandir)/man8' completion='$(completiondir)' \
+		unit='$(unitdir)' uapi='$(includedir)/smemv' module='$(moduledir)' \
+		scripts/install $(install_files)
 
 check: ## Lint, unit tests, protocol tests and the lab scenarios (needs root on Debian; under 40 minutes)
 	@scripts/check
+
+check-quick: ## The part of it that needs neither root nor the lab
+	@scripts/check --quick
 
 check-long: ## The same with every scenario on every lab kernel (hours)
 	@scripts/check --long
@@ -69,7 +77,8 @@ demo: ## Boot a main host with two memory servers and run a guest in them, with 
 	@tests/demo/run
 
 lint: ## Run the style checks only
-	@prove -e '' tests/lint/*
+	@scripts/install-deps build check
+	@prove --exec '' $(wildcard tests/lint/*)
 
 help: ## Print this text
 	@echo "S-memV $(VERSION): make TARGET [VARIABLE=VALUE...]"

@@ -11,6 +11,9 @@ cli_packages := libnl-3.0 libnl-genl-3.0 jansson
 cli_cflags   = $(shell pkg-config --cflags $(cli_packages))
 cli_libs     = $(shell pkg-config --libs $(cli_packages)) -lm
 
+# What `make install` puts where: FILE:KIND.
+cli_install := $(B)/smemv:sbin userspace/smemv.8:man8 userspace/smemv.bash-completion:completion
+
 $(cli_objects) $(cli_dir)/smemv.o: $(B)/%.o: %.c Makefile userspace/rules.mk
 	@mkdir -p $(@D)
 	$(CC) $(WARNINGS) $(HARDEN) $(CFLAGS) $(cli_cflags) -DSMEMV_VERSION='"$(VERSION)"' \
