@@ -151,7 +151,7 @@ def main(module):
     print(f"1..{len(tests)}")
     failed = 0
     for number, (name, test) in enumerate(tests, 1):
-        title = (test.__doc__ or name[5:].replace("_", " ")).strip().split("\n")[0]
+        title = (test.__doc__ or name[5:].replace("_", " ")).strip().split("\n")[0].rstrip(".")
         try:
             run_one(test)
             print(f"ok {number} - {title}", flush=True)
