@@ -26,6 +26,7 @@ scenario_out=${LAB_OUT:-$scenario_tmp}
 . "$lib_dir/cgroup.sh"
 . "$lib_dir/swap.sh"
 . "$lib_dir/guest.sh"
+. "$lib_dir/fault.sh"
 
 cleanups=()
 
