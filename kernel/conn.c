@@ -305,16 +305,26 @@ static void go_down(struct smemv_lane *lane)
 	memalloc_noreclaim_restore(noreclaim);
 }
 
-/* Bytes that the server's TCP acknowledged count as progress too. */
+/*
+ * Progress is a byte that arrived, or, while the oldest request has not wholly
+ * reached the server's host, one that its TCP acknowledged: a slow link is not
+ * a dead one, but a server that only its kernel speaks for is.
+ */
 static void note_progress(struct smemv_lane *lane)
 {
+	const struct smemv_req *oldest =
+		list_first_entry_or_null(&lane->sent, struct smemv_req, link);
 	u32 ack = READ_ONCE(tcp_sk(lane->sock->sk)->snd_una);
 	unsigned long rx = READ_ONCE(lane->last_rx);
 
-	if (ack != lane->last_ack)
+	lockdep_assert_held(&lane->lock);
+	if (!oldest)
 		lane->last_progress = jiffies;
 	else if (time_after(rx, lane->last_progress))
 		lane->last_progress = rx;
+	else if (ack != lane->last_ack &&
+		 (oldest->sending || before(lane->last_ack, oldest->end_seq)))
+		lane->last_progress = jiffies;
 	lane->last_ack = ack;
 }
 
@@ -331,12 +341,9 @@ static const char *overdue(struct smemv_lane *lane)
 {
 	const char *why = NULL;
 
-	note_progress(lane);
 	spin_lock_bh(&lane->lock);
-	if (list_empty(&lane->sent))
-		lane->last_progress = jiffies;
-	else if (time_after(jiffies,
-			    lane->last_progress + timeout_jiffies(lane)))
+	note_progress(lane);
+	if (time_after(jiffies, lane->last_progress + timeout_jiffies(lane)))
 		why = "no answer within the timeout";
 	if (past_deadline(&lane->sent) || past_deadline(&lane->sendq))
 		why = "a request passed its deadline";
@@ -379,6 +386,7 @@ static void reconnect(struct smemv_lane *lane)
 		return;
 	lane->backoff_ms = clamp(lane->backoff_ms * 2, BACKOFF_MIN_MS,
 				 BACKOFF_MAX_MS);
+	lane->backoff_ms += smemv_compat_random_below(lane->backoff_ms / 4);
 	pr_debug("server %s: lane %u: %s (%d), next try in %u ms\n",
 		 lane->server->name, lane->nr, why, err, lane->backoff_ms);
 }

@@ -27,6 +27,7 @@
  * @priv: the owner's
  * @deadline: jiffies; the lane ends the connection when it passes unanswered
  * @sent: when it was handed to TCP
+ * @end_seq: TCP sequence number behind its last byte, once not @sending
  * @tag: of the present sending
  * @handle: of the space
  * @err: 0: a reply came, see @status. -ENOTCONN: the connection ended first
@@ -52,6 +53,7 @@ struct smemv_req {
 	void *priv;
 	unsigned long deadline;
 	ktime_t sent;
+	u32 end_seq;
 	u64 tag;
 	u32 handle;
 	int err;

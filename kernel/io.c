@@ -260,6 +260,21 @@ static void describe_store(struct smemv_wire_page *desc, struct page *page)
 	kunmap_local(data);
 }
 
+static unsigned long io_deadline(const struct smemv_io *io)
+{
+	return io->start + msecs_to_jiffies(READ_ONCE(io->space->deadline_ms));
+}
+
+/* The io's own, but a server always has its timeout to answer. */
+static unsigned long request_deadline(const struct smemv_io *io)
+{
+	unsigned long answer = jiffies + msecs_to_jiffies(
+		bind_of(io, io->target)->server->timeout_ms);
+	unsigned long deadline = io_deadline(io);
+
+	return time_after(deadline, answer) ? deadline : answer;
+}
+
 static void replied(struct smemv_req *req);
 
 static void build(struct smemv_io *io)
@@ -271,8 +286,7 @@ static void build(struct smemv_io *io)
 	req->done = replied;
 	req->opcode = io->op;
 	req->handle = bind_of(io, io->target)->handle;
-	req->deadline = max(io->start, jiffies) +
-			msecs_to_jiffies(READ_ONCE(io->space->deadline_ms));
+	req->deadline = request_deadline(io);
 	req->nr = 0;
 	for_each_set_bit(i, &batch, SMEMV_IO_PAGES) {
 		struct smemv_wire_page *desc = &req->frame.page[req->nr];
@@ -284,13 +298,6 @@ static void build(struct smemv_io *io)
 		req->page[req->nr] = io->page[i];
 		io->batch_page[req->nr++] = i;
 	}
-}
-
-static bool past_deadline(const struct smemv_io *io)
-{
-	u32 ms = READ_ONCE(io->space->deadline_ms);
-
-	return time_after(jiffies, io->start + msecs_to_jiffies(ms));
 }
 
 static void report_deadline(struct smemv_io *io, u32 type)
@@ -317,7 +324,7 @@ static bool give_up(struct smemv_io *io)
 
 	if (READ_ONCE(space->closing))
 		return true;
-	if (!past_deadline(io))
+	if (time_before(jiffies, io_deadline(io)))
 		return false;
 	if (READ_ONCE(space->policy) == SMEMV_POLICY_ERROR) {
 		smemv_space_count(space, DEADLINES, 1);

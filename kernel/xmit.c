@@ -5,7 +5,7 @@
  * tx_req and goes on when the socket has room again (smemv_xmit_work).
  */
 #include <linux/sched/mm.h>
-#include <net/sock.h>
+#include <net/tcp.h>
 
 #include "lane.h"
 #include "trace.h"
@@ -110,6 +110,7 @@ static void end_frame(struct smemv_lane *lane)
 	lane->tx_req = NULL;
 	spin_lock_bh(&lane->lock);
 	req->sending = false;
+	req->end_seq = tcp_sk(lane->sock->sk)->write_seq;
 	answered = req->answered;
 	if (answered)
 		list_del_init(&req->link);
