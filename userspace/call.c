@@ -27,19 +27,24 @@ const char *call_next(struct call *call)
 	return *call->args++;
 }
 
-static void complain(const struct call *call, const char *format, va_list args)
+/* In one write, so that what several processes say is not mixed. */
+static void complain(const struct call *call, const char *hint, const char *format, va_list args)
 {
+	char text[1024];
+	FILE *out = fmemopen(text, sizeof(text) - 1, "w");
+
 	fflush(stdout);
-	fputs("smemv", stderr);
-	if (call->object)
-		fprintf(stderr, ": %s", call->object);
-	if (call->action)
-		fprintf(stderr, " %s", call->action);
-	if (call->subject)
-		fprintf(stderr, " %s", call->subject);
-	fputs(": ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	if (!out)
+		return;
+	fprintf(out, "smemv%s%s%s%s%s%s: ", call->object ? ": " : "",
+		call->object ? call->object : "", call->action ? " " : "",
+		call->action ? call->action : "", call->subject ? " " : "",
+		call->subject ? call->subject : "");
+	vfprintf(out, format, args);
+	fprintf(out, "\n%s", hint);
+	fclose(out);
+	text[sizeof(text) - 1] = '\0';
+	fputs(text, stderr);
 }
 
 int call_fail(const struct call *call, const char *format, ...)
@@ -47,19 +52,20 @@ int call_fail(const struct call *call, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	complain(call, format, args);
+	complain(call, "", format, args);
 	va_end(args);
 	return EXIT_FAILURE;
 }
 
 int call_usage(const struct call *call, const char *format, ...)
 {
+	char hint[64];
 	va_list args;
 
+	snprintf(hint, sizeof(hint), "Try 'smemv help%s%s'.\n", call->object ? " " : "",
+		 call->object ? call->object : "");
 	va_start(args, format);
-	complain(call, format, args);
+	complain(call, hint, format, args);
 	va_end(args);
-	fprintf(stderr, "Try 'smemv help%s%s'.\n", call->object ? " " : "",
-		call->object ? call->object : "");
 	return EXIT_USAGE;
 }

@@ -101,28 +101,33 @@ static int get_servers(const struct nlattr *nest, struct name_list *list)
 	return 0;
 }
 
-static int get_where(const struct nlattr *nest, struct swap_info *info)
+static int add_where(struct nlattr *attr, struct swap_info *info)
 {
-	struct nlattr *tb[SMEMV_A_SERVER_MAX + 1], *attr;
-	size_t count;
-	int left;
+	struct nlattr *tb[SMEMV_A_SERVER_MAX + 1];
+	struct swap_where *where;
 
-	count = nest ? count_nested(nest) : 0;
-	if (!count)
-		return 0;
-	info->where = calloc(count, sizeof(*info->where));
-	if (!info->where)
+	if (nla_parse_nested(tb, SMEMV_A_SERVER_MAX, attr, NULL))
+		return -EBADMSG;
+	where = realloc(info->where, (info->n_where + 1) * sizeof(*where));
+	if (!where)
 		return -ENOMEM;
-	nla_for_each_nested(attr, nest, left) {
-		struct swap_where *where = &info->where[info->n_where];
-
-		if (nla_parse_nested(tb, SMEMV_A_SERVER_MAX, attr, NULL))
-			return -EBADMSG;
-		get_text(tb[SMEMV_A_SERVER_NAME], where->server, sizeof(where->server));
-		where->pages = get_u64(tb[SMEMV_A_SERVER_PAGES]);
-		info->n_where++;
-	}
+	info->where = where;
+	where += info->n_where++;
+	get_text(tb[SMEMV_A_SERVER_NAME], where->server, sizeof(where->server));
+	where->pages = get_u64(tb[SMEMV_A_SERVER_PAGES]);
 	return 0;
+}
+
+/* The attribute is there once for each server with pages. */
+static int get_where(const struct nlmsghdr *msg, struct swap_info *info)
+{
+	struct nlattr *attr;
+	int left, err = 0;
+
+	nlmsg_for_each_attr(attr, msg, GENL_HDRLEN, left)
+		if (!err && nla_type(attr) == SMEMV_A_SWAP_WHERE)
+			err = add_where(attr, info);
+	return err;
 }
 
 int decode_swap(const struct nlmsghdr *msg, struct swap_info *info)
@@ -151,7 +156,7 @@ int decode_swap(const struct nlmsghdr *msg, struct swap_info *info)
 
 	err = get_servers(tb[SMEMV_A_SWAP_SERVERS], &info->servers);
 	if (!err)
-		err = get_where(tb[SMEMV_A_SWAP_WHERE], info);
+		err = get_where(msg, info);
 	if (err)
 		swap_info_free(info);
 	return err;

@@ -129,7 +129,7 @@ int extack_reason(const struct nlmsghdr *answer, const struct nlmsghdr *sent, st
 	/* Other errors are not about what was typed; the text alone says it better then. */
 	if (ack.error == -EINVAL || ack.error == -ERANGE)
 		word = offending_word(tb, sent);
-	if (word)
+	if (word && !strstr(text, word))
 		reason_set(why, "%s (%s)", text, word);
 	else
 		reason_set(why, "%s", text);

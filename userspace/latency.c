@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "latency.h"
 
-static double bucket_low_us(unsigned int index)
+double latency_bucket_low_us(unsigned int index)
 {
 	unsigned int octave = index / 4, step = index % 4;
 
@@ -36,11 +36,11 @@ double latency_percentile_us(const struct latency *latency, double p)
 		double inside = (double)latency->bucket[i];
 
 		if (inside > 0 && before + inside >= rank)
-			return bucket_low_us(i) + (bucket_high_us(i) - bucket_low_us(i)) *
+			return latency_bucket_low_us(i) + (bucket_high_us(i) - latency_bucket_low_us(i)) *
 						  (rank - before) / inside;
 		before += inside;
 	}
-	return 0;
+	return -1;
 }
 
 struct latency latency_since(const struct latency *now, const struct latency *before)

@@ -25,7 +25,9 @@ struct latency {
 
 uint64_t latency_samples(const struct latency *latency);
 
-/* 0 when there is no sample; @p is 0..1, 0.99 for instance. */
+double latency_bucket_low_us(unsigned int index);
+
+/* Negative when there is no sample; @p is 0..1, 0.99 for instance. */
 double latency_percentile_us(const struct latency *latency, double p);
 
 /* What came since @before; all of it when the counts went backwards (the server was added anew). */

@@ -86,7 +86,7 @@ static void json_close(struct printer *printer)
 static void text_nest(struct printer *printer, const char *key)
 {
 	if (printer->style == PRINT_DETAIL)
-		fprintf(printer->out, "%*s%s\n", 2 * printer->item_depth, "", key);
+		fprintf(printer->out, "%*s%s\n", 2 * (printer->item_depth - 1), "", key);
 	printer->item_depth++;
 	printer->values = 0;
 }
@@ -260,7 +260,12 @@ void print_byte_rate(struct printer *printer, const char *key, const char *head,
 
 void print_time_us(struct printer *printer, const char *key, const char *head, double us)
 {
-	print_real(printer, key, head, us, human_time_us(us));
+	if (us < 0 && printer->style == PRINT_JSON)
+		json_add(printer, key, json_null());
+	else if (us < 0)
+		text_field(printer, key, head, "-", NULL, true);
+	else
+		print_real(printer, key, head, us, human_time_us(us));
 }
 
 void print_counter(struct printer *printer, const char *key, uint64_t count, const char *what)
@@ -291,12 +296,4 @@ void print_value_text(struct printer *printer, const char *text)
 		json_add(printer, NULL, json_string(text));
 	else
 		detail_value(printer, text);
-}
-
-void print_value_number(struct printer *printer, uint64_t number)
-{
-	if (printer->style == PRINT_JSON)
-		json_add(printer, NULL, json_integer((json_int_t)number));
-	else
-		detail_value(printer, plain(number).text);
 }

@@ -39,15 +39,15 @@ void print_number(struct printer *printer, const char *key, const char *head, ui
 void print_bytes(struct printer *printer, const char *key, const char *head, uint64_t bytes);
 void print_rate(struct printer *printer, const char *key, const char *head, double per_second);
 void print_byte_rate(struct printer *printer, const char *key, const char *head, double per_second);
+/* @us: negative when there is none. */
 void print_time_us(struct printer *printer, const char *key, const char *head, double us);
 void print_counter(struct printer *printer, const char *key, uint64_t count, const char *what);
 
 /* A column made of several fields, which are printed under their own keys beside it. */
 void print_column(struct printer *printer, const char *head, const char *text, bool right);
 
-/* Members of a list of plain values, JSON and detail only. */
+/* A member of a list of plain values. */
 void print_value_text(struct printer *printer, const char *text);
-void print_value_number(struct printer *printer, uint64_t number);
 
 bool print_is_json(const struct printer *printer);
 

@@ -25,16 +25,22 @@ static void view_counters(struct printer *printer, const struct counter_text *te
 	print_group_end(printer);
 }
 
+/* Those that hold something, by the microseconds from which they count. */
 static void view_buckets(struct printer *printer, const struct latency *latency)
 {
-	int i;
+	unsigned int i;
 
 	if (!print_is_json(printer))
 		return;
-	print_list(printer, "buckets", NULL);
-	for (i = 0; i < SMEMV_LATENCY_BUCKETS; i++)
-		print_value_number(printer, latency->bucket[i]);
-	print_list_end(printer);
+	print_group(printer, "buckets_us");
+	for (i = 0; i < SMEMV_LATENCY_BUCKETS; i++) {
+		struct human low;
+
+		snprintf(low.text, sizeof(low.text), "%.10g", latency_bucket_low_us(i));
+		if (latency->bucket[i])
+			print_counter(printer, low.text, latency->bucket[i], NULL);
+	}
+	print_group_end(printer);
 }
 
 static void view_latency(struct printer *printer, const char *key, const char *head,
@@ -99,13 +105,14 @@ static void view_server_state(struct printer *printer, const struct server_info 
 	print_number(printer, "inflight", "INFLIGHT", server->inflight);
 }
 
-static void view_server_memory(struct printer *printer, const struct server_info *server)
+/* A view that refreshes has rates where @full has what hardly changes. */
+static void view_server_memory(struct printer *printer, const struct server_info *server, bool full)
 {
 	print_bytes(printer, "used_bytes", "USED", server->pages * PAGE_BYTES);
 	print_number(printer, "pages", NULL, server->pages);
 	print_bytes(printer, "free_bytes", "FREE", server->free_bytes);
-	print_bytes(printer, "capacity_bytes", "CAPACITY", server->capacity_bytes);
-	print_column(printer, "LIMIT", server->limit_bytes ?
+	print_bytes(printer, "capacity_bytes", full ? "CAPACITY" : NULL, server->capacity_bytes);
+	print_column(printer, full ? "LIMIT" : NULL, server->limit_bytes ?
 		     human_size((double)server->limit_bytes).text : "-", true);
 	print_bytes(printer, "limit_bytes", NULL, server->limit_bytes);
 }
@@ -119,7 +126,7 @@ static void view_server(struct printer *printer, const struct server_info *serve
 	print_item(printer);
 	view_server_state(printer, server);
 	print_text(printer, "id", NULL, id);
-	view_server_memory(printer, server);
+	view_server_memory(printer, server, !before);
 	if (before)
 		view_server_rates(printer, server, before, seconds);
 	view_latency(printer, "store_latency", before ? NULL : "STORE p50/p99", &server->store);
@@ -187,12 +194,12 @@ static void view_swap_rates(struct printer *printer, const struct swap_info *now
 		   per_second(n[SMEMV_PC_LOAD_PAGES], b[SMEMV_PC_LOAD_PAGES], seconds));
 }
 
-static void view_swap_policy(struct printer *printer, const struct swap_info *swap)
+static void view_swap_policy(struct printer *printer, const struct swap_info *swap, bool full)
 {
 	struct human deadline = human_time_us(1000.0 * swap->deadline_ms);
 
 	print_text(printer, "policy", "POLICY", policy_text(swap->policy));
-	print_column(printer, "DEADLINE", deadline.text, true);
+	print_column(printer, full ? "DEADLINE" : NULL, deadline.text, true);
 	print_number(printer, "deadline_ms", NULL, swap->deadline_ms);
 	print_number(printer, "queues", NULL, swap->queues);
 	print_number(printer, "openers", NULL, swap->openers);
@@ -209,7 +216,7 @@ static void view_swap(struct printer *printer, const struct swap_info *swap,
 	print_text(printer, "name", "NAME", swap->name);
 	print_text(printer, "device", "DEVICE", swap->device);
 	print_bytes(printer, "size_bytes", "SIZE", swap->size_bytes);
-	view_swap_policy(printer, swap);
+	view_swap_policy(printer, swap, !before);
 	print_text(printer, "uuid", NULL, uuid);
 	print_number(printer, "epoch", NULL, swap->epoch);
 	print_bytes(printer, "remote_bytes", "REMOTE", swap->pages * PAGE_BYTES);
@@ -258,6 +265,6 @@ void view_event(struct printer *printer, const struct event_info *event, const c
 	if (event->has_count)
 		print_number(printer, "count", "count", event->count);
 	if (event->text[0])
-		print_text(printer, "text", ":", event->text);
+		print_text(printer, "reason", "reason", event->text);
 	print_item_end(printer);
 }

@@ -56,7 +56,7 @@ static inline struct nl_msg *message_server(const char *name)
 
 static inline void message_put_where(struct nl_msg *msg, const char *server, uint64_t pages)
 {
-	struct nlattr *entry = nla_nest_start(msg, 1);
+	struct nlattr *entry = nla_nest_start(msg, SMEMV_A_SWAP_WHERE);
 
 	nla_put_string(msg, SMEMV_A_SERVER_NAME, server);
 	nla_put_u64(msg, SMEMV_A_SERVER_PAGES, pages);
@@ -88,10 +88,8 @@ static inline struct nl_msg *message_swap(const char *name)
 	nla_put_u64(msg, SMEMV_A_SWAP_PAGES, 384);
 	nla_put_u64(msg, SMEMV_A_SWAP_LOST, 6);
 	nla_put_u32(msg, SMEMV_A_SWAP_WAITING, 8);
-	nest = nla_nest_start(msg, SMEMV_A_SWAP_WHERE);
 	message_put_where(msg, "s1", 256);
 	message_put_where(msg, "s2", 128);
-	nla_nest_end(msg, nest);
 	nla_put(msg, SMEMV_A_SWAP_COUNTERS, sizeof(counters), counters);
 	return msg;
 }
