@@ -51,10 +51,10 @@ static const struct object objects[] = {
 	{ "show", "everything, once or refreshing", NULL, show,
 	  "[--watch [SECONDS] [count N]] [pid PID[,PID]]", NULL },
 	{ "monitor", "events as they happen", NULL, monitor, "[count N]", NULL },
-	{ "vm", "memory files", NULL, NULL, NULL, "memory files (smemv vm)" },
-	{ "scan", "accessed pages of KVM guests", NULL, NULL, NULL, "the scanner (smemv scan)" },
-	{ "reclaim", "paging out cold memory", NULL, NULL, NULL, "reclaiming (smemv reclaim)" },
-	{ "migrate", "split migration", NULL, NULL, NULL, "split migration (smemv migrate)" },
+	{ "vm", "memory files", NULL, NULL, NULL, "memory files" },
+	{ "scan", "accessed pages of KVM guests", NULL, NULL, NULL, "scanner" },
+	{ "reclaim", "paging out cold memory", NULL, NULL, NULL, "reclaiming" },
+	{ "migrate", "split migration", NULL, NULL, NULL, "split migration" },
 	{ 0 },
 };
 

@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck source-path=SCRIPTDIR
+#
+# What cannot be done says which object, why, and what to do: exit 1 and nothing on stdout.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+
+fails() {
+	local want=$1
+	shift
+
+	run "$@"
+	# shellcheck disable=SC2053 # want is a pattern
+	same "$status" 1 && same "$out" "" && { [[ $err == $want ]] || same "$err" "$want"; }
+}
+
+ok "memory files are announced, not there" fails \
+	'smemv: vm: this version has no memory files yet' vm create guest size 1G
+ok "the scanner is announced, not there" fails \
+	'smemv: scan: this version has no scanner yet' scan show
+ok "reclaiming is announced, not there" fails 'smemv: reclaim: this version has no reclaiming yet' reclaim pid 1
+ok "migration is announced, not there" fails 'smemv: migrate: this version has no split migration yet' migrate
+ok "no drain to other servers than those asked for" fails \
+	"smemv: server drain s1: this version cannot choose where a server's pages go" server drain s1 to s2
+ok "a host name without an address" fails \
+	'smemv: server add s1: cannot find the address of "no-such-host.invalid": *' \
+	server add s1 no-such-host.invalid
+
+without_module() {
+	fails "smemv: $1: the kernel module is not loaded: run 'modprobe smemv', or *insmod*" "${@:2}"
+}
+
+if [[ -e /sys/module/smemv ]]; then
+	skip "a missing module is explained" "the module is loaded here"
+else
+	ok "server add without the module" without_module 'server add s1' server add s1 192.0.2.1
+	ok "server show without the module" without_module 'server show' server show --json
+	ok "server del without the module" without_module 'server del s1' server del s1
+	ok "server drain without the module" without_module 'server drain s1' server drain s1
+	ok "swap add without the module" without_module 'swap add' swap add 1G
+	ok "swap add of a name without the module" without_module 'swap add d' swap add 1G name d
+	ok "swap set without the module" without_module 'swap set d' swap set d policy error
+	ok "swap del without the module" without_module 'swap del d' swap del d
+	ok "show without the module" without_module show show
+	ok "show --watch without the module" without_module show show --watch 1 count 1
+	ok "monitor without the module" without_module monitor --json monitor
+	run
+	ok "bare smemv is show" same "$status:${err:0:39}" "1:smemv: the kernel module is not loaded"
+fi
+
+output_is_checked() {
+	run --version
+	status=0
+	"$cli" --version >/dev/full 2>"$work/err" || status=$?
+	same "$status" 1 && same "$(<"$work/err")" "smemv: cannot write the output"
+}
+ok "output that cannot be written is a failure" output_is_checked
+
+done_testing

@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck source-path=SCRIPTDIR
+#
+# Help, version, man page and completion: all there, and none knows less than the others.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+
+version=$(sed -n 's/^VERSION := //p' "$tree/Makefile")
+run --version
+ok "--version tells the version" same "$status:$out$err" "0:smemv $version"
+ok "NEWS tells of it" grep -q "^## $version" "$tree/NEWS"
+ok "dkms.conf has it" grep -q "^PACKAGE_VERSION=\"$version\"\$" "$tree/dkms.conf"
+
+run --help
+help=$out
+ok "--help succeeds" same "$status:$err" 0:
+run help
+ok "help is --help" same "$out" "$help"
+run -h server add
+server_help=$out
+run help server
+ok "--help of a command is its object's help" same "$server_help" "$out"
+
+grammar=("server add NAME ADDR[:PORT] [limit SIZE]" "server show [NAME]" "server del NAME"
+	"server drain NAME [to NAME[,NAME]]" "swap add SIZE [servers NAME" "swap show [NAME]"
+	"swap set NAME" "swap del NAME" "show" "monitor")
+for command in "${grammar[@]}"; do
+	ok "--help has: $command" grep -qF "smemv $command" <<<"$help"
+done
+
+# The man page as plain text on one line, without hyphenation.
+page=$(mandoc -Tascii -Owidth=200 "$tree/userspace/smemv.8" | sed 's/.\x08//g' | tr -s ' \n' ' ')
+for word in 'server add' 'server show' 'server del' 'server drain' 'swap add' 'swap show' 'swap set' \
+	'swap del' 'monitor' '--watch' '--json' '--help' '--version' limit lanes timeout servers policy \
+	deadline queues count pid; do
+	ok "the man page has: $word" grep -qF -- "$word" <<<"$page"
+done
+
+renders_cleanly() {
+	local warnings
+	warnings=$(mandoc -Tlint -Wwarning "$tree/userspace/smemv.8" 2>&1 || true)
+	same "$warnings" "" || return
+	if command -v groff >/dev/null; then
+		warnings=$(groff -man -mdoc -ww -Tutf8 -z "$tree/userspace/smemv.8" 2>&1)
+		same "$warnings" ""
+	fi
+}
+ok "the man page renders without warnings" renders_cleanly
+
+# A smemv of its own tells the names, so that no module is needed.
+mkdir "$work/bin"
+cat >"$work/bin/smemv" <<'SMEMV'
+#!/bin/bash
+case $1 in
+server) printf '[\n  {\n    "name": "alpha",\n    "state": "up"\n  },\n  {\n    "name": "beta",\n    "state": "up"\n  }\n]\n' ;;
+swap) printf '[\n  {\n    "name": "pool",\n    "where": {\n      "name": 3\n    }\n  }\n]\n' ;;
+esac
+SMEMV
+chmod +x "$work/bin/smemv"
+# shellcheck source=/dev/null
+ok "the completion can be sourced" bash -euc ". '$tree/userspace/smemv.bash-completion'; complete -p smemv"
+
+# completes LINE WANTED: the last word of LINE is the one at the cursor, "" for a new one.
+completes() {
+	local got
+	# shellcheck disable=SC2016 # for the inner shell
+	got=$(PATH=$work/bin:$PATH bash -c '
+		. "$1/userspace/smemv.bash-completion"
+		IFS=" " read -ra COMP_WORDS <<<"$2"
+		[[ $2 != *" " ]] || COMP_WORDS+=("")
+		COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+		_smemv
+		echo "${COMPREPLY[*]}"
+	' completion "$tree" "$1")
+	same "$got" "$2"
+}
+
+completion() {
+	ok "completion of \"$1\"" completes "$1" "$2"
+}
+
+completion 'smemv ' 'server swap show monitor help --json --help --version'
+completion 'smemv s' 'server swap show'
+completion 'smemv --json sw' 'swap'
+completion 'smemv server ' 'add show del drain'
+completion 'smemv server add s1 10.0.0.1 ' 'limit lanes timeout'
+completion 'smemv server add s1 10.0.0.1 limit 1G ' 'lanes timeout'
+completion 'smemv swap add 1G policy ' 'error suspend'
+completion 'smemv swap add 1G policy error n' 'name'
+completion 'smemv swap set pool d' 'deadline'
+completion 'smemv show ' '--watch count pid'
+completion 'smemv help m' 'monitor'
+if ((EUID == 0)); then
+	completion 'smemv server del ' 'alpha beta'
+	completion 'smemv server --json show b' 'beta'
+	completion 'smemv swap del ' 'pool'
+	completion 'smemv swap add 1G servers a' 'alpha'
+	completion 'smemv swap add 1G servers alpha,' 'alpha,beta'
+else
+	skip "completion of names" "only root may ask for them"
+fi
+
+done_testing

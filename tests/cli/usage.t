@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck source-path=SCRIPTDIR
+#
+# What cannot be meant is told from what cannot be done: exit 2, the words that are wrong, a hint.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+
+refuses() {
+	local want=$1 object=$2
+	shift 2
+
+	run "$@"
+	same "$status" 2 && same "$out" "" && same "$err" "smemv: $want
+Try 'smemv help${object:+ }$object'."
+}
+
+# refused WANTED-TEXT OBJECT ARGUMENT...
+refused() {
+	ok "smemv ${*:3}" refuses "$@"
+}
+
+refused 'there is no object "foo"' '' foo
+refused 'there is no object "--jsn"' '' --jsn show
+refused 'there is no object "foo"' '' help foo
+refused 'server: the action is missing' server server
+refused 'server: there is no action "ad"' server server ad s1
+refused 'server add: NAME is missing' server server add
+refused 'server add s1: ADDR[:PORT] is missing' server server add s1
+refused 'server add: "a/b" is not a name (1 to 31 of A-Z a-z 0-9 . _ -)' server server add a/b 10.0.0.1
+refused 'server add s1: "" is not a port (1 to 65535)' server server add s1 10.0.0.1:
+refused 'server add s1: "70000" is not a port (1 to 65535)' server server add s1 10.0.0.1:70000
+refused 'server add s1: "[::1" is not an address (ADDR, ADDR:PORT or [IPV6]:PORT)' server server add s1 '[::1'
+refused 'server add s1: limit: "5X" is not a size (bytes, or a number with K, M, G or T)' server server add s1 10.0.0.1 limit 5X
+refused 'server add s1: limit: "99999999T" is too large for a size' server server add s1 10.0.0.1 limit 99999999T
+refused 'server add s1: limit SIZE: the value is missing' server server add s1 10.0.0.1 limit
+refused 'server add s1: "limit" is given twice' server server add s1 10.0.0.1 limit 1G limit 2G
+refused 'server add s1: "size" is not expected here' server server add s1 10.0.0.1 size 1G
+refused 'server add s1: lanes: "four" is not a number' server server add s1 10.0.0.1 lanes four
+refused 'server show s1: "s2" is not expected here' server server show s1 s2
+refused 'server del: NAME is missing' server server del
+refused 'server del s1: "s2" is not expected here' server server del s1 s2
+refused 'server drain s1: to: "s2" is named twice' server server drain s1 to s2,s2
+refused 'swap add: SIZE is missing' swap swap add
+refused 'swap add: "-1" is not a size (bytes, or a number with K, M, G or T)' swap swap add -1
+refused 'swap add: servers: "" is not a name (1 to 31 of A-Z a-z 0-9 . _ -)' swap swap add 1G servers a,
+refused 'swap add: policy: "retry" is not a policy (error or suspend)' swap swap add 1G policy retry
+refused 'swap add: queues: "5000000000" is too large a number' swap swap add 1G queues 5000000000
+refused 'swap set: NAME is missing' swap swap set
+refused 'swap set d: policy or deadline is missing' swap swap set d
+refused 'swap set d: "queues" is not expected here' swap swap set d queues 4
+refused 'show: "all" is not expected here' show show all
+refused 'show: --watch: "0" is not a number of seconds (0.1 to 86400)' show show --watch 0
+refused 'show: --watch: "" is not a number of seconds (0.1 to 86400)' show show --watch=
+refused 'show: count needs --watch' show show count 3
+refused 'show: pid: "1,x" is not a list of at most 64 process numbers' show show pid 1,x
+refused 'monitor: "all" is not expected here' monitor monitor all
+
+done_testing
