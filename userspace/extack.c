@@ -54,7 +54,7 @@ static const char *word_at(const struct nlmsghdr *sent, uint32_t offset)
 	return NULL;
 }
 
-static const char *errno_text(int error)
+const char *extack_errno_text(int error)
 {
 	switch (error) {
 	case EPERM:
@@ -124,7 +124,7 @@ int extack_reason(const struct nlmsghdr *answer, const struct nlmsghdr *sent, st
 	if (ack.attrs && ack.attrs_len > 0 &&
 	    nla_parse(tb, NLMSGERR_ATTR_MAX, (struct nlattr *)ack.attrs, ack.attrs_len, policy))
 		memset(tb, 0, sizeof(tb));
-	text = tb[NLMSGERR_ATTR_MSG] ? nla_get_string(tb[NLMSGERR_ATTR_MSG]) : errno_text(-ack.error);
+	text = tb[NLMSGERR_ATTR_MSG] ? nla_get_string(tb[NLMSGERR_ATTR_MSG]) : extack_errno_text(-ack.error);
 
 	/* Other errors are not about what was typed; the text alone says it better then. */
 	if (ack.error == -EINVAL || ack.error == -ERANGE)

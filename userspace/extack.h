@@ -16,4 +16,7 @@
  */
 int extack_reason(const struct nlmsghdr *answer, const struct nlmsghdr *sent, struct reason *why);
 
+/* For errors that come without the kernel's own text. */
+const char *extack_errno_text(int error);
+
 #endif

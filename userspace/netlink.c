@@ -250,6 +250,10 @@ int link_subscribe(struct link *link, struct reason *why)
 	err = nl_socket_add_memberships(link->sock, events, families, 0);
 	if (!err)
 		err = nl_socket_set_nonblocking(link->sock);
+	if (err == -NLE_PERM) {
+		reason_set(why, "%s", extack_errno_text(EPERM));
+		return -EPERM;
+	}
 	if (err) {
 		reason_set(why, "cannot listen for events: %s", nl_geterror(err));
 		return -EIO;
