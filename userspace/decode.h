@@ -17,7 +17,7 @@
 #define PAGE_BYTES	4096ull
 
 struct server_info {
-	smemv_name name;
+	char name[SMEMV_NAME_LEN];
 	struct address address;
 	uint64_t limit_bytes;
 	uint32_t lanes;
@@ -35,12 +35,12 @@ struct server_info {
 };
 
 struct swap_where {
-	smemv_name server;
+	char server[SMEMV_NAME_LEN];
 	uint64_t pages;
 };
 
 struct swap_info {
-	smemv_name name;
+	char name[SMEMV_NAME_LEN];
 	char device[64];
 	uint64_t size_bytes;
 	struct name_list servers;

@@ -67,7 +67,7 @@ const char *extack_errno_text(int error)
 	return strerror(error);
 }
 
-struct acknowledgement {
+struct ack {
 	int error;			/* 0 or negative */
 	const struct nlattr *attrs;
 	int attrs_len;
@@ -80,9 +80,9 @@ static const struct nlattr *attrs_behind(const struct nlmsghdr *answer, size_t s
 }
 
 /* NLMSG_DONE has an int before its attributes, NLMSG_ERROR the header or all of the request. */
-static struct acknowledgement dissect(const struct nlmsghdr *answer)
+static struct ack dissect(const struct nlmsghdr *answer)
 {
-	struct acknowledgement ack = { .error = -EBADMSG };
+	struct ack ack = { .error = -EBADMSG };
 	const struct nlmsgerr *failure = nlmsg_data(answer);
 	size_t skip = sizeof(ack.error);
 
@@ -118,7 +118,7 @@ int extack_reason(const struct nlmsghdr *answer, const struct nlmsghdr *sent, st
 		[NLMSGERR_ATTR_MISS_TYPE] = { .type = NLA_U32 },
 	};
 	struct nlattr *tb[NLMSGERR_ATTR_MAX + 1] = { NULL };
-	struct acknowledgement ack = dissect(answer);
+	struct ack ack = dissect(answer);
 	const char *text, *word = NULL;
 
 	if (ack.attrs && ack.attrs_len > 0 &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel's extended acknowledgement: what it says about a request that
+ * The kernel's extended acknowledgment: what it says about a request that
  * failed. libnl knows nothing of it, so the error message is read here.
  */
 #ifndef SMEMV_EXTACK_H

@@ -11,7 +11,7 @@
 #include "netlink.h"
 
 #define REQUEST_BYTES	16384
-#define EVENT_BUFFER	(1 << 20)
+#define EVENT_BUFFER	1048576
 
 struct link {
 	struct nl_sock *sock;
@@ -90,7 +90,8 @@ static int on_message(struct nl_msg *msg, void *arg)
 
 static int no_sequence(struct nl_msg *msg, void *arg)
 {
-	(void)msg, (void)arg;
+	(void)msg;
+	(void)arg;
 	return NL_OK;
 }
 

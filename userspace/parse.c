@@ -66,7 +66,7 @@ static bool name_listed(const struct name_list *list, const char *name)
 static int name_list_append(struct name_list *list, const char *text, size_t len,
 			    struct reason *why)
 {
-	smemv_name name;
+	char name[SMEMV_NAME_LEN];
 	int err = take_name(text, len, name, why);
 
 	if (err)
@@ -265,7 +265,7 @@ const char *parse_subject(struct call *call)
 {
 	const char *text = parse_required(call, "NAME");
 	struct reason why;
-	smemv_name name;
+	char name[SMEMV_NAME_LEN];
 
 	if (!text)
 		return NULL;

@@ -12,14 +12,12 @@
 #include "../kernel/uapi/smemv.h"
 #include "call.h"
 
-typedef char smemv_name[SMEMV_NAME_LEN];
-
 struct name_list {
-	smemv_name *names;
+	char (*names)[SMEMV_NAME_LEN];
 	size_t count;
 };
 
-int parse_name(const char *text, void *name, struct reason *why);	/* smemv_name */
+int parse_name(const char *text, void *name, struct reason *why);	/* char[SMEMV_NAME_LEN] */
 int parse_names(const char *text, void *list, struct reason *why);	/* struct name_list */
 int parse_size(const char *text, void *bytes, struct reason *why);	/* uint64_t */
 int parse_number(const char *text, void *number, struct reason *why);	/* uint32_t */

@@ -15,7 +15,7 @@ enum { SERVERS, NAME, POLICY, DEADLINE, QUEUES, N_OPTIONS };
 struct new_swap {
 	uint64_t size_bytes;
 	struct name_list servers;
-	smemv_name name;
+	char name[SMEMV_NAME_LEN];
 	uint32_t policy;
 	uint32_t deadline_ms;
 	uint32_t queues;

@@ -85,7 +85,7 @@ static void buckets_meet_without_gaps(void **state)
 	for (i = 0; i < SMEMV_LATENCY_BUCKETS; i++) {
 		memset(&latency, 0, sizeof(latency));
 		latency.bucket[i] = 1ull << 40;
-		check_us(1e-12, high);
+		check_us(0, high);
 		high = latency_percentile_us(&latency, 1);
 	}
 }
@@ -153,7 +153,7 @@ static void identifiers_are_hexadecimal(void **state)
 
 static void foreign_text_cannot_steer_the_terminal(void **state)
 {
-	char text[] = "a\033[2J\n\x9b" "b\xff";
+	char text[] = "a\033[2J\n\233b\377";
 
 	(void)state;
 	make_printable(text);

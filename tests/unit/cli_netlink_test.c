@@ -51,7 +51,8 @@ int __wrap_genl_ctrl_resolve(struct nl_sock *sock, const char *name)
 
 int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t len)
 {
-	(void)fd, (void)len;
+	(void)fd;
+	(void)len;
 	assert_int_equal(level, SOL_NETLINK);
 	assert_int_equal(*(const int *)value, 1);
 	options_set |= 1 << option;
@@ -80,7 +81,8 @@ static int play_read(struct nl_sock *sock, struct sockaddr_nl *from, unsigned ch
 {
 	int len;
 
-	(void)sock, (void)creds;
+	(void)sock;
+	(void)creds;
 	if (next_read == n_reads)
 		fail_msg("more was read than the module said");
 	memset(from, 0, sizeof(*from));

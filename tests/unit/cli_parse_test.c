@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 /* After those: */
@@ -73,7 +74,7 @@ static void names_have_31_characters_of_a_set(void **state)
 {
 	const char *longest = "abcdefghijklmnopqrstuvwxyz.-_09";
 	struct reason why;
-	smemv_name name;
+	char name[SMEMV_NAME_LEN];
 	char too_long[33];
 
 	(void)state;
@@ -195,9 +196,10 @@ struct limits {
 	struct keyword keywords[3];
 };
 
-static int parse_limits(struct limits *limits, int n_args, char **args)
+static int parse_limits(struct limits *limits, const char *words)
 {
-	struct call call = { .object = "server", .args = args, .n_args = n_args };
+	char copy[64], *args[8], *rest = copy;
+	struct call call = { .object = "server", .args = args };
 
 	*limits = (struct limits) {
 		.keywords = {
@@ -205,34 +207,33 @@ static int parse_limits(struct limits *limits, int n_args, char **args)
 			{ "lanes", "N", parse_number, &limits->lanes, false },
 		},
 	};
+	snprintf(copy, sizeof(copy), "%s", words);
+	while ((args[call.n_args] = strsep(&rest, " ")))
+		call.n_args++;
 	return parse_keywords(&call, limits->keywords);
 }
 
 static void keywords_come_in_any_order(void **state)
 {
-	char *args[] = { (char *)"lanes", (char *)"4", (char *)"limit", (char *)"1G" };
 	struct limits limits;
 
 	(void)state;
-	assert_int_equal(parse_limits(&limits, 4, args), 0);
+	assert_int_equal(parse_limits(&limits, "lanes 4 limit 1G"), 0);
 	assert_int_equal(limits.limit, 1 << 30);
 	assert_int_equal(limits.lanes, 4);
-	assert_int_equal(parse_limits(&limits, 2, args), 0);
+	assert_int_equal(parse_limits(&limits, "lanes 4"), 0);
 	assert_true(limits.keywords[1].seen);
 	assert_false(limits.keywords[0].seen);
 }
 
 static void wrong_keywords_are_wrong_usage(void **state)
 {
-	char *unknown[] = { (char *)"size", (char *)"4" };
-	char *twice[] = { (char *)"lanes", (char *)"4", (char *)"lanes", (char *)"4" };
-	char *no_value[] = { (char *)"limit" };
 	struct limits limits;
 
 	(void)state;
-	assert_int_equal(parse_limits(&limits, 2, unknown), EXIT_USAGE);
-	assert_int_equal(parse_limits(&limits, 4, twice), EXIT_USAGE);
-	assert_int_equal(parse_limits(&limits, 1, no_value), EXIT_USAGE);
+	assert_int_equal(parse_limits(&limits, "size 4"), EXIT_USAGE);
+	assert_int_equal(parse_limits(&limits, "lanes 4 lanes 4"), EXIT_USAGE);
+	assert_int_equal(parse_limits(&limits, "limit"), EXIT_USAGE);
 }
 
 int main(void)
