@@ -18,6 +18,9 @@ HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 HARDEN_LD := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 DEPFLAGS  = -MMD -MP
 
+# V=1 shows the commands; else one short line for each file: $(call say,CC,$@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2); )
+
 PREFIX     ?= /usr/local
 DESTDIR    ?=
 sbindir    ?= $(PREFIX)/sbin

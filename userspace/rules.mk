@@ -16,15 +16,14 @@ cli_install := $(B)/smemv:sbin userspace/smemv.8:man8 userspace/smemv.bash-compl
 
 $(cli_objects) $(cli_dir)/smemv.o: $(B)/%.o: %.c Makefile userspace/rules.mk
 	@mkdir -p $(@D)
-	$(CC) $(WARNINGS) $(HARDEN) $(CFLAGS) $(cli_cflags) -DSMEMV_VERSION='"$(VERSION)"' \
+	$(call say,CC,$@)$(CC) $(WARNINGS) $(HARDEN) $(CFLAGS) $(cli_cflags) -DSMEMV_VERSION='"$(VERSION)"' \
 		$(DEPFLAGS) -c -o $@ $<
 
 $(cli_archive): $(cli_objects)
-	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(B)/smemv: $(cli_dir)/smemv.o $(cli_archive)
-	$(CC) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(cli_libs)
+	$(call say,LD,$@)$(CC) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(cli_libs)
 
 -include $(cli_objects:.o=.d) $(cli_dir)/smemv.d
 
@@ -40,14 +39,13 @@ cli_netlink_test_wraps := genl_connect genl_ctrl_resolve nl_send_auto nl_cb_allo
 
 $(cli_test_objects): $(B)/unit/%.o: %.c Makefile userspace/rules.mk
 	@mkdir -p $(@D)
-	$(CC) $(WARNINGS) $(CFLAGS) $(cli_sanitize) $(cli_cflags) $(DEPFLAGS) -c -o $@ $<
+	$(call say,CC,$@)$(CC) $(WARNINGS) $(CFLAGS) $(cli_sanitize) $(cli_cflags) $(DEPFLAGS) -c -o $@ $<
 
 $(cli_test_archive): $(cli_test_objects)
-	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(cli_tests): $(B)/unit/%: tests/unit/%.c $(cli_test_archive) tests/unit/cli_messages.h
-	$(CC) $(WARNINGS) $(CFLAGS) $(cli_sanitize) $(cli_cflags) $(DEPFLAGS) -o $@ $< \
+	$(call say,CC,$@)$(CC) $(WARNINGS) $(CFLAGS) $(cli_sanitize) $(cli_cflags) $(DEPFLAGS) -o $@ $< \
 		$(cli_test_archive) $(addprefix -Wl$(comma)--wrap=,$($*_wraps)) $(LDFLAGS) $(cli_libs) -lcmocka
 
 unit: $(cli_tests)
