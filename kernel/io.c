@@ -379,7 +379,7 @@ void smemv_io_advance(struct smemv_io *io, bool direct)
 			smemv_io_park(io);
 			return;
 		}
-		fail_pages(io, err == -EAGAIN ? -ETIMEDOUT : err);
+		fail_pages(io, err == -ENOSPC ? -ENOSPC : -EIO);
 	}
 	finish(io);
 }
