@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 #
 # The swap disks that are compared, each served from memory by the sub-host "far" over the same
 # link, each as its own documentation sets it up. PEER_up SIZE_MIB makes the disk; peer_disk names it.
