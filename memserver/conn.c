@@ -284,3 +284,38 @@ u32 conn_input(struct conn *c, const u8 *data, u32 len)
 	}
 	return used;
 }
+
+/* How far a pipeline is looked ahead; more would be out of the cache again. */
+#define PREFETCH_FRAMES	8
+
+static void prefetch_frame(const struct conn *c, const struct smemv_wire_hdr *h, const u8 *meta)
+{
+	u32 handle = le32_to_cpu(h->space);
+	struct smemv_wire_page p;
+
+	if ((h->opcode != SMEMV_OP_LOAD && h->opcode != SMEMV_OP_STORE) || !h->count ||
+	    handle >= c->n_handles || !c->handles[handle].space)
+		return;
+	memcpy(&p, meta, sizeof(p));
+	space_prefetch(&c->loop->server->store, c->handles[handle].space, le64_to_cpu(p.index));
+}
+
+/* Nothing is checked yet: what is no frame leads to a useless prefetch at worst. */
+void conn_prefetch(const struct conn *c, const u8 *data, u32 len)
+{
+	struct smemv_wire_hdr h;
+	u32 at = 0, n;
+
+	if (c->state != CONN_READY || c->rx.phase != RX_HEAD || c->rx.have)
+		return;
+	for (n = 0; n < PREFETCH_FRAMES && len - at >= sizeof(h) + sizeof(struct smemv_wire_page); n++) {
+		u32 payload;
+
+		memcpy(&h, data + at, sizeof(h));
+		prefetch_frame(c, &h, data + at + sizeof(h));
+		payload = le32_to_cpu(h.payload_len);
+		if (payload > len - at - sizeof(h))
+			return;
+		at += (u32)sizeof(h) + payload;
+	}
+}

@@ -131,6 +131,8 @@ void conn_linger(struct conn *c);
 
 /* Bytes arrived. Inside a quiescence section. Returns how many were used. */
 u32 conn_input(struct conn *c, const u8 *data, u32 len);
+/* The same bytes, some time before: have their pages brought into the cache. */
+void conn_prefetch(const struct conn *c, const u8 *data, u32 len);
 /* No request may be looked at now: too much output, or a long request under way. */
 bool conn_paused(const struct conn *c);
 

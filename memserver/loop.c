@@ -315,6 +315,25 @@ static void keep_rest(struct conn *c, const u8 *data, u32 len)
 	c->stash_at = 0;
 }
 
+static void send_output(struct conn *c)
+{
+	if (c->out_bytes && !c->sending && c->state != CONN_CLOSED)
+		ring_send(c);
+}
+
+/* Reading the clock for each reply would cost more than some replies do. */
+static void count_service_time(struct loop *l)
+{
+	u64 ns;
+
+	if (!l->replies)
+		return;
+	ns = now_ns() - l->batch_ns;
+	stats_add(&l->stats->service[stats_bucket(ns)], l->replies);
+	stats_add(&l->stats->service_ns, ns * l->replies);
+	l->replies = 0;
+}
+
 void loop_received(struct conn *c, const u8 *data, u32 len)
 {
 	struct loop *l = c->loop;
@@ -324,8 +343,10 @@ void loop_received(struct conn *c, const u8 *data, u32 len)
 	qs_enter(&l->server->qs, l->index);
 	used = conn_input(c, data, len);
 	qs_exit(&l->server->qs, l->index);
-	if (used < len)
+	if (used < len && c->state != CONN_CLOSED)
 		keep_rest(c, data + used, len - used);
+	count_service_time(l);
+	send_output(c);
 }
 
 void loop_sent(struct conn *c)
@@ -368,9 +389,8 @@ static void flush_dirty(struct loop *l)
 		c->is_dirty = false;
 		if (c->sending)
 			continue;
-		if (c->out_bytes)
-			ring_send(c);
-		else
+		send_output(c);
+		if (!c->sending)
 			loop_sent(c);
 	}
 }
@@ -448,6 +468,7 @@ static void *loop_main(void *arg)
 		if (l->out_bytes > LOOP_OUT_LIMIT)
 			close_slowest(l);
 		flush_dirty(l);
+		count_service_time(l);
 		if (l->closed)
 			free_closed(l);
 	}

@@ -49,6 +49,7 @@ struct loop {
 	u32 n_outbufs;
 	size_t out_bytes;		/* of all connections */
 	u64 batch_ns;			/* when the batch under way arrived */
+	u32 replies;			/* made since the last count_service_time() */
 	u64 tick_ms;
 	int64_t free_base;		/* free pages plus what this thread holds itself */
 	bool closed;			/* some connection waits to be freed */

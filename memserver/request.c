@@ -16,7 +16,6 @@ u8 *reply_begin(struct conn *c, u32 meta_len)
 void reply_end(struct conn *c, const struct smemv_frame *req, struct smemv_frame *rep)
 {
 	struct loop *l = c->loop;
-	u64 ns = now_ns() - l->batch_ns;
 
 	rep->opcode = req->opcode;
 	rep->flags |= SMEMV_WIRE_F_REPLY;
@@ -25,8 +24,7 @@ void reply_end(struct conn *c, const struct smemv_frame *req, struct smemv_frame
 	rep->free_pages = loop_free_pages(l);
 	smemv_frame_seal(c->reply, rep);
 	stats_add(&l->stats->status[rep->status], 1);
-	stats_add(&l->stats->service[stats_bucket(ns)], 1);
-	stats_add(&l->stats->service_ns, ns);
+	l->replies++;
 	loop_mark_dirty(c);
 }
 

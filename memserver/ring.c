@@ -12,6 +12,7 @@
 #define RING_ENTRIES	1024u
 #define RING_CQ_ENTRIES	8192u
 #define RECV_GROUP	0
+#define PREFETCH_CQES	32
 
 enum ring_op { OP_RECV = 1, OP_SEND = 2, OP_WAKE = 3, OP_MASK = 7 };
 
@@ -169,7 +170,8 @@ static unsigned int fill_iov(struct conn *c)
 	return n;
 }
 
-void ring_send(struct conn *c)
+/* Waits for room in the socket, as the kernel's work. */
+static void send_later(struct conn *c)
 {
 	struct io_uring_sqe *sqe = get_sqe(c->loop);
 	unsigned int n = fill_iov(c);
@@ -182,24 +184,6 @@ void ring_send(struct conn *c)
 	}
 	set_owner(sqe, c, OP_SEND);
 	c->sending = true;
-}
-
-static void handle_recv(struct loop *l, struct conn *c, const struct io_uring_cqe *cqe)
-{
-	unsigned int id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-	int res = cqe->res;
-
-	c->recv_armed = false;
-	if (res > 0 && c->state != CONN_CLOSED)
-		loop_received(c, recv_buf(l, id), (u32)res);
-	if (cqe->flags & IORING_CQE_F_BUFFER)
-		give_buf(l, id);
-	if (res > 0 || res == -ENOBUFS || res == -EINTR || res == -EAGAIN) {
-		if (c->state != CONN_CLOSED && !c->stash)
-			ring_arm_recv(c);
-		return;
-	}
-	conn_close(c);
 }
 
 static void took_output(struct conn *c, size_t n)
@@ -223,6 +207,50 @@ static void took_output(struct conn *c, size_t n)
 			c->out_tail = NULL;
 		loop_outbuf_put(l, b);
 	}
+}
+
+/*
+ * At once and directly: the buffer is still in the CPU's cache, and free for the
+ * next connection right after. Only what does not fit into the socket is io_uring's.
+ */
+void ring_send(struct conn *c)
+{
+	while (c->out_bytes) {
+		struct msghdr msg = { .msg_iov = c->iov, .msg_iovlen = fill_iov(c) };
+		ssize_t n = sendmsg(c->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n > 0) {
+			took_output(c, (size_t)n);
+		} else if (n < 0 && errno == EINTR) {
+			continue;
+		} else if (n < 0 && errno != EAGAIN) {
+			log_debug("%s at %s: cannot send: %s", c->name, c->peer, strerror(errno));
+			conn_close(c);
+			return;
+		} else {
+			send_later(c);
+			return;
+		}
+	}
+	c->progress_ms = c->loop->tick_ms;
+}
+
+static void handle_recv(struct loop *l, struct conn *c, const struct io_uring_cqe *cqe)
+{
+	unsigned int id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+	int res = cqe->res;
+
+	c->recv_armed = false;
+	if (res > 0 && c->state != CONN_CLOSED)
+		loop_received(c, recv_buf(l, id), (u32)res);
+	if (cqe->flags & IORING_CQE_F_BUFFER)
+		give_buf(l, id);
+	if (res > 0 || res == -ENOBUFS || res == -EINTR || res == -EAGAIN) {
+		if (c->state != CONN_CLOSED && !c->stash)
+			ring_arm_recv(c);
+		return;
+	}
+	conn_close(c);
 }
 
 static void handle_send(struct conn *c, int res)
@@ -259,11 +287,29 @@ static void handle_cqe(struct loop *l, const struct io_uring_cqe *cqe)
 	}
 }
 
+/* First all are looked at, so that memory and work overlap. */
+static void prefetch_all(struct loop *l)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int head, n = 0;
+
+	io_uring_for_each_cqe(&l->ring, head, cqe) {
+		struct conn *c = (void *)(uintptr_t)(cqe->user_data & ~(u64)OP_MASK);
+
+		if ((cqe->user_data & OP_MASK) == OP_RECV && cqe->res > 0)
+			conn_prefetch(c, recv_buf(l, cqe->flags >> IORING_CQE_BUFFER_SHIFT),
+				      (u32)cqe->res);
+		if (++n == PREFETCH_CQES)
+			break;
+	}
+}
+
 void ring_handle_all(struct loop *l)
 {
 	struct io_uring_cqe *cqe;
 	unsigned int head, n = 0;
 
+	prefetch_all(l);
 	io_uring_for_each_cqe(&l->ring, head, cqe) {
 		handle_cqe(l, cqe);
 		n++;

@@ -43,3 +43,8 @@ memserver-asan: $(B)/asan/smemv-memserver ## The memory server with address and 
 memserver-tsan: $(B)/tsan/smemv-memserver ## The memory server with the thread sanitizer
 
 -include $(memserver_objects:.o=.d)
+
+# The load generator of the comparison with memcached and Redis.
+$(B)/bench/memload: tests/bench/memload.c tests/bench/memload_proto.c kernel/core/codec.c tests/bench/memload_proto.h
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -O3 -o $@ $(filter %.c,$^) $(LDFLAGS) -luring -lisal -lpthread

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "pagecopy.h"
 #include "slab.h"
 
 #define HUGE_SIZE	(2u << 20)
@@ -209,7 +210,7 @@ void slab_put_zeroed(struct slab *s, struct slab_cache *c, u32 frame)
 
 void slab_put(struct slab *s, struct slab_cache *c, u32 frame)
 {
-	memset(slab_frame(s, frame), 0, SLAB_FRAME_SIZE);
+	page_zero(slab_frame(s, frame));
 	slab_put_zeroed(s, c, frame);
 }
 

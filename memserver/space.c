@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pagecopy.h"
 #include "space.h"
 
 #define FANOUT_SHIFT	9
@@ -16,7 +17,7 @@
 #define STEP_SLOTS	8192u
 
 struct entry {
-	u32 frame;	/* or ENTRY_ABSENT, ENTRY_ZERO */
+	u32 frame;	/* or ENTRY_ABSENT, ENTRY_ZERO; written by set_entry() only */
 	u32 crc;
 };
 
@@ -200,6 +201,13 @@ static void drop_empty_leaf(struct store *st, struct store_thread *t, _Atomic u6
 	slab_put_zeroed(&st->slab, &t->cache, slot_frame(value));
 }
 
+/* Called with the run's lock; but space_prefetch() reads without. */
+static void set_entry(struct entry *e, u32 frame, u32 crc)
+{
+	__atomic_store_n(&e->frame, frame, __ATOMIC_RELAXED);
+	e->crc = crc;
+}
+
 static bool entry_has_frame(const struct entry *e)
 {
 	return e->frame != ENTRY_ABSENT && e->frame != ENTRY_ZERO;
@@ -236,9 +244,9 @@ static bool set_content(struct store *st, struct store_thread *t, struct entry *
 		if (e->frame == ENTRY_ZERO)
 			store_count(&t->zero, -1);
 		store_count(&t->used, 1);
-		e->frame = frame;
+		set_entry(e, frame, crc);
 	}
-	memcpy(slab_frame(&st->slab, e->frame), data, SLAB_FRAME_SIZE);
+	page_copy_in(slab_frame(&st->slab, e->frame), data);
 	e->crc = crc;
 	return true;
 }
@@ -250,8 +258,7 @@ static void set_zero(struct store *st, struct store_thread *t, struct entry *e)
 	if (entry_has_frame(e))
 		release_frame(st, t, e->frame);
 	store_count(&t->zero, 1);
-	e->frame = ENTRY_ZERO;
-	e->crc = 0;
+	set_entry(e, ENTRY_ZERO, 0);
 }
 
 static enum smemv_wire_status store_locked(struct store *st, struct store_thread *t,
@@ -315,11 +322,32 @@ enum smemv_wire_status space_load(struct store *st, struct space *sp, u64 index,
 	if (e.frame != ENTRY_ABSENT)
 		status = SMEMV_ST_OK;
 	if (entry_has_frame(&e))
-		memcpy(data, slab_frame(&st->slab, e.frame), SLAB_FRAME_SIZE);
+		page_copy_out(data, slab_frame(&st->slab, e.frame));
 	pthread_mutex_unlock(lock);
 	page->zero = e.frame == ENTRY_ZERO;
 	page->crc = e.crc;
 	return status;
+}
+
+/*
+ * Only a hint: what is read may be outdated at once, so it is checked, and no more is
+ * done with it than asking for memory that is always mapped.
+ */
+void space_prefetch(struct store *st, struct space *sp, u64 index)
+{
+	_Atomic u64 *slot;
+	u32 leaf, frame;
+
+	if (index >= sp->size_pages)
+		return;
+	slot = leaf_slot(st, NULL, sp, index / RUN_PAGES, NULL);
+	leaf = slot ? slot_frame(atomic_load_explicit(slot, memory_order_acquire)) : 0;
+	if (!leaf)
+		return;
+	frame = __atomic_load_n(&((struct entry *)slab_frame(&st->slab, leaf) +
+				  index % RUN_PAGES)->frame, __ATOMIC_RELAXED);
+	if (frame != ENTRY_ABSENT && frame < st->slab.frames)
+		page_prefetch(slab_frame(&st->slab, frame));
 }
 
 /* Called with the run's lock. Frames are only collected: zeroing takes long. */
@@ -335,7 +363,7 @@ static u32 forget_entries(struct store_thread *t, struct entry *e, u32 n,
 			frames[(*n_frames)++] = e[i].frame;
 		else
 			store_count(&t->zero, -1);
-		e[i] = (struct entry){ 0 };
+		set_entry(&e[i], ENTRY_ABSENT, 0);
 		forgotten++;
 	}
 	return forgotten;

@@ -57,6 +57,9 @@ struct loaded_page {
 enum smemv_wire_status space_load(struct store *st, struct space *sp, u64 index,
 				  void *data, struct loaded_page *page);
 
+/* The page will be loaded or stored soon. Takes no lock; the space is not released meanwhile. */
+void space_prefetch(struct store *st, struct space *sp, u64 index);
+
 /*
  * space_forget() - a step of forgetting the pages from *cursor to end
  *
