@@ -37,8 +37,35 @@ typedef uint64_t u64;
 #define cpu_to_le32(x)	htole32(x)
 #define cpu_to_le64(x)	htole64(x)
 
-#define smemv_crc32c(crc, data, len) \
-	crc32_iscsi((unsigned char *)(uintptr_t)(data), (int)(len), crc)
+#if defined(__x86_64__)
+/* isa-l starts slowly: of a header the CPU's own instruction takes a fifth of the time. */
+__attribute__((target("sse4.2")))
+static inline u32 smemv_crc32c_short(u32 crc, const u8 *data, size_t len)
+{
+	u64 word, sum = crc;
+
+	for (; len >= sizeof(word); len -= sizeof(word), data += sizeof(word)) {
+		memcpy(&word, data, sizeof(word));
+		sum = __builtin_ia32_crc32di(sum, word);
+	}
+	for (; len; len--)
+		sum = __builtin_ia32_crc32qi((u32)sum, *data++);
+	return (u32)sum;
+}
+
+#define smemv_crc32c_is_short(len) \
+	((len) <= 128 && __builtin_cpu_supports("sse4.2"))
+#else
+#define smemv_crc32c_is_short(len)		false
+#define smemv_crc32c_short(crc, data, len)	(crc)
+#endif
+
+static inline u32 smemv_crc32c(u32 crc, const void *data, size_t len)
+{
+	if (smemv_crc32c_is_short(len))
+		return smemv_crc32c_short(crc, data, len);
+	return crc32_iscsi((unsigned char *)(uintptr_t)data, (int)len, crc);
+}
 
 #endif
 
