@@ -414,14 +414,20 @@ static void fenced_out(struct smemv_io *io)
 	bind->fenced_out(bind);
 }
 
-/* A page that did not get through; what is still todo is planned again. */
-static void page_refused(struct smemv_io *io, u32 i, unsigned int status)
+/*
+ * A page that did not get through; what is still todo is planned again. @tried:
+ * failures before this reply, in which many pages may have failed at once.
+ */
+static void page_refused(struct smemv_io *io, u32 i, unsigned int status,
+			 u8 tried)
 {
 	struct smemv_server *server = bind_of(io, io->target)->server;
 
 	switch (status) {
 	case SMEMV_ST_NO_SPACE:
 	case SMEMV_ST_STOPPING:
+		if (io->op != SMEMV_OP_STORE)
+			break;	/* a load needs no space: do not ask for ever */
 		smemv_server_count(server, NO_SPACE, 1);
 		io->refused |= set_bit_of(io->target);
 		return;
@@ -439,7 +445,8 @@ static void page_refused(struct smemv_io *io, u32 i, unsigned int status)
 		smemv_server_count(server, BAD_CRC, 1);
 		break;
 	}
-	if (io->retries++ < MAX_RETRIES)
+	io->retries = tried + 1;
+	if (tried < MAX_RETRIES)
 		return;
 	pr_err_ratelimited("%s: %s of page %llu failed: server %s: %s\n",
 			   io->space->name, smemv_op_name(io->op),
@@ -459,6 +466,7 @@ static void page_refused(struct smemv_io *io, u32 i, unsigned int status)
 static void replied(struct smemv_req *req)
 {
 	struct smemv_io *io = container_of(req, struct smemv_io, req);
+	u8 tried = io->retries;
 	u32 i;
 
 	if (req->err) {
@@ -473,7 +481,7 @@ static void replied(struct smemv_req *req)
 			u32 page = io->batch_page[i];
 
 			if (req->result[i] != SMEMV_ST_OK)
-				page_refused(io, page, req->result[i]);
+				page_refused(io, page, req->result[i], tried);
 			else if (io->op == SMEMV_OP_STORE)
 				page_stored(io, page);
 			else
