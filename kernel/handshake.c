@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/utsname.h>
+#include <net/sock.h>
 
 #include "event.h"
 #include "handshake.h"
 #include "lane.h"
 
 #define BODY_MAX	128
+#define REQUIRED	SMEMV_FEAT_LIST
 
 struct exchange {
 	struct smemv_frame f;
@@ -23,7 +25,12 @@ static int recv_all(struct socket *sock, void *buf, size_t len)
 
 	if (ret < 0)
 		return ret;
-	return ret == len ? 0 : -ECONNRESET;
+	if (ret == len)
+		return 0;
+	/* Only a part: the peer ended it, or the time was up. */
+	if (!ret || sock->sk->sk_shutdown & RCV_SHUTDOWN)
+		return -ECONNRESET;
+	return -ETIMEDOUT;
 }
 
 static int send_all(struct socket *sock, void *buf, size_t len)
@@ -82,6 +89,12 @@ static int exchange(struct socket *sock, struct exchange *x, const char **why)
 	return 0;
 }
 
+static int no_feature(const char **why)
+{
+	*why = "the server lacks a feature that this module needs; update the server";
+	return -EPROTONOSUPPORT;
+}
+
 static int hello_error(const struct smemv_frame *f, const char **why)
 {
 	switch (f->status) {
@@ -91,8 +104,7 @@ static int hello_error(const struct smemv_frame *f, const char **why)
 		*why = "the server does not speak protocol version 1; install the same S-memV release on both sides";
 		return -EPROTONOSUPPORT;
 	case SMEMV_ST_FEATURES:
-		*why = "the server lacks a feature that this module needs; update the server";
-		return -EPROTONOSUPPORT;
+		return no_feature(why);
 	case SMEMV_ST_FENCED:
 		*why = "the server knows a newer connection of this client";
 		return -ESTALE;
@@ -144,7 +156,7 @@ int smemv_handshake_hello(struct smemv_lane *lane, struct socket *sock,
 	memcpy(hello->client_id, server->client_id, 16);
 	hello->generation = cpu_to_le64(++lane->generation);
 	hello->features = cpu_to_le64(SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_LIST);
-	hello->required = cpu_to_le64(SMEMV_FEAT_LIST);
+	hello->required = cpu_to_le64(REQUIRED);
 	hello->lane = cpu_to_le32(lane->nr);
 	hello->max_pages = cpu_to_le32(SMEMV_REQ_DESCS);
 	strscpy(hello->name, init_utsname()->nodename, sizeof(hello->name));
@@ -154,6 +166,9 @@ int smemv_handshake_hello(struct smemv_lane *lane, struct socket *sock,
 		err = hello_error(&x.f, why);
 	if (err)
 		return err;
+	/* A server may say OK and yet not have granted it. */
+	if (~le64_to_cpu(reply->features) & REQUIRED)
+		return no_feature(why);
 	lane->page_crc = le64_to_cpu(reply->features) & SMEMV_FEAT_PAGE_CRC;
 	WRITE_ONCE(server->free_pages, x.f.free_pages);
 	learn(server, reply);
