@@ -171,7 +171,9 @@ int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 		*why = "out of memory";
 		return -ENOMEM;
 	}
-	handle = ida_alloc_range(&server->handles, 1, server->max_spaces - 1,
+	/* Handle 0 names no space: a server with one handle has room for none. */
+	handle = server->max_spaces < 2 ? -ENOSPC :
+		 ida_alloc_range(&server->handles, 1, server->max_spaces - 1,
 				 GFP_KERNEL);
 	if (handle < 0) {
 		*why = "the server has as many spaces of this host as it allows";
