@@ -59,7 +59,7 @@ static void release_handles(struct conn *c)
 
 	for (i = 0; i < c->n_handles; i++)
 		if (c->handles[i].space)
-			spaces_close(&l->server->spaces, l->st, c->handles[i].space);
+			spaces_close(&l->server->spaces, c->handles[i].space);
 	free(c->handles);
 	c->handles = NULL;
 	c->n_handles = 0;

@@ -4,6 +4,7 @@
  * out connections, end on signals. Everything else happens in the loops.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -58,8 +59,13 @@ static void bind_listeners(struct daemon *d)
 	int n = sd_listen_fds(1), i;
 	char err[512];
 
-	for (i = 0; i < n && d->n_listen < LISTEN_MAX; i++)
-		d->listen_fd[d->n_listen++] = SD_LISTEN_FDS_START + i;
+	for (i = 0; i < n && d->n_listen < LISTEN_MAX; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+
+		/* They come blocking, unless the unit says otherwise. */
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+		d->listen_fd[d->n_listen++] = fd;
+	}
 	if (n > 0)
 		return;
 	for (i = 0; i < (int)d->opt.n_listen; i++) {

@@ -220,8 +220,7 @@ static int cmd_drop(struct link *l, const char *arg, bool json)
 	struct smemv_wire_drop body = { 0 };
 	enum smemv_wire_status status;
 
-	if (uuid_parse(body.uuid, arg))
-		usage_error("'%s' is not a UUID", arg);
+	uuid_parse(body.uuid, arg);
 	status = ask(l, SMEMV_OP_DROP, SMEMV_WIRE_F_FORCE, &body, sizeof(body));
 	if (status == SMEMV_ST_BUSY)
 		fail("space %s: a main host is connected and has it open; delete the disk or VM there, or disconnect it first", arg);
@@ -305,6 +304,7 @@ int operator_run(int argc, char **argv)
 	const char *server = "127.0.0.1", *arg = NULL;
 	bool json = false;
 	struct link l;
+	u8 uuid[16];
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "s:j", options, NULL)) >= 0) {
@@ -321,6 +321,8 @@ int operator_run(int argc, char **argv)
 		usage_error("%s needs a %s", cmd->name, cmd->arg);
 	if (optind < argc)
 		usage_error("%s: '%s' is too much", cmd->name, argv[optind]);
+	if (arg && uuid_parse(uuid, arg))
+		usage_error("%s: '%s' is not a UUID", cmd->name, arg);
 	open_link(&l, server);
 	return cmd->run(&l, arg, json);
 }

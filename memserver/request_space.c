@@ -165,7 +165,7 @@ static void bind_handle(struct conn *c, u32 at, struct space *sp, u64 epoch)
 
 	c->handles[at] = (struct handle){ .space = sp, .epoch = epoch };
 	if (old)
-		spaces_close(&l->server->spaces, l->st, old);
+		spaces_close(&l->server->spaces, old);
 }
 
 static void open_reply(struct conn *c, const struct smemv_frame *f,

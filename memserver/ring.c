@@ -293,6 +293,7 @@ static void prefetch_all(struct loop *l)
 	struct io_uring_cqe *cqe;
 	unsigned int head, n = 0;
 
+	qs_enter(&l->server->qs, l->index);
 	io_uring_for_each_cqe(&l->ring, head, cqe) {
 		struct conn *c = (void *)(uintptr_t)(cqe->user_data & ~(u64)OP_MASK);
 
@@ -302,6 +303,7 @@ static void prefetch_all(struct loop *l)
 		if (++n == PREFETCH_CQES)
 			break;
 	}
+	qs_exit(&l->server->qs, l->index);
 }
 
 void ring_handle_all(struct loop *l)

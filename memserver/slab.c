@@ -125,8 +125,8 @@ static int map_anonymous(struct slab *s, bool thp, char *err, size_t err_len)
 
 int slab_create(struct slab *s, const struct slab_options *opt, char *err, size_t err_len)
 {
-	u64 frames = 1 + opt->content_pages + opt->content_pages / SLAB_NODE_RATIO +
-		     (u64)opt->threads * SLAB_CACHE_FRAMES + 64;
+	u64 frames = 1 + opt->content_pages + slab_node_reserve(opt->content_pages) +
+		     (u64)opt->threads * SLAB_CACHE_FRAMES;
 	int ret;
 
 	memset(s, 0, sizeof(*s));

@@ -21,6 +21,8 @@
 #define SLAB_FRAMES_MAX		0xfffffff0ull
 /* One node frame for that many content frames: 16 bytes a page. */
 #define SLAB_NODE_RATIO		256u
+/* And some more: a tree has inner nodes even when it holds one page. */
+#define SLAB_NODES_LEAST	64u
 #define SLAB_CACHE_FRAMES	128u
 
 /* Frames in the hands of one thread: taken and given back without a lock. */
@@ -48,6 +50,11 @@ struct slab_options {
 	bool no_hugepages;
 	bool no_mlock;
 };
+
+static inline u64 slab_node_reserve(u64 content_pages)
+{
+	return content_pages / SLAB_NODE_RATIO + SLAB_NODES_LEAST;
+}
 
 /* Returns 0 or -errno with a text for the user in err. */
 int slab_create(struct slab *s, const struct slab_options *opt, char *err, size_t err_len);

@@ -92,16 +92,18 @@ static void free_nodes(struct store *st, struct store_thread *t, u32 frame,
 	put_node(st, t, frame);
 }
 
-void space_put(struct store *st, struct store_thread *t, struct space *sp)
+void space_free_nodes(struct store *st, struct store_thread *t, struct space *sp)
 {
-	u64 root;
+	u32 root = slot_frame(atomic_exchange(&sp->root, 0));
 
-	if (atomic_fetch_sub(&sp->refs, 1) != 1)
-		return;
-	root = atomic_load(&sp->root);
-	if (sp->height && slot_frame(root))
-		free_nodes(st, t, slot_frame(root), sp->height);
-	free(sp);
+	if (sp->height && root)
+		free_nodes(st, t, root, sp->height);
+}
+
+void space_put(struct space *sp)
+{
+	if (atomic_fetch_sub(&sp->refs, 1) == 1)
+		free(sp);
 }
 
 static pthread_mutex_t *lock_of(struct store *st, const struct space *sp, u64 run)
@@ -338,7 +340,7 @@ void space_prefetch(struct store *st, struct space *sp, u64 index)
 	_Atomic u64 *slot;
 	u32 leaf, frame;
 
-	if (index >= sp->size_pages)
+	if (index >= sp->size_pages || atomic_load(&sp->dead))
 		return;
 	slot = leaf_slot(st, NULL, sp, index / RUN_PAGES, NULL);
 	leaf = slot ? slot_frame(atomic_load_explicit(slot, memory_order_acquire)) : 0;

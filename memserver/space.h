@@ -7,9 +7,10 @@
  * and, in the slot of a leaf, how many of its entries are in use.
  *
  * Locking: a run's leaf slot and leaf belong to the run's lock (store.h). Inner
- * nodes are only added (compare and swap) while the space lives and are freed
- * with its last reference. epoch and dead are tested by the callers inside a
- * quiescence section (quiesce.h).
+ * nodes are only added (compare and swap) while the space lives. epoch and dead are
+ * tested by the callers inside a quiescence section (quiesce.h), and nobody walks the
+ * tree outside of one: so the nodes of a dead space can be freed after
+ * qs_synchronize(), whatever handles there still are.
  */
 #ifndef MEMSERVER_SPACE_H
 #define MEMSERVER_SPACE_H
@@ -36,7 +37,9 @@ struct space {
 
 struct space *space_new(const u8 uuid[16], u64 size_pages, u64 epoch);
 void space_get(struct space *sp);
-void space_put(struct store *st, struct store_thread *t, struct space *sp);
+void space_put(struct space *sp);
+/* Of a dead space, after qs_synchronize() and after all its pages were forgotten. */
+void space_free_nodes(struct store *st, struct store_thread *t, struct space *sp);
 
 /*
  * space_store() - keep a page
@@ -57,7 +60,7 @@ struct loaded_page {
 enum smemv_wire_status space_load(struct store *st, struct space *sp, u64 index,
 				  void *data, struct loaded_page *page);
 
-/* The page will be loaded or stored soon. Takes no lock; the space is not released meanwhile. */
+/* The page will be loaded or stored soon. Takes no lock. */
 void space_prefetch(struct store *st, struct space *sp, u64 index);
 
 /*

@@ -26,6 +26,8 @@ void spaces_stop(struct spaces *s)
 	pthread_cond_signal(&s->sweep_cond);
 	pthread_mutex_unlock(&s->sweep_lock);
 	pthread_join(s->sweeper, NULL);
+	while (s->count)
+		space_put(s->sorted[--s->count]);
 	free(s->sorted);
 }
 
@@ -144,13 +146,13 @@ enum smemv_wire_status spaces_open(struct spaces *s, const struct space_open *re
 	return status;
 }
 
-void spaces_close(struct spaces *s, struct store_thread *t, struct space *sp)
+void spaces_close(struct spaces *s, struct space *sp)
 {
 	pthread_mutex_lock(&s->lock);
 	if (!--sp->handles)
 		sp->idle_since_ms = now_ms();
 	pthread_mutex_unlock(&s->lock);
-	space_put(s->store, t, sp);
+	space_put(sp);
 }
 
 enum smemv_wire_status spaces_drop(struct spaces *s, const u8 uuid[16], const u64 *epoch,
@@ -280,9 +282,11 @@ static void *sweeper_main(void *arg)
 		while (sw->cursor < sp->size_pages && !s->sweep_stop)
 			space_forget(s->store, s->sweeper_thread, sp, &sw->cursor,
 				     sp->size_pages);
+		if (sw->cursor == sp->size_pages)
+			space_free_nodes(s->store, s->sweeper_thread, sp);
 		slab_cache_drain(&s->store->slab, &s->sweeper_thread->cache);
 		sw->space = NULL;
-		space_put(s->store, s->sweeper_thread, sp);
+		space_put(sp);
 		sw->done(sw);
 	}
 	return NULL;

@@ -31,7 +31,7 @@ struct spaces {
 	pthread_mutex_t sweep_lock;
 	pthread_cond_t sweep_cond;
 	struct sweep *sweeps, **sweeps_tail;
-	bool sweep_stop;
+	atomic_bool sweep_stop;
 	pthread_t sweeper;
 };
 
@@ -60,7 +60,7 @@ struct space_opened {
 enum smemv_wire_status spaces_open(struct spaces *s, const struct space_open *req,
 				   struct space_opened *res);
 /* A handle goes: with its rebinding or its connection. */
-void spaces_close(struct spaces *s, struct store_thread *t, struct space *sp);
+void spaces_close(struct spaces *s, struct space *sp);
 
 /*
  * Take a space out, and mark it dead. The caller runs qs_synchronize(), then

@@ -63,7 +63,7 @@ struct store_figures store_figures(struct store *st)
 	zero = zero < 0 ? 0 : zero;
 	nodes = nodes < 0 ? 0 : nodes;
 	room = (int64_t)st->capacity - used;
-	frames = (int64_t)(st->capacity + st->capacity / SLAB_NODE_RATIO) - used - nodes;
+	frames = (int64_t)(st->capacity + slab_node_reserve(st->capacity)) - used - nodes;
 	if (frames < room)
 		room = frames;
 	return (struct store_figures){

@@ -11,6 +11,7 @@ import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("SMEMV_MEMSERVER", os.path.join(ROOT, "build", "smemv-memserver"))
+OPTIONS = os.environ.get("SMEMV_MEMSERVER_OPTIONS", "").split()
 # Sanitizers make everything slower; deadlines grow with them.
 SLOW = float(os.environ.get("SMEMV_TEST_SLOW", "1"))
 
@@ -25,7 +26,7 @@ class Server:
     def __init__(self, memory="64M", threads=2, *options):
         self.log = []
         command = [PROGRAM, "--memory", memory, "--threads", str(threads),
-                   "--listen", "127.0.0.1:0", *options]
+                   "--listen", "127.0.0.1:0", *OPTIONS, *options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.address = None
         ready = threading.Event()
