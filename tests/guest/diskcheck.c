@@ -28,7 +28,8 @@ static const char usage_text[] =
 	"usage: diskcheck [OPTION...] DISK [COMMAND...]\n"
 	"  --seed N        another content and order (default 1)\n"
 	"  --zero PERCENT  how many written pages are zeros (default 0)\n"
-	"A COMMAND is one argument; without any they are read from standard input, one a line:\n"
+	"A COMMAND is one argument; without any they are read from standard input, one a line,\n"
+	"until its end or \"quit\":\n"
 	"  fill            write each page once\n"
 	"  verify          read each page once; where that fails, count the pages that are unreadable\n"
 	"  discard         discard each page once\n"
@@ -210,7 +211,7 @@ static bool carry_out_all(struct work *work, int argc, char **argv)
 
 	for (i = 0; i < argc; i++)
 		all_well &= carry_out(work, argv[i]);
-	while (!argc && fgets(line, sizeof(line), stdin))
+	while (!argc && fgets(line, sizeof(line), stdin) && strcmp(line, "quit\n"))
 		all_well &= carry_out(work, line);
 	return all_well;
 }
