@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 70-trace: the tracepoints exist and tell each step of a store and a load, in order.
+
+. "$(dirname "$0")/../lib/scenario.sh"
+
+readonly tracing=/sys/kernel/tracing events=/sys/kernel/tracing/events/smemv
+
+net_subhost one
+memserver_start one 64M
+smemv_load
+for event in smemv_io_start smemv_io_park smemv_io_done smemv_send smemv_reply smemv_lane; do
+	ok "tracepoint $event" test -e "$events/$event/enable"
+	ok "$event has a format" grep -q 'print fmt' "$events/$event/format"
+done
+
+trace() {
+	grep -oE 'smemv_[a-z_]+: .*' "$tracing/trace"
+}
+
+trace_start() {
+	echo 0 >"$tracing/tracing_on"
+	: >"$tracing/trace"
+	echo 1 >"$events/enable"
+	echo 1 >"$tracing/tracing_on"
+}
+
+trace_stop() {
+	echo 0 >"$tracing/tracing_on"
+	echo 0 >"$events/enable"
+}
+
+# steps OP FIRST: the names of the steps of the operation on these pages, on one line.
+steps() {
+	trace | awk -v op="op=$1" -v first="first=$2" '
+		/^smemv_io_(start|done|park):/ && index($0, op " ") && index($0, first " ") { printf "%s ", $1 }
+		/^smemv_(send|reply):/ && index($0, op " ") { printf "%s ", $1 }'
+}
+
+trace_start
+require "the server is added" smemv server add one "$(memserver_address one)" lanes 1
+trace_stop
+like "$(trace)" 'smemv_lane: server=one lane=0 generation=1 up' "a connection comes up"
+
+disk=$(smemv swap add 16M servers one name demo) || bail "no disk"
+wait_until 10 test -b "$disk" || bail "no disk"
+trace_start
+dd if=/dev/urandom of="$disk" bs=16k count=1 seek=3 oflag=direct status=none
+dd if="$disk" of=/dev/null bs=16k count=1 skip=3 iflag=direct status=none
+trace_stop
+diag "$(trace)"
+is "$(steps 3 12)" "smemv_io_start: smemv_send: smemv_reply: smemv_io_done: " "a store, step by step"
+is "$(steps 4 12)" "smemv_io_start: smemv_send: smemv_reply: smemv_io_done: " "a load, step by step"
+like "$(trace)" 'smemv_io_start: space=demo op=3 first=12 nr=4 todo=f' "it says which pages"
+like "$(trace)" 'smemv_io_done: space=demo op=3 first=12 nr=4 todo=0' "and that all were done"
+like "$(trace)" 'smemv_reply: server=one lane=0 tag=[0-9a-f]+ op=4 space=1 nr=4 status=0' "and what the server said"
+
+# A reply names the request that it answers.
+tags() {
+	trace | sed -n "s/^smemv_$1:.* tag=\([0-9a-f]*\) .*/\1/p" | sort
+}
+is "$(tags reply)" "$(tags send)" "each request has its reply"
+
+# Without a server it waits.
+trace_start
+smemv swap set demo deadline 1000
+memserver_kill one
+dd if="$disk" of=/dev/null bs=4k count=1 skip=12 iflag=direct status=none 2>/dev/null || true
+trace_stop
+like "$(trace)" 'smemv_lane: server=one lane=0 generation=[0-9]+ down' "a connection ends"
+like "$(trace)" 'smemv_io_park: space=demo op=4 first=12' "a load waits"
+ok "the disk goes" smemv swap del demo
+ok "the module goes" smemv_unload
+ok "and its tracepoints" test ! -e "$events"
+
+done_testing
