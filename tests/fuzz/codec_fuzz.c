@@ -8,24 +8,12 @@
  *   bit 1  page data is taken as received without being in the input, so that
  *          small inputs reach large frames
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "core/codec.h"
+#include "fuzz.h"
 
 #define HDR	sizeof(struct smemv_wire_hdr)
 
 enum { REPAIR = 1, NO_DATA = 2 };
-
-#define REQUIRE(x) do { \
-	if (!(x)) { \
-		fprintf(stderr, "%s:%d: broken promise: %s\n", __FILE__, \
-			__LINE__, #x); \
-		abort(); \
-	} \
-} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static volatile u32 sink;	/* keeps reads of page data from being dropped */
 
