@@ -5,9 +5,10 @@
 
 UB := $(B)/unit
 
-UNIT_TESTS += codec_test codec_vectors_test
+UNIT_TESTS += codec_test codec_vectors_test place_test
 unit_codec_test := kernel/core/codec.c
 unit_codec_vectors_test := kernel/core/codec.c tests/unit/vectors.c
+unit_place_test := kernel/core/place.c
 
 UNIT_CFLAGS := -Ikernel -Itests/unit -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT_LIBS   := -lcmocka -lisal
