@@ -389,6 +389,11 @@ static void reconnect(struct smemv_lane *lane)
 	lane->backoff_ms += smemv_compat_random_below(lane->backoff_ms / 4);
 	pr_debug("server %s: lane %u: %s (%d), next try in %u ms\n",
 		 lane->server->name, lane->nr, why, err, lane->backoff_ms);
+	/* Once for each reason: people have to know why it stays down. */
+	if (why != lane->why)
+		pr_notice_ratelimited("server %s: connection %u cannot be made again: %s\n",
+				      lane->server->name, lane->nr, why);
+	lane->why = why;
 }
 
 static void lane_work(struct work_struct *work)

@@ -64,7 +64,7 @@ struct smemv_rx {
  * @nr: number among the server's lanes
  * @lock: protects @state, @why, @sendq, @sent, @inflight; taken in softirq
  * @state: enum smemv_lane_state
- * @why: static text: why the connection ended last
+ * @why: static text: why the connection ended last, or could not be made
  * @sendq: requests to be sent, oldest first
  * @sent: requests that wait for a reply, oldest first
  * @inflight: the same by tag
