@@ -128,7 +128,7 @@ static void learn(struct smemv_server *server,
 	server->capacity_pages = le64_to_cpu(r->capacity_pages);
 	server->max_inflight = clamp(le32_to_cpu(r->max_inflight), 1u,
 				     SMEMV_LANE_INFLIGHT);
-	server->max_spaces = clamp(le32_to_cpu(r->max_spaces), 2u,
+	server->max_spaces = clamp(le32_to_cpu(r->max_spaces), 1u,
 				   SMEMV_WIRE_MAX_SPACES);
 	server->max_pages = clamp(le32_to_cpu(r->max_pages), 1u,
 				  (u32)SMEMV_REQ_DESCS);
