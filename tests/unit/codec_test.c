@@ -89,15 +89,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static void crc32c_is_the_known_one(void **state)
-{
-	uint8_t page[4096] = { 0 };
-
-	(void)state;
-	assert_int_equal(~smemv_crc32c(~0u, "123456789", 9), 0xe3069283);
-	assert_int_equal(smemv_crc32c_page(page), 0x98f94189);
-}
-
 static void every_operation_both_ways(void **state)
 {
 	struct smemv_frame f;
@@ -540,7 +531,6 @@ int main(void)
 {
 #define T(f)	cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-		T(crc32c_is_the_known_one),
 		T(every_operation_both_ways),
 		T(refusals_have_a_body_only_where_it_helps),
 		T(refusals_have_no_descriptors),

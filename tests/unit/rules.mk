@@ -5,8 +5,9 @@
 
 UB := $(B)/unit
 
-UNIT_TESTS += codec_test codec_vectors_test place_test
+UNIT_TESTS += codec_test codec_vectors_test crc32c_test place_test
 unit_codec_test := kernel/core/codec.c
+unit_crc32c_test :=
 unit_codec_vectors_test := kernel/core/codec.c tests/unit/vectors.c
 unit_place_test := kernel/core/place.c
 
