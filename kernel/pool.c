@@ -153,11 +153,18 @@ static void drop_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 	req->opcode = SMEMV_OP_DROP;
 	req->handle = bind->handle;
 	memcpy(body->uuid, bind->uuid, 16);
-	if (smemv_lane_call(lane, req) || req->status != SMEMV_ST_OK)
-		pr_warn("server %s: could not be told to drop space %pUb: %s; drop it there with smemv-memserver drop\n",
+	if (smemv_lane_call(lane, req))
+		pr_warn("server %s: could not be told to drop space %pUb: no connection; drop it there with smemv-memserver drop\n",
+			lane->server->name, bind->uuid);
+	else if (req->status == SMEMV_ST_STALE_EPOCH ||
+		 req->status == SMEMV_ST_NO_SUCH_SPACE)
+		/* Never advise to drop it: its pages are the new owner's. */
+		pr_notice("server %s: space %pUb is not this host's any more and was left alone\n",
+			  lane->server->name, bind->uuid);
+	else if (req->status != SMEMV_ST_OK)
+		pr_warn("server %s: refused to drop space %pUb: %s; drop it there with smemv-memserver drop\n",
 			lane->server->name, bind->uuid,
-			req->err ? "no connection" :
-				   smemv_status_name(req->status));
+			smemv_status_name(req->status));
 }
 
 int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
