@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 51-netlink: several processes configure the module at once and send it nonsense. It answers each, stays
+# consistent, keeps a disk that is in use intact, and everything can be deleted afterwards.
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../fakes/fakes.sh"
+
+net_subhost one
+memserver_start one 128M
+smemv_load
+require "a server to keep" smemv server add keep "$(memserver_address one)" timeout 20000
+disk=$(smemv swap add 16M servers keep name keep) || bail "no disk was made"
+wait_until 10 test -b "$disk" || bail "no disk"
+head -c 1M /dev/urandom >"$scenario_tmp/data"
+dd if="$scenario_tmp/data" of="$disk" bs=128k oflag=direct status=none
+exec {held}<"$disk"
+
+report_cases "$fakes_dir/hammer.py" "${TEST_SECONDS:-15}" "$(net_address one)" ${TEST_SEED:+"$TEST_SEED"}
+
+same_data() {
+	dd if="$disk" bs=128k count=8 iflag=direct status=none | cmp - "$scenario_tmp/data"
+}
+ok "the disk that was in use is right" same_data
+exec {held}<&-
+
+# What is shown can be used and deleted.
+smemv show --json >"$scenario_out/left" || true
+ok "what is left is shown as valid JSON" jq -e . "$scenario_out/left"
+names() {
+	smemv "$1" show --json | jq -r '.[].name'
+}
+for name in $(names swap); do
+	[[ $name == keep ]] || diag "left: disk $name"
+	smemv swap del "$name" || fail "disk $name cannot be deleted"
+done
+for name in $(names server); do
+	[[ $name == keep ]] || diag "left: server $name"
+	smemv server del "$name" || fail "server $name cannot be deleted"
+done
+is "$(names swap)$(names server)" "" "everything can be deleted"
+ok "no block device is left" bash -c '! ls /sys/block/smemv* 2>/dev/null | grep .'
+is "$(memserver_pages one)" 0 "the server holds no pages"
+is "$(memserver_stat one smemv_spaces)" 0 "and no spaces"
+ok "it can be used again" smemv server add again "$(memserver_address one)"
+ok "the module goes" smemv_unload
+
+done_testing
