@@ -61,10 +61,19 @@ for _name, _edit in HEADER_EDITS.items():
 
 # --- the whole request is refused ---
 
+def forget_new_space(session, request):
+    """What was refused was not done."""
+    space = session.server.spaces.get(request.meta[:16])
+    if request.op == wire.OP_OPEN and space and not space.pages:
+        del session.server.spaces[request.meta[:16]]
+
+
 def refuse(status):
-    return lambda session, request, reply: session.send(
-        session.answer_to(request.op, request.tag, request.space, status=status,
-                          free_pages=reply.free_pages))
+    def act(session, request, reply):
+        forget_new_space(session, request)
+        session.send(session.answer_to(request.op, request.tag, request.space, status=status,
+                                       free_pages=reply.free_pages))
+    return act
 
 
 for _number, _status in enumerate(wire.STATUSES):
@@ -413,6 +422,7 @@ def _http(session, request, reply):
 
 def open_refused(status, **body):
     def act(session, request, reply):
+        forget_new_space(session, request)
         size, epoch, pages, _, _ = wire.OPEN_REPLY.unpack(reply.meta)
         reply.status = status
         reply.meta = wire.OPEN_REPLY.pack(body.get("size", size), body.get("epoch", epoch),
