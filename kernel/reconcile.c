@@ -128,10 +128,12 @@ static int list_some(struct smemv_reconcile *r, u64 *next, u32 *count)
 	if (r->req.status != SMEMV_ST_OK)
 		return -EREMOTEIO;
 	*count = r->req.reply_len / sizeof(r->reply[0]);
-	if (!(r->req.reply_flags & SMEMV_WIRE_F_MORE) || !*count) {
+	if (!(r->req.reply_flags & SMEMV_WIRE_F_MORE)) {
 		*next = r->space->size_pages;
 		return 0;
 	}
+	if (!*count)
+		return -EPROTO;	/* more, but from where? */
 	last = &r->reply[*count - 1];
 	if (le64_to_cpu(last->first) + le32_to_cpu(last->count) <= *next)
 		return -EPROTO;	/* a list that does not advance has no end */
