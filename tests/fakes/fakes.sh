@@ -12,6 +12,7 @@ fake_start() {
 	setsid ip netns exec "$1" "$fakes_dir/fakeserver.py" --listen "$(net_address "$1"):$memserver_port" \
 		--control "$(fake_control "$1")" >>"$scenario_out/fake-$1.log" 2>&1 </dev/null &
 	fake_pids[$1]=$!
+	disown $!
 	at_exit "end_process ${fake_pids[$1]} KILL 5"
 	wait_until 30 memserver_listens "$1" || bail "the fake server did not start: $(tail -n 5 "$scenario_out/fake-$1.log")"
 	wait_until 5 test -S "$(fake_control "$1")"
@@ -24,6 +25,27 @@ fake_control() {
 # fake_tell NAME COMMAND...: see fakeserver.py; prints the answer.
 fake_tell() {
 	"$fakes_dir/fakeserver.py" --tell "$(fake_control "$1")" "${@:2}"
+}
+
+# hostile_setup: a fake and a good server, and disk demo (in $disk) over both.
+hostile_setup() {
+	net_subhost fake
+	net_subhost good
+	fake_start fake
+	memserver_start good 256M
+	smemv_load
+	dmesg_mark
+	require "the fake server is added" smemv server add fake "$(memserver_address fake)" timeout 1000
+	require "the good server is added" smemv server add good "$(memserver_address good)" timeout 10000
+	disk=$(smemv swap add 256M servers fake,good name demo) || bail "no disk was made"
+	wait_until 10 test -b "$disk" || bail "there is no $disk"
+}
+
+# hostile_cases OPERATION,...: every misbehaviour in answers to these.
+hostile_cases() {
+	report_cases "$fakes_dir/hostile.py" "$disk" demo "$(fake_control fake)" fake "$1" ${TEST_CASES:+"$TEST_CASES"}
+	is "$(smemv_json '.[0].counters.protocol_errors' server show good)" 0 "the good server is not blamed"
+	is "$(smemv_json '.[0].counters.disconnects' server show good)" 0 "its connections held"
 }
 
 # What a driver in Python reports, one case a line, as test points: "ok" or "not ok", tab, what was

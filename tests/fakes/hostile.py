@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Drives a swap disk over a fake and a good memory server through every misbehaviour of the fake.
+"""Drives a swap disk over a fake and a good memory server through those misbehaviours of the fake that meet these
+operations.
 
-usage: hostile.py DISK NAME CONTROL FAKE [PATTERN]
+usage: hostile.py DISK NAME CONTROL FAKE OPERATION,... [PATTERN]
 
 One line for each case: "ok" or "not ok", a tab, what was tried, a tab, why it failed. After every
 case the disk must work again, and nothing that it returned may ever have been wrong: right data or
@@ -322,11 +323,12 @@ def check_everything(drive):
 
 def main():
     drive = Drive(*sys.argv[1:5])
-    pattern = sys.argv[5] if len(sys.argv) > 5 else ""
+    operations = sys.argv[5].split(",")
+    pattern = sys.argv[6] if len(sys.argv) > 6 else ""
     drive.set_deadline(DEADLINE_MS)
     drive.fill()
     for case in cases():
-        if pattern in f"{case[0]}: {case[1]}":
+        if case[0] in operations and pattern in case[1]:
             attempt(drive, case)
     check_everything(drive)
     drive.disk.close()
