@@ -15,7 +15,7 @@ hostile_cases load,store
 
 # Every page of a space that somebody else owns now fails, and the disk can still be deleted.
 fake_tell fake arm load pages-stale-epoch -1 >/dev/null
-ok "a server claims another owner: reads fail" bash -c "! dd if=$disk of=/dev/null bs=4k count=8192 iflag=direct"
+ok "a server claims another owner: reads fail" bash -c "! dd if=$disk of=/dev/null bs=128k iflag=direct"
 like "$(dmesg_since)" 'another main host owns this space now' "the log says so"
 ok "the disk goes" smemv swap del demo
 ok "the module goes" smemv_unload
