@@ -511,15 +511,35 @@ int loop_start(struct loop *l)
 	return -pthread_create(&l->thread, NULL, loop_main, l);
 }
 
+static void free_outbufs(struct loop *l)
+{
+	while (l->outbufs) {
+		struct outbuf *b = l->outbufs;
+
+		l->outbufs = b->next;
+		free(b);
+	}
+}
+
 void loop_destroy(struct loop *l)
 {
 	struct conn *c;
+	struct drop_job *job;
 
+	LIST_FOREACH(c, &l->conns, all)
+		conn_close(c);
+	/* The kernel lets go of all buffers here. */
+	ring_exit(l);
 	while ((c = LIST_FIRST(&l->conns))) {
 		LIST_REMOVE(c, all);
-		conn_close(c);
+		conn_free(c);
 	}
-	ring_exit(l);
+	while ((job = LIST_FIRST(&l->drops))) {
+		LIST_REMOVE(job, pending);
+		free(job);
+	}
+	free_outbufs(l);
+	free(l->mail_fds);
 	close(l->wake_fd);
 	free(l->stats);
 }

@@ -347,9 +347,11 @@ static void end_server(struct daemon *d)
 		metrics_stop(d->metrics);
 	for (i = 0; i < srv->n_loops; i++)
 		loop_stop(&srv->loops[i]);
+	/* The sweeper first: what it has done it tells a loop. */
+	spaces_stop(&srv->spaces);
 	for (i = 0; i < srv->n_loops; i++)
 		loop_destroy(&srv->loops[i]);
-	spaces_stop(&srv->spaces);
+	spaces_free(&srv->spaces);
 	clients_free(&srv->clients);
 	store_destroy(&srv->store);
 	free(srv->loops);

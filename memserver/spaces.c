@@ -26,6 +26,14 @@ void spaces_stop(struct spaces *s)
 	pthread_cond_signal(&s->sweep_cond);
 	pthread_mutex_unlock(&s->sweep_lock);
 	pthread_join(s->sweeper, NULL);
+}
+
+void spaces_free(struct spaces *s)
+{
+	struct sweep *sw;
+
+	for (sw = s->sweeps; sw; sw = sw->next)
+		space_put(sw->space);
 	while (s->count)
 		space_put(s->sorted[--s->count]);
 	free(s->sorted);
@@ -282,7 +290,7 @@ static void *sweeper_main(void *arg)
 		while (sw->cursor < sp->size_pages && !s->sweep_stop)
 			space_forget(s->store, s->sweeper_thread, sp, &sw->cursor,
 				     sp->size_pages);
-		if (sw->cursor == sp->size_pages)
+		if (sw->cursor >= sp->size_pages)
 			space_free_nodes(s->store, s->sweeper_thread, sp);
 		slab_cache_drain(&s->store->slab, &s->sweeper_thread->cache);
 		sw->space = NULL;

@@ -36,7 +36,9 @@ struct spaces {
 };
 
 int spaces_init(struct spaces *s, struct store *st, struct store_thread *sweeper_thread);
+/* End the sweeping thread; what it has not done is left undone. */
 void spaces_stop(struct spaces *s);
+void spaces_free(struct spaces *s);
 
 struct space_open {
 	u8 uuid[16];
