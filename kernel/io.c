@@ -249,13 +249,14 @@ static int plan(struct smemv_io *io)
 	return reachable(io, io->target) ? 0 : -EAGAIN;
 }
 
-static void describe_store(struct smemv_wire_page *desc, struct page *page)
+static void describe_store(struct smemv_wire_page *desc, struct page *page,
+			   bool crc)
 {
 	const void *data = kmap_local_page(page);
 
 	if (!memchr_inv(data, 0, PAGE_SIZE))
 		desc->flags = cpu_to_le16(SMEMV_PAGE_F_ZERO);
-	else
+	else if (crc)
 		desc->crc = cpu_to_le32(smemv_crc32c_page(data));
 	kunmap_local(data);
 }
@@ -280,6 +281,7 @@ static void replied(struct smemv_req *req);
 static void build(struct smemv_io *io)
 {
 	struct smemv_req *req = &io->req;
+	bool crc = READ_ONCE(lane_of(io, io->target)->page_crc);
 	unsigned long batch = io->batch;
 	u32 i;
 
@@ -294,7 +296,7 @@ static void build(struct smemv_io *io)
 		memset(desc, 0, sizeof(*desc));
 		desc->index = cpu_to_le64(index_of(io, i));
 		if (io->op == SMEMV_OP_STORE)
-			describe_store(desc, io->page[i]);
+			describe_store(desc, io->page[i], crc);
 		req->page[req->nr] = io->page[i];
 		io->batch_page[req->nr++] = i;
 	}
