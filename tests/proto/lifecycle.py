@@ -240,8 +240,8 @@ def test_systemd():
         listener.listen()
         address = listener.getsockname()
         fd = listener.fileno()
-        script = f'exec 3<&{fd}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" --memory 4M --threads 1'
-        process = subprocess.Popen(["/bin/sh", "-c", script, PROGRAM], pass_fds=(fd,), stderr=subprocess.PIPE,
+        script = f'exec 3<&{fd}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" --memory 4M --threads 1 "$@"'
+        process = subprocess.Popen(["/bin/sh", "-c", script, PROGRAM, *prototest.OPTIONS], pass_fds=(fd,), stderr=subprocess.PIPE,
                                    env={**os.environ, "NOTIFY_SOCKET": directory + "/notify"})
         listener.close()
         wait_message(notify, "READY=1")
@@ -270,7 +270,7 @@ def test_server_id_is_new_at_each_start():
     equal(len(ids), 3)
 
 
-@with_server("64M", 2, "--log-level", "error")
+@with_server("64M", 2)
 def test_client_that_takes_nothing_is_closed(server):
     """After 30 s without any progress (only with SMEMV_TEST_LONG=1)."""
     if not os.environ.get("SMEMV_TEST_LONG"):
