@@ -48,3 +48,7 @@ memserver-tsan: $(B)/tsan/smemv-memserver ## The memory server with the thread s
 $(B)/bench/memload: tests/bench/memload.c tests/bench/memload_proto.c kernel/core/codec.c tests/bench/memload_proto.h
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -O3 -o $@ $(filter %.c,$^) $(LDFLAGS) -luring -lisal -lpthread
+
+UNIT_TESTS += memserver_store_test
+unit_memserver_store_test := $(addprefix memserver/,store.c slab.c space.c clients.c util.c) kernel/core/codec.c
+$(B)/unit/memserver_store_test: CFLAGS += -D_GNU_SOURCE
