@@ -354,6 +354,8 @@ static double percentile_us(const uint64_t *hist, uint64_t total, double share)
 	uint64_t want = (uint64_t)((double)total * share), seen = 0;
 	unsigned int b;
 
+	if (!total)
+		return 0;
 	for (b = 0; b < BUCKETS; b++) {
 		seen += hist[b];
 		if (seen > want)
