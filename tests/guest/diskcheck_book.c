@@ -88,7 +88,7 @@ void book_end_write(struct book *book, uint64_t page, content_id id)
 struct contents book_begin_read(struct book *book, uint64_t page)
 {
 	struct book_entry *entry = &book->entry[page];
-	struct contents may = { .n = entry->n_writes };
+	struct contents may = { .n = entry->n_writes, .settled = !entry->writers };
 	unsigned int i;
 
 	for (i = 0; i < may.n; i++)
@@ -100,6 +100,17 @@ struct contents book_begin_read(struct book *book, uint64_t page)
 void book_end_read(struct book *book, uint64_t page)
 {
 	book->entry[page].readers--;
+}
+
+void book_found(struct book *book, uint64_t page, content_id id)
+{
+	struct book_entry *entry = &book->entry[page];
+	unsigned int i;
+
+	for (i = 0; i < entry->n_writes; i++)
+		if (entry->write[i].id == id)
+			entry->write[0] = entry->write[i];
+	entry->n_writes = 1;
 }
 
 uint64_t book_count_written(const struct book *book)

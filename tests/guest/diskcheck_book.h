@@ -27,6 +27,7 @@ typedef uint32_t content_id;
 struct contents {
 	content_id id[MAX_CONTENTS];
 	unsigned int n;
+	bool settled; /* no write is under way: all reads find the same one */
 };
 
 struct book_entry {
@@ -57,7 +58,13 @@ void book_end_write(struct book *book, uint64_t page, content_id id);
 struct contents book_begin_read(struct book *book, uint64_t page);
 void book_end_read(struct book *book, uint64_t page);
 
-/* Pages that certainly have been written and not discarded since. */
+/*
+ * Such a read found this one: from now on the page contains no other. Which of two overlapping
+ * writes was the last is up to the disk, but it must not change its mind.
+ */
+void book_found(struct book *book, uint64_t page, content_id id);
+
+/* Pages that certainly have been written and not discarded since; all, once each was verified. */
 uint64_t book_count_written(const struct book *book);
 
 void content_make(const struct book *book, uint64_t page, content_id id, uint64_t *words);

@@ -239,6 +239,18 @@ static void report_wrong(const struct book *book, const struct request *request,
 	printf(" got=%s\n", text);
 }
 
+static void note_found(struct worker *worker, unsigned int i, content_id id)
+{
+	const struct request *request = &worker->request;
+	struct crew *crew = worker->crew;
+
+	if (!request->may[i].settled || request->may[i].n == 1)
+		return;
+	pthread_mutex_lock(&crew->lock);
+	book_found(crew->work->book, request->first + i, id);
+	pthread_mutex_unlock(&crew->lock);
+}
+
 /* Verifies page i of the request, which is page k of the buffer; returns whether it is right. */
 static bool verify_page(struct worker *worker, unsigned int i, unsigned int k)
 {
@@ -247,9 +259,12 @@ static bool verify_page(struct worker *worker, unsigned int i, unsigned int k)
 	struct work *work = worker->crew->work;
 	unsigned int c;
 
-	for (c = 0; c < request->may[i].n; c++)
-		if (content_compare(work->book, request->first + i, request->may[i].id[c], words) == PAGE_WORDS)
+	for (c = 0; c < request->may[i].n; c++) {
+		if (content_compare(work->book, request->first + i, request->may[i].id[c], words) == PAGE_WORDS) {
+			note_found(worker, i, request->may[i].id[c]);
 			return true;
+		}
+	}
 	pthread_mutex_lock(&worker->crew->lock);
 	if (work->tally.wrong++ < REPORTED_WRONG)
 		report_wrong(work->book, request, i, words);

@@ -132,6 +132,18 @@ settles() {
 	describe_settling "${@:2}"
 }
 
+map_is_what_was_written() {
+	[[ $(swap_pages) == "$(diskcheck_get written)" ]]
+}
+
+# holds_what_was_written: for ok, after a verify. What was discarded is given up a little later.
+holds_what_was_written() {
+	wait_until 30 map_is_what_was_written || {
+		echo "the map holds $(swap_pages) pages, $(diskcheck_get written) were written"
+		return 1
+	}
+}
+
 servers_are_empty() {
 	local server
 	for server in "$@"; do
