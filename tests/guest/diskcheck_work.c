@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
 #include <pthread.h>
@@ -196,6 +198,16 @@ static bool begin(struct worker *worker)
 	return result > 0;
 }
 
+/* 0, or -1 with errno set. */
+static int discard(int disk, uint64_t range[2])
+{
+	if (!ioctl(disk, BLKDISCARD, range))
+		return 0;
+	if (errno != ENOTTY)
+		return -1;
+	return fallocate(disk, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, range[0], range[1]);
+}
+
 /* 0 or an errno. */
 static int transfer(struct worker *worker, uint64_t first, unsigned int pages)
 {
@@ -214,7 +226,7 @@ static int transfer(struct worker *worker, uint64_t first, unsigned int pages)
 		done = pwrite(disk, worker->buffer, bytes, range[0]);
 		break;
 	case REQUEST_DISCARD:
-		if (ioctl(disk, BLKDISCARD, range))
+		if (discard(disk, range))
 			done = -1;
 		break;
 	}
