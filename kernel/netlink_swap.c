@@ -2,11 +2,8 @@
 #include <linux/slab.h>
 
 #include "netlink.h"
+#include "netlink_space.h"
 #include "swapdisk.h"
-
-static struct netlink_range_validation deadline_range = {
-	.min = SMEMV_DEADLINE_MIN_MS, .max = SMEMV_DEADLINE_MAX_MS,
-};
 
 static struct netlink_range_validation queues_range = {
 	.min = 1, .max = SMEMV_SWAP_QUEUES_MAX,
@@ -19,66 +16,13 @@ const struct nla_policy smemv_nl_swap_policy[SMEMV_A_SWAP_MAX + 1] = {
 	[SMEMV_A_SWAP_SERVERS] = { .type = NLA_NESTED },
 	[SMEMV_A_SWAP_POLICY] = NLA_POLICY_MAX(NLA_U32, __SMEMV_POLICY_END - 1),
 	[SMEMV_A_SWAP_DEADLINE] = NLA_POLICY_FULL_RANGE(NLA_U32,
-							&deadline_range),
+							&smemv_nl_deadline_range),
 	[SMEMV_A_SWAP_QUEUES] = NLA_POLICY_FULL_RANGE(NLA_U32, &queues_range),
 };
 
 static int put_u64(struct sk_buff *skb, int attr, u64 value)
 {
 	return nla_put_u64_64bit(skb, attr, value, SMEMV_A_SWAP_PAD);
-}
-
-static int put_servers(struct sk_buff *skb, const struct smemv_space *space)
-{
-	struct nlattr *nest = nla_nest_start(skb, SMEMV_A_SWAP_SERVERS);
-	u32 i;
-
-	if (!nest)
-		return -EMSGSIZE;
-	for (i = 0; i < space->nr_binds; i++)
-		if (nla_put_string(skb, SMEMV_A_SERVER_NAME,
-				   space->bind[i].server->name))
-			return -EMSGSIZE;
-	nla_nest_end(skb, nest);
-	return 0;
-}
-
-static int put_where(struct sk_buff *skb, const struct smemv_space *space)
-{
-	struct nlattr *nest, *one;
-	u32 i;
-
-	for (i = 0; i < space->nr_binds; i++) {
-		const struct smemv_bind *bind = &space->bind[i];
-		u64 pages = atomic64_read(&bind->pages);
-
-		if (!pages)
-			continue;
-		nest = nla_nest_start(skb, SMEMV_A_SWAP_WHERE);
-		one = nest;
-		if (!one ||
-		    nla_put_string(skb, SMEMV_A_SERVER_NAME,
-				   bind->server->name) ||
-		    nla_put_u64_64bit(skb, SMEMV_A_SERVER_PAGES, pages,
-				      SMEMV_A_SERVER_PAD))
-			return -EMSGSIZE;
-		nla_nest_end(skb, nest);
-	}
-	return 0;
-}
-
-static int put_counters(struct sk_buff *skb, const struct smemv_space *space)
-{
-	struct nlattr *attr = nla_reserve_64bit(skb, SMEMV_A_SWAP_COUNTERS,
-						SMEMV_PC__MAX * sizeof(u64),
-						SMEMV_A_SWAP_PAD);
-
-	if (!attr)
-		return -EMSGSIZE;
-	smemv_stats_sum(nla_data(attr), space->stats,
-			offsetof(struct smemv_space_stats, count),
-			SMEMV_PC__MAX);
-	return 0;
 }
 
 static int fill_attrs(struct sk_buff *skb, const struct smemv_swapdisk *d)
@@ -101,9 +45,11 @@ static int fill_attrs(struct sk_buff *skb, const struct smemv_swapdisk *d)
 	    put_u64(skb, SMEMV_A_SWAP_LOST, atomic64_read(&space->map.lost)) ||
 	    nla_put_u32(skb, SMEMV_A_SWAP_WAITING,
 			atomic_read(&space->nr_parked)) ||
-	    put_servers(skb, space) || put_where(skb, space))
+	    smemv_nl_put_servers(skb, SMEMV_A_SWAP_SERVERS, space) ||
+	    smemv_nl_put_where(skb, SMEMV_A_SWAP_WHERE, space))
 		return -EMSGSIZE;
-	return put_counters(skb, space);
+	return smemv_nl_put_counters(skb, SMEMV_A_SWAP_COUNTERS,
+				     SMEMV_A_SWAP_PAD, space);
 }
 
 static int fill(struct sk_buff *skb, const struct smemv_swapdisk *d,
@@ -139,69 +85,6 @@ static int reply_with(struct genl_info *info, const struct smemv_swapdisk *d)
 	return genlmsg_reply(reply, info);
 }
 
-static int add_server(struct genl_info *info, struct smemv_space_config *config,
-		      struct smemv_server *server, const struct nlattr *attr)
-{
-	u32 i;
-
-	if (!server)
-		return smemv_nl_error(info, -ENOENT,
-				      "there is no server of this name", attr);
-	for (i = 0; i < config->nr_servers; i++)
-		if (config->server[i] == server)
-			return smemv_nl_error(info, -EINVAL,
-					      "a server is named twice", attr);
-	if (config->nr_servers == SMEMV_MAX_SETS)
-		return smemv_nl_error(info, -E2BIG,
-				      "a swap disk can use 64 servers at most",
-				      attr);
-	config->server[config->nr_servers++] = server;
-	return 0;
-}
-
-static int named_servers(struct genl_info *info, const struct nlattr *nest,
-			 struct smemv_space_config *config)
-{
-	struct smemv_ns *ns = info->user_ptr[0];
-	const struct nlattr *attr;
-	int rem, err;
-
-	nla_for_each_nested(attr, nest, rem) {
-		if (nla_type(attr) != SMEMV_A_SERVER_NAME || nla_len(attr) < 2 ||
-		    nla_len(attr) > SMEMV_NAME_LEN ||
-		    ((char *)nla_data(attr))[nla_len(attr) - 1])
-			return smemv_nl_error(info, -EINVAL,
-					      "not a server's name", attr);
-		err = add_server(info, config,
-				 smemv_server_find(ns, nla_data(attr)), attr);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-static int pick_servers(struct genl_info *info,
-			struct smemv_space_config *config)
-{
-	struct nlattr *nest = info->attrs[SMEMV_A_SWAP_SERVERS];
-	struct smemv_ns *ns = info->user_ptr[0];
-	struct smemv_server *server;
-	int err = 0;
-
-	if (nest) {
-		err = named_servers(info, nest, config);
-	} else {
-		list_for_each_entry(server, &ns->servers, link)
-			if (!err)
-				err = add_server(info, config, server, NULL);
-	}
-	if (!err && !config->nr_servers)
-		err = smemv_nl_error(info, -ENODEV,
-				     "there is no memory server; add one first (smemv server add)",
-				     nest);
-	return err;
-}
-
 static int pick_size(struct genl_info *info, struct smemv_space_config *config)
 {
 	struct nlattr *attr = info->attrs[SMEMV_A_SWAP_SIZE];
@@ -232,7 +115,9 @@ static int fill_config(struct genl_info *info,
 		config->space.name = nla_data(attrs[SMEMV_A_SWAP_NAME]);
 	}
 	if (!err)
-		err = pick_servers(info, &config->space);
+		err = smemv_nl_pick_servers(info,
+					    attrs[SMEMV_A_SWAP_SERVERS],
+					    &config->space);
 	config->space.policy = attrs[SMEMV_A_SWAP_POLICY] ?
 			       nla_get_u32(attrs[SMEMV_A_SWAP_POLICY]) :
 			       SMEMV_POLICY_ERROR;
