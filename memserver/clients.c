@@ -106,6 +106,7 @@ static enum smemv_wire_status hello_locked(struct clients *c, struct session *s,
 	}
 	l->session = s;
 	s->lane = l;
+	memcpy(s->client_id, client_id, sizeof(s->client_id));
 	return SMEMV_ST_OK;
 }
 

@@ -25,6 +25,7 @@ struct session {
 	/* Makes the session's thread look at fenced soon. Called with the lock held. */
 	void (*kick)(struct session *s);
 	struct client_lane *lane;	/* under the lock of struct clients */
+	u8 client_id[16];		/* that HELLO told; written once */
 };
 
 struct client_lane {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -7,29 +8,50 @@
 #include "conn.h"
 #include "log.h"
 #include "loop.h"
+#include "push.h"
 #include "request.h"
 
 #define HDR_LEN	((u32)sizeof(struct smemv_wire_hdr))
 
-static void format_peer(struct conn *c)
+void conn_set_keepalive(int fd)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
+	int one = 1, idle = 30, interval = 10, probes = 3;
+	unsigned int timeout_ms = 60000;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+}
+
+void conn_name_peer(struct conn *c, const struct sockaddr_storage *ss)
+{
 	char text[INET6_ADDRSTRLEN] = "?";
 
-	if (getpeername(c->fd, (struct sockaddr *)&ss, &len)) {
-		snprintf(c->peer, sizeof(c->peer), "?");
-	} else if (ss.ss_family == AF_INET) {
-		struct sockaddr_in *in = (struct sockaddr_in *)&ss;
+	if (ss->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)ss;
 
 		inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
 		snprintf(c->peer, sizeof(c->peer), "%s:%u", text, ntohs(in->sin_port));
 	} else {
-		struct sockaddr_in6 *in = (struct sockaddr_in6 *)&ss;
+		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)ss;
 
 		inet_ntop(AF_INET6, &in->sin6_addr, text, sizeof(text));
 		snprintf(c->peer, sizeof(c->peer), "[%s]:%u", text, ntohs(in->sin6_port));
 	}
+}
+
+static void ask_peer(struct conn *c)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (getpeername(c->fd, (struct sockaddr *)&ss, &len))
+		snprintf(c->peer, sizeof(c->peer), "?");
+	else
+		conn_name_peer(c, &ss);
 }
 
 static void session_kick(struct session *s)
@@ -48,7 +70,7 @@ struct conn *conn_new(struct loop *loop, int fd)
 	c->session.kick = session_kick;
 	c->progress_ms = now_ms();
 	c->deadline_ms = c->progress_ms + CONN_HELLO_TIMEOUT_MS;
-	format_peer(c);
+	ask_peer(c);
 	return c;
 }
 
@@ -85,7 +107,10 @@ void conn_close(struct conn *c)
 	c->state = CONN_CLOSED;
 	clients_bye(&c->loop->server->clients, &c->session);
 	loop_forget_conn(c);
+	if (c->link)
+		link_closed(c);
 	c->work.kind = WORK_NONE;
+	conn_release_delivery(c);
 	release_handles(c);
 	/* Ends what the kernel still has under way for this socket. */
 	shutdown(c->fd, SHUT_RDWR);
@@ -93,7 +118,7 @@ void conn_close(struct conn *c)
 
 bool conn_can_be_freed(const struct conn *c)
 {
-	return c->state == CONN_CLOSED && !c->recv_armed && !c->sending;
+	return c->state == CONN_CLOSED && !c->recv_armed && !c->sending && !c->connecting;
 }
 
 void conn_free(struct conn *c)
@@ -117,7 +142,8 @@ void conn_linger(struct conn *c)
 
 bool conn_paused(const struct conn *c)
 {
-	return c->state == CONN_READY &&
+	/* What comes in on a link are answers: they make room. */
+	return c->state == CONN_READY && !c->outgoing &&
 	       (c->work.kind != WORK_NONE || c->out_bytes >= CONN_OUT_LIMIT);
 }
 
@@ -150,6 +176,26 @@ void conn_out_commit(struct conn *c, u32 n)
 	c->loop->out_bytes += n;
 }
 
+void conn_out_append(struct conn *c, struct outbuf *head, struct outbuf *tail, size_t len)
+{
+	if (!c->out_bytes)
+		c->progress_ms = c->loop->tick_ms;
+	if (c->out_tail)
+		c->out_tail->next = head;
+	else
+		c->out_head = head;
+	c->out_tail = tail;
+	c->out_bytes += len;
+	c->loop->out_bytes += len;
+}
+
+void conn_release_delivery(struct conn *c)
+{
+	if (c->rx.space)
+		space_put(c->rx.space);
+	c->rx.space = NULL;
+}
+
 static void next_frame(struct rx *rx)
 {
 	rx->phase = RX_HEAD;
@@ -179,7 +225,7 @@ static bool decode_head(struct conn *c, const u8 *head)
 	if (!err)
 		return true;
 	if (err == SMEMV_CODEC_VERSION && f->opcode == SMEMV_OP_HELLO &&
-	    c->state == CONN_HELLO)
+	    c->state == CONN_HELLO && !c->outgoing)
 		request_hello_version(c, f);
 	else
 		request_malformed(c, f, err);

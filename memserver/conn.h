@@ -6,6 +6,7 @@
 #ifndef MEMSERVER_CONN_H
 #define MEMSERVER_CONN_H
 
+#include <linux/time_types.h>
 #include <netinet/in.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -15,9 +16,10 @@
 #include "space.h"
 
 struct loop;
+struct link;
 
 enum conn_state {
-	CONN_HELLO,	/* waiting for the first frame */
+	CONN_HELLO,	/* waiting for the first frame; of a link: for its answer */
 	CONN_READY,
 	CONN_LINGER,	/* the last reply goes out, what comes in is thrown away */
 	CONN_CLOSED	/* waiting for the kernel to be done with it */
@@ -48,7 +50,9 @@ struct rx {
 	/* RX_SKIP: page data of a refused request */
 	u32 skip;
 	/* RX_STORE: pages are applied as they arrive */
-	struct handle *handle;
+	struct handle *handle;	/* STORE */
+	struct space *space;	/* DELIVER, with a reference */
+	u64 drain, epoch;
 	struct smemv_wire_page desc[SMEMV_WIRE_MAX_PAGES];
 	u16 status[SMEMV_WIRE_MAX_PAGES];
 	u32 at;			/* descriptor */
@@ -93,6 +97,7 @@ struct conn {
 	struct loop *loop;
 	int fd;
 	enum conn_state state;
+	struct link *link;	/* to a server that pages are pushed to; or NULL */
 	struct session session;
 	char peer[INET6_ADDRSTRLEN + 10];
 	char name[33];
@@ -110,17 +115,25 @@ struct conn {
 	size_t out_bytes;
 	u8 *reply;		/* of the reply under construction */
 	bool sending;
+	bool connecting;
+	bool outgoing;		/* made by this server, see push.h */
 	bool is_dirty, is_working;
 	bool shut;		/* the sending side was shut down */
+	struct sockaddr_storage connect_to;
+	struct __kernel_timespec connect_ts;
 	struct msghdr msg;
 	struct iovec iov[CONN_IOV];
 	struct work work;
 	u64 deadline_ms;	/* of the states HELLO and LINGER */
 	u64 progress_ms;	/* when output was last taken, or queue was empty */
-	u32 drops;		/* drops whose reply is still open */
+	u32 pushes;		/* whose reply is still open */
 };
 
 struct conn *conn_new(struct loop *loop, int fd);
+void conn_set_keepalive(int fd);
+void conn_name_peer(struct conn *c, const struct sockaddr_storage *ss);
+/* DELIVER is done or given up. */
+void conn_release_delivery(struct conn *c);
 /* Gives up everything; the structure itself stays until no operation is under way. */
 void conn_close(struct conn *c);
 bool conn_can_be_freed(const struct conn *c);
@@ -139,5 +152,7 @@ bool conn_paused(const struct conn *c);
 /* Room for n bytes in one piece at the end of the output; NULL closes the connection. */
 u8 *conn_out_reserve(struct conn *c, u32 n);
 void conn_out_commit(struct conn *c, u32 n);
+/* Puts a chain of filled buffers behind the output. */
+void conn_out_append(struct conn *c, struct outbuf *head, struct outbuf *tail, size_t len);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -117,6 +118,7 @@ void loop_forget_conn(struct conn *c)
 	LIST_FOREACH(job, &l->drops, pending)
 		if (job->conn == c)
 			job->conn = NULL;
+	push_forget_conn(c);
 	/* Freed at the end of the iteration, or when the kernel is done with it. */
 	l->closed = true;
 }
@@ -207,8 +209,10 @@ static void free_closed(struct loop *l)
 			continue;
 		}
 		LIST_REMOVE(c, all);
-		stats_add(&l->stats->connections, (u64)-1);
-		atomic_fetch_sub(&l->server->connections, 1);
+		if (!c->outgoing) {
+			stats_add(&l->stats->connections, (u64)-1);
+			atomic_fetch_sub(&l->server->connections, 1);
+		}
 		conn_free(c);
 	}
 }
@@ -398,7 +402,8 @@ static void flush_dirty(struct loop *l)
 static void check_deadlines(struct loop *l, struct conn *c)
 {
 	if (c->state == CONN_HELLO && l->tick_ms >= c->deadline_ms) {
-		stats_add(&l->stats->hello_timeouts, 1);
+		if (!c->outgoing)
+			stats_add(&l->stats->hello_timeouts, 1);
 		log_peer("%s: no HELLO within %u s; closed", c->peer,
 			 CONN_HELLO_TIMEOUT_MS / 1000);
 		conn_close(c);
@@ -461,6 +466,7 @@ static void *loop_main(void *arg)
 			running = read_mail(l);
 		}
 		step_working(l);
+		push_step(l);
 		if (l->tick_ms >= next_tick) {
 			next_tick = l->tick_ms + TICK_MS;
 			tick(l);
@@ -487,6 +493,7 @@ int loop_init(struct loop *l, struct server *server, unsigned int index, char *e
 	TAILQ_INIT(&l->working);
 	pthread_mutex_init(&l->mail_lock, NULL);
 	l->stats = aligned_alloc(CACHELINE, sizeof(*l->stats));
+	LIST_INIT(&l->links);
 	l->wake_fd = eventfd(0, EFD_CLOEXEC);
 	if (!l->stats || l->wake_fd < 0) {
 		ret = l->stats ? -errno : -ENOMEM;
@@ -494,6 +501,11 @@ int loop_init(struct loop *l, struct server *server, unsigned int index, char *e
 		goto err_free;
 	}
 	memset(l->stats, 0, sizeof(*l->stats));
+	if (getrandom(l->push_id, sizeof(l->push_id), 0) != sizeof(l->push_id)) {
+		ret = -EIO;
+		snprintf(err, err_len, "cannot get random numbers");
+		goto err_close;
+	}
 	ret = ring_init(l, err, err_len);
 	if (ret)
 		goto err_close;
@@ -526,6 +538,7 @@ void loop_destroy(struct loop *l)
 	struct conn *c;
 	struct drop_job *job;
 
+	push_destroy(l);
 	LIST_FOREACH(c, &l->conns, all)
 		conn_close(c);
 	/* The kernel lets go of all buffers here. */

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "conn.h"
+#include "push.h"
 #include "server.h"
 #include "stats.h"
 
@@ -45,6 +46,10 @@ struct loop {
 	struct conn_queue dirty;	/* have output that is not yet submitted */
 	struct conn_queue working;	/* have a long request under way */
 	struct drop_list drops;
+	struct link_list links;		/* to other servers, see push.h */
+	u32 n_links;
+	u8 push_id[16];			/* client_id there */
+	u64 push_generation;
 	struct outbuf *outbufs;		/* kept for reuse */
 	u32 n_outbufs;
 	size_t out_bytes;		/* of all connections */

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -77,19 +76,6 @@ static void bind_listeners(struct daemon *d)
 	}
 }
 
-static void set_keepalive(int fd)
-{
-	int one = 1, idle = 30, interval = 10, probes = 3;
-	unsigned int timeout_ms = 60000;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
-}
-
 /* Round robin: the lanes of one client spread over the loops. */
 static void give_connection(struct daemon *d, int fd)
 {
@@ -103,7 +89,7 @@ static void give_connection(struct daemon *d, int fd)
 		close(fd);
 		return;
 	}
-	set_keepalive(fd);
+	conn_set_keepalive(fd);
 	atomic_fetch_add(&srv->connections, 1);
 	if (loop_give_fd(l, fd)) {
 		atomic_fetch_sub(&srv->connections, 1);

@@ -66,6 +66,10 @@ static void put_traffic(FILE *f, struct server *srv)
 	put(f, "pages_stored_total", "counter", "Pages stored.", SUM(srv, pages_stored));
 	put(f, "pages_loaded_total", "counter", "Pages loaded.", SUM(srv, pages_loaded));
 	put(f, "pages_invalidated_total", "counter", "Pages invalidated.", SUM(srv, pages_forgotten));
+	put(f, "pages_pushed_total", "counter", "Pages that other servers took from this one.",
+	    SUM(srv, pages_pushed));
+	put(f, "pages_delivered_total", "counter", "Pages taken from other servers.",
+	    SUM(srv, pages_delivered));
 }
 
 /* A label's value from a text for people: letters and underscores only. */

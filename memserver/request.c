@@ -51,7 +51,7 @@ void request_malformed(struct conn *c, const struct smemv_frame *f, int err)
 	log_peer("%s%s%s: %s; closed", c->name, c->name[0] ? " at " : "", c->peer,
 		 smemv_codec_strerror(err));
 	/* Without magic and version the tag is not where we think. */
-	if (err == SMEMV_CODEC_MAGIC || err == SMEMV_CODEC_VERSION) {
+	if (err == SMEMV_CODEC_MAGIC || err == SMEMV_CODEC_VERSION || c->outgoing) {
 		conn_close(c);
 		return;
 	}
@@ -99,6 +99,17 @@ struct handle *handle_find(struct conn *c, const struct smemv_frame *f,
 	return *status ? NULL : h;
 }
 
+struct handle *handle_find_active(struct conn *c, const struct smemv_frame *f,
+				  enum smemv_wire_status *status)
+{
+	struct handle *h = handle_find(c, f, status);
+
+	if (!h || atomic_load(&h->space->claimed) != h->epoch)
+		return h;
+	*status = SMEMV_ST_NOT_ACTIVE;
+	return NULL;
+}
+
 /* REPLY never, MORE only in replies, FORCE only with DROP. */
 static bool flags_fit(const struct smemv_frame *f)
 {
@@ -135,6 +146,21 @@ static void dispatch(struct conn *c, const struct smemv_frame *f, const u8 *meta
 	case SMEMV_OP_SPACES:
 		request_spaces(c, f, meta);
 		break;
+	case SMEMV_OP_PUSH:
+		request_push(c, f, meta);
+		break;
+	case SMEMV_OP_CLAIM:
+		request_claim(c, f, meta);
+		break;
+	case SMEMV_OP_ACTIVATE:
+		request_activate(c, f, meta);
+		break;
+	case SMEMV_OP_DRAIN:
+		request_drain(c, f, meta);
+		break;
+	case SMEMV_OP_DELIVER:
+		request_deliver(c, f, meta);
+		break;
 	default:
 		request_refuse(c, f, SMEMV_ST_NOT_SUPPORTED);
 	}
@@ -142,6 +168,10 @@ static void dispatch(struct conn *c, const struct smemv_frame *f, const u8 *meta
 
 void request_handle(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 {
+	if (c->outgoing) {
+		link_frame(c, f, meta);
+		return;
+	}
 	stats_add(&c->loop->stats->requests[f->opcode], 1);
 	if (!flags_fit(f))
 		request_malformed(c, f, SMEMV_CODEC_FLAGS);

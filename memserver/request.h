@@ -6,6 +6,7 @@
 #include "conn.h"
 
 struct drop_job;
+struct push_job;
 
 /* A whole frame but for page data; meta is valid for the call only. */
 void request_handle(struct conn *c, const struct smemv_frame *f, const u8 *meta);
@@ -17,6 +18,8 @@ void request_store_end(struct conn *c);
 /* The next step of c->work. */
 void request_work_step(struct conn *c);
 void request_drop_reply(struct drop_job *job);
+/* Answers the order of a push. */
+void push_done(struct push_job *job);
 
 void request_refuse(struct conn *c, const struct smemv_frame *f,
 		    enum smemv_wire_status status);

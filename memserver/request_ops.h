@@ -21,6 +21,28 @@ enum smemv_wire_status handle_usable(const struct handle *h);
 struct handle *handle_find(struct conn *c, const struct smemv_frame *f,
 			   enum smemv_wire_status *status);
 
+/* Rule 6: an owner that is not active yet changes nothing. */
+struct handle *handle_find_active(struct conn *c, const struct smemv_frame *f,
+				  enum smemv_wire_status *status);
+enum smemv_wire_status check_pages(const struct conn *c, const struct smemv_frame *f,
+				   const struct space *sp, const u8 *desc);
+enum smemv_wire_status check_ranges(const struct conn *c, const struct smemv_frame *f,
+				    const struct space *sp, const u8 *desc);
+bool ranges_have_flags(const struct smemv_frame *f, const u8 *desc);
+
+/* Pages that arrive: the rest of STORE and DELIVER. */
+void pages_begin(struct conn *c, const struct smemv_frame *f, const u8 *desc);
+bool page_is_damaged(const struct conn *c, const struct smemv_wire_page *p, const u8 *data,
+		     u32 *crc);
+enum smemv_wire_status deliver_one(struct conn *c, const struct smemv_wire_page *p,
+				   const u8 *data);
+/* The one status of all pages, when they have one that a header may say; else PARTIAL. */
+enum smemv_wire_status pages_status(const struct rx *rx);
+void pages_reply_partial(struct conn *c, const struct smemv_frame *req, const u64 *index,
+			 const u16 *status, u32 count);
+void rx_reply_partial(struct conn *c);
+void request_deliver_end(struct conn *c);
+
 void request_hello(struct conn *c, const struct smemv_frame *f, const u8 *meta);
 void request_open(struct conn *c, const struct smemv_frame *f, const u8 *meta);
 void request_store(struct conn *c, const struct smemv_frame *f, const u8 *meta);
@@ -29,6 +51,11 @@ void request_invalidate(struct conn *c, const struct smemv_frame *f, const u8 *m
 void request_list(struct conn *c, const struct smemv_frame *f, const u8 *meta);
 void request_drop(struct conn *c, const struct smemv_frame *f, const u8 *meta);
 void request_stat(struct conn *c, const struct smemv_frame *f);
+void request_drain(struct conn *c, const struct smemv_frame *f, const u8 *meta);
+void request_push(struct conn *c, const struct smemv_frame *f, const u8 *meta);
+void request_deliver(struct conn *c, const struct smemv_frame *f, const u8 *meta);
+void request_claim(struct conn *c, const struct smemv_frame *f, const u8 *meta);
+void request_activate(struct conn *c, const struct smemv_frame *f, const u8 *meta);
 void request_spaces(struct conn *c, const struct smemv_frame *f, const u8 *meta);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* STORE, LOAD, INVALIDATE and LIST. */
+/* STORE, LOAD, INVALIDATE and LIST; and what DELIVER shares with STORE. */
 #include "loop.h"
 #include "request_ops.h"
 
@@ -8,8 +8,8 @@ static u64 page_index(const struct smemv_wire_page *p)
 	return le64_to_cpu(p->index);
 }
 
-static enum smemv_wire_status check_pages(const struct conn *c, const struct smemv_frame *f,
-					  const struct handle *h, const u8 *meta)
+enum smemv_wire_status check_pages(const struct conn *c, const struct smemv_frame *f,
+				   const struct space *sp, const u8 *desc)
 {
 	struct smemv_wire_page p;
 	u32 i;
@@ -17,8 +17,8 @@ static enum smemv_wire_status check_pages(const struct conn *c, const struct sme
 	if (f->count > c->max_pages)
 		return SMEMV_ST_LIMIT;
 	for (i = 0; i < f->count; i++) {
-		memcpy(&p, meta + i * sizeof(p), sizeof(p));
-		if (page_index(&p) >= h->space->size_pages)
+		memcpy(&p, desc + i * sizeof(p), sizeof(p));
+		if (page_index(&p) >= sp->size_pages)
 			return SMEMV_ST_LIMIT;
 	}
 	return SMEMV_ST_OK;
@@ -32,13 +32,20 @@ static bool has_crc(const struct conn *c)
 }
 
 /* Without CRCs of the client's the server makes them: they guard its own memory. */
+bool page_is_damaged(const struct conn *c, const struct smemv_wire_page *p, const u8 *data,
+		     u32 *crc)
+{
+	*crc = data ? smemv_crc32c_page(data) : 0;
+	return data && has_crc(c) && *crc != le32_to_cpu(p->crc);
+}
+
 static enum smemv_wire_status store_one(struct conn *c, const struct smemv_wire_page *p,
 					const u8 *data)
 {
 	struct loop *l = c->loop;
 	struct store *st = &l->server->store;
 	struct space *sp = c->rx.handle->space;
-	u32 crc = 0;
+	u32 crc;
 
 	/*
 	 * Pages of this frame may have been kept before the handle went stale, so
@@ -46,18 +53,16 @@ static enum smemv_wire_status store_one(struct conn *c, const struct smemv_wire_
 	 */
 	if (unlikely(handle_usable(c->rx.handle)))
 		return SMEMV_ST_NO_SPACE;
-	if (data) {
-		crc = smemv_crc32c_page(data);
-		if (has_crc(c) && crc != le32_to_cpu(p->crc))
-			return SMEMV_ST_BAD_CRC;
-	}
+	if (page_is_damaged(c, p, data, &crc))
+		return SMEMV_ST_BAD_CRC;
 	return space_store(st, l->st, sp, page_index(p), data, crc);
 }
 
 static void store_and_note(struct conn *c, const u8 *data)
 {
 	struct rx *rx = &c->rx;
-	enum smemv_wire_status status = store_one(c, &rx->desc[rx->at], data);
+	const struct smemv_wire_page *p = &rx->desc[rx->at];
+	enum smemv_wire_status status = rx->space ? deliver_one(c, p, data) : store_one(c, p, data);
 
 	rx->status[rx->at++] = (u16)status;
 	if (!status)
@@ -82,25 +87,32 @@ static void store_zeros(struct conn *c)
 		request_store_end(c);
 }
 
-void request_store(struct conn *c, const struct smemv_frame *f, const u8 *meta)
+void pages_begin(struct conn *c, const struct smemv_frame *f, const u8 *desc)
 {
 	struct rx *rx = &c->rx;
-	enum smemv_wire_status status;
-	struct handle *h = handle_find(c, f, &status);
 
-	if (h)
-		status = check_pages(c, f, h, meta);
-	if (status) {
-		request_refuse_data(c, f, status);
-		return;
-	}
-	memcpy(rx->desc, meta, f->count * sizeof(rx->desc[0]));
+	memcpy(rx->desc, desc, f->count * sizeof(rx->desc[0]));
 	rx->phase = RX_STORE;
-	rx->handle = h;
 	rx->at = 0;
 	rx->kept = 0;
 	rx->page_have = 0;
 	store_zeros(c);
+}
+
+void request_store(struct conn *c, const struct smemv_frame *f, const u8 *meta)
+{
+	struct rx *rx = &c->rx;
+	enum smemv_wire_status status;
+	struct handle *h = handle_find_active(c, f, &status);
+
+	if (h)
+		status = check_pages(c, f, h->space, meta);
+	if (status) {
+		request_refuse_data(c, f, status);
+		return;
+	}
+	rx->handle = h;
+	pages_begin(c, f, meta);
 }
 
 void request_store_page(struct conn *c, const u8 *data)
@@ -109,8 +121,7 @@ void request_store_page(struct conn *c, const u8 *data)
 	store_zeros(c);
 }
 
-/* The one status of all pages, when they have one that a header may say; else PARTIAL. */
-static enum smemv_wire_status store_status(const struct rx *rx)
+enum smemv_wire_status pages_status(const struct rx *rx)
 {
 	u32 i, n = rx->frame.count;
 
@@ -124,41 +135,59 @@ static enum smemv_wire_status store_status(const struct rx *rx)
 	return rx->status[0];
 }
 
-static void store_reply_partial(struct conn *c)
+void pages_reply_partial(struct conn *c, const struct smemv_frame *req, const u64 *index,
+			 const u16 *status, u32 count)
 {
-	struct rx *rx = &c->rx;
-	struct smemv_frame rep = { .status = SMEMV_ST_PARTIAL, .count = rx->frame.count };
-	u32 meta_len = rep.count * (u32)sizeof(struct smemv_wire_page), i;
+	struct smemv_frame rep = { .status = SMEMV_ST_PARTIAL, .count = (u16)count };
+	u32 meta_len = count * (u32)sizeof(struct smemv_wire_page), i;
 	u8 *meta = reply_begin(c, meta_len);
 
 	if (!meta)
 		return;
-	for (i = 0; i < rep.count; i++) {
+	for (i = 0; i < count; i++) {
 		struct smemv_wire_page p = {
-			.index = rx->desc[i].index,
-			.status = cpu_to_le16(rx->status[i]),
+			.index = cpu_to_le64(index[i]),
+			.status = cpu_to_le16(status[i]),
 		};
 
 		memcpy(meta + i * sizeof(p), &p, sizeof(p));
 	}
-	reply_send(c, &rx->frame, &rep, meta_len);
+	reply_send(c, req, &rep, meta_len);
 }
 
-void request_store_end(struct conn *c)
+void rx_reply_partial(struct conn *c)
 {
 	struct rx *rx = &c->rx;
-	struct handle *h = rx->handle;
-	enum smemv_wire_status status = store_status(rx), usable = handle_usable(h);
+	u64 index[SMEMV_WIRE_MAX_PAGES];
+	u32 i;
 
-	rx->phase = RX_HEAD;
+	for (i = 0; i < rx->frame.count; i++)
+		index[i] = page_index(&rx->desc[i]);
+	pages_reply_partial(c, &rx->frame, index, rx->status, rx->frame.count);
+}
+
+static void store_end(struct conn *c)
+{
+	struct rx *rx = &c->rx;
+	enum smemv_wire_status status = pages_status(rx), usable = handle_usable(rx->handle);
+
 	rx->handle = NULL;
 	stats_add(&c->loop->stats->pages_stored, rx->kept);
 	if (!rx->kept && usable)
 		status = usable;
 	if (status == SMEMV_ST_PARTIAL)
-		store_reply_partial(c);
+		rx_reply_partial(c);
 	else
 		request_refuse(c, &rx->frame, status);
+}
+
+void request_store_end(struct conn *c)
+{
+	c->rx.phase = RX_HEAD;
+	if (c->rx.space)
+		request_deliver_end(c);
+	else
+		store_end(c);
 }
 
 /* LOAD */
@@ -227,7 +256,7 @@ void request_load(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 	struct handle *h = handle_find(c, f, &status);
 
 	if (h)
-		status = check_pages(c, f, h, meta);
+		status = check_pages(c, f, h->space, meta);
 	if (status) {
 		request_refuse(c, f, status);
 		return;
@@ -267,8 +296,8 @@ static void take_range(struct work *w)
 	w->end = w->cursor + le32_to_cpu(r->count);
 }
 
-static enum smemv_wire_status check_ranges(const struct conn *c, const struct smemv_frame *f,
-					   const struct handle *h, const u8 *meta)
+enum smemv_wire_status check_ranges(const struct conn *c, const struct smemv_frame *f,
+				    const struct space *sp, const u8 *desc)
 {
 	struct smemv_wire_range r;
 	u32 i;
@@ -276,24 +305,38 @@ static enum smemv_wire_status check_ranges(const struct conn *c, const struct sm
 	if (f->count > c->max_pages)
 		return SMEMV_ST_LIMIT;
 	for (i = 0; i < f->count; i++) {
-		memcpy(&r, meta + i * sizeof(r), sizeof(r));
-		if (le64_to_cpu(r.first) + le32_to_cpu(r.count) > h->space->size_pages)
+		memcpy(&r, desc + i * sizeof(r), sizeof(r));
+		if (le64_to_cpu(r.first) + le32_to_cpu(r.count) > sp->size_pages)
 			return SMEMV_ST_LIMIT;
 	}
 	return SMEMV_ST_OK;
 }
 
-static bool ranges_have_flags(const struct smemv_frame *f, const u8 *meta)
+bool ranges_have_flags(const struct smemv_frame *f, const u8 *desc)
 {
 	struct smemv_wire_range r;
 	u32 i;
 
 	for (i = 0; i < f->count; i++) {
-		memcpy(&r, meta + i * sizeof(r), sizeof(r));
+		memcpy(&r, desc + i * sizeof(r), sizeof(r));
 		if (r.flags)
 			return true;
 	}
 	return false;
+}
+
+/* Rule 5: before they are forgotten, so that no push falls between. */
+static void remember_ranges(struct space *sp, const struct smemv_frame *f, const u8 *desc)
+{
+	struct smemv_wire_range r;
+	u32 i;
+
+	if (!atomic_load(&sp->drain.number))
+		return;
+	for (i = 0; i < f->count; i++) {
+		memcpy(&r, desc + i * sizeof(r), sizeof(r));
+		drain_remember(&sp->drain, le64_to_cpu(r.first), le32_to_cpu(r.count));
+	}
 }
 
 void request_invalidate(struct conn *c, const struct smemv_frame *f, const u8 *meta)
@@ -305,13 +348,14 @@ void request_invalidate(struct conn *c, const struct smemv_frame *f, const u8 *m
 		request_malformed(c, f, SMEMV_CODEC_PAGE_FLAGS);
 		return;
 	}
-	h = handle_find(c, f, &status);
+	h = handle_find_active(c, f, &status);
 	if (h)
-		status = check_ranges(c, f, h, meta);
+		status = check_ranges(c, f, h->space, meta);
 	if (status) {
 		request_refuse(c, f, status);
 		return;
 	}
+	remember_ranges(h->space, f, meta);
 	work_start(c, f, h, WORK_INVALIDATE);
 	memcpy(c->work.range, meta, f->count * sizeof(c->work.range[0]));
 	if (f->count)

@@ -175,7 +175,8 @@ static void open_reply(struct conn *c, const struct smemv_frame *f,
 		.size_pages = cpu_to_le64(res->size_pages),
 		.epoch = cpu_to_le64(res->epoch),
 		.pages = cpu_to_le64(res->pages),
-		.flags = cpu_to_le32(res->created ? SMEMV_OPENED_F_CREATED : 0),
+		.flags = cpu_to_le32((res->created ? SMEMV_OPENED_F_CREATED : 0) |
+				     (res->is_claim ? SMEMV_OPENED_F_CLAIMED : 0)),
 	};
 	struct smemv_frame rep = { .status = (u16)status };
 	u8 *meta = reply_begin(c, sizeof(body));
@@ -206,6 +207,7 @@ static void open_space(struct conn *c, const struct smemv_frame *f,
 		.size_pages = le64_to_cpu(o->size_pages),
 		.epoch = le64_to_cpu(o->epoch),
 		.create = le32_to_cpu(o->flags) & SMEMV_OPEN_F_CREATE,
+		.claimed = le32_to_cpu(o->flags) & SMEMV_OPEN_F_CLAIMED,
 	};
 	struct space_opened res;
 	enum smemv_wire_status status;
@@ -223,13 +225,19 @@ static void open_space(struct conn *c, const struct smemv_frame *f,
 		request_refuse(c, f, status);
 }
 
+static u32 open_flags(const struct conn *c)
+{
+	return SMEMV_OPEN_F_CREATE |
+	       (c->features & SMEMV_FEAT_CLAIM ? SMEMV_OPEN_F_CLAIMED : 0);
+}
+
 void request_open(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 {
 	enum smemv_wire_status status;
 	struct smemv_wire_open o;
 
 	memcpy(&o, meta, sizeof(o));
-	if (le32_to_cpu(o.flags) & ~SMEMV_OPEN_F_CREATE) {
+	if (le32_to_cpu(o.flags) & ~open_flags(c)) {
 		request_malformed(c, f, SMEMV_CODEC_FLAGS);
 		return;
 	}
@@ -276,7 +284,7 @@ static enum smemv_wire_status drop_find(struct conn *c, const struct smemv_frame
 		return f->flags & SMEMV_WIRE_F_FORCE
 			? spaces_drop(&srv->spaces, uuid, NULL, true, sp)
 			: SMEMV_ST_NO_SUCH_SPACE;
-	h = handle_find(c, f, &status);
+	h = handle_find_active(c, f, &status);
 	if (!h)
 		return status;
 	if (memcmp(h->space->uuid, uuid, 16))
@@ -288,7 +296,7 @@ void request_drop(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 {
 	struct loop *l = c->loop;
 	struct drop_job *job = calloc(1, sizeof(*job));
-	enum smemv_wire_status status = SMEMV_ST_LIMIT;
+	enum smemv_wire_status status = SMEMV_ST_NO_SPACE;
 
 	if (job)
 		status = drop_find(c, f, meta, &job->sweep.space);

@@ -14,7 +14,7 @@
 #define RECV_GROUP	0
 #define PREFETCH_CQES	32
 
-enum ring_op { OP_RECV = 1, OP_SEND = 2, OP_WAKE = 3, OP_MASK = 7 };
+enum ring_op { OP_RECV = 1, OP_SEND = 2, OP_WAKE = 3, OP_CONNECT = 4, OP_TIMEOUT = 5, OP_MASK = 7 };
 
 /* The best that the kernel has first; 6.1 has them all, older or restricted ones not. */
 static const unsigned int setup_flags[] = {
@@ -158,6 +158,28 @@ void ring_arm_recv(struct conn *c)
 	c->recv_armed = true;
 }
 
+void ring_connect(struct conn *c, socklen_t len, unsigned int timeout_ms)
+{
+	struct loop *l = c->loop;
+	struct io_uring_sqe *sqe;
+
+	c->connect_ts = (struct __kernel_timespec){
+		.tv_sec = timeout_ms / 1000,
+		.tv_nsec = (long long)(timeout_ms % 1000) * 1000000,
+	};
+	/* Both must be submitted together. */
+	while (io_uring_sq_space_left(&l->ring) < 2)
+		io_uring_submit(&l->ring);
+	sqe = get_sqe(l);
+	io_uring_prep_connect(sqe, c->fd, (struct sockaddr *)&c->connect_to, len);
+	sqe->flags |= IOSQE_IO_LINK;
+	set_owner(sqe, c, OP_CONNECT);
+	sqe = get_sqe(l);
+	io_uring_prep_link_timeout(sqe, &c->connect_ts, 0);
+	set_owner(sqe, NULL, OP_TIMEOUT);
+	c->connecting = true;
+}
+
 static unsigned int fill_iov(struct conn *c)
 {
 	struct outbuf *b;
@@ -268,6 +290,21 @@ static void handle_send(struct conn *c, int res)
 	loop_sent(c);
 }
 
+static void handle_connect(struct conn *c, int res)
+{
+	c->connecting = false;
+	if (c->state == CONN_CLOSED)
+		return;
+	if (res < 0) {
+		log_peer("%s at %s: cannot connect: %s", c->name, c->peer,
+			 res == -ECANCELED ? "no answer" : strerror(-res));
+		conn_close(c);
+		return;
+	}
+	link_connected(c);
+	ring_arm_recv(c);
+}
+
 static void handle_cqe(struct loop *l, const struct io_uring_cqe *cqe)
 {
 	u64 data = cqe->user_data;
@@ -279,6 +316,9 @@ static void handle_cqe(struct loop *l, const struct io_uring_cqe *cqe)
 		break;
 	case OP_SEND:
 		handle_send(owner, cqe->res);
+		break;
+	case OP_CONNECT:
+		handle_connect(owner, cqe->res);
 		break;
 	case OP_WAKE:
 		l->woken = true;

@@ -13,6 +13,8 @@ void ring_exit(struct loop *l);
 void ring_arm_wake(struct loop *l);
 void ring_arm_recv(struct conn *c);
 void ring_send(struct conn *c);
+/* To c->connect_to. */
+void ring_connect(struct conn *c, socklen_t len, unsigned int timeout_ms);
 
 /* Submit everything and wait for a completion, at most that long. */
 void ring_wait(struct loop *l, unsigned int timeout_ms);

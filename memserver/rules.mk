@@ -50,5 +50,5 @@ $(B)/bench/memload: tests/bench/memload.c tests/bench/memload_proto.c kernel/cor
 	$(CC) -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -O3 -o $@ $(filter %.c,$^) $(LDFLAGS) -luring -lisal -lpthread
 
 UNIT_TESTS += memserver_store_test
-unit_memserver_store_test := $(addprefix memserver/,store.c slab.c space.c clients.c util.c) kernel/core/codec.c
+unit_memserver_store_test := $(addprefix memserver/,store.c slab.c space.c drain.c clients.c log.c util.c) kernel/core/codec.c
 $(B)/unit/memserver_store_test: CFLAGS += -D_GNU_SOURCE

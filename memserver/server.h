@@ -10,7 +10,8 @@
 
 struct loop;
 
-#define SERVER_FEATURES		(SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_LIST)
+#define SERVER_FEATURES		(SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_LIST | SMEMV_FEAT_PUSH | \
+				 SMEMV_FEAT_CLAIM)
 /* Handles of one connection; a server is planned for 1,000 spaces. */
 #define SERVER_MAX_SPACES	4096u
 #define SERVER_MAX_INFLIGHT	1024u

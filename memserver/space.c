@@ -65,6 +65,7 @@ struct space *space_new(const u8 uuid[16], u64 size_pages, u64 epoch)
 	sp->seed = atomic_fetch_add(&next_seed, 1) * 0x9e3779b1u;
 	sp->epoch = epoch;
 	sp->refs = 1;
+	drain_init(&sp->drain);
 	return sp;
 }
 
@@ -102,8 +103,10 @@ void space_free_nodes(struct store *st, struct store_thread *t, struct space *sp
 
 void space_put(struct space *sp)
 {
-	if (atomic_fetch_sub(&sp->refs, 1) == 1)
-		free(sp);
+	if (atomic_fetch_sub(&sp->refs, 1) != 1)
+		return;
+	drain_destroy(&sp->drain);
+	free(sp);
 }
 
 static pthread_mutex_t *lock_of(struct store *st, const struct space *sp, u64 run)
@@ -308,19 +311,43 @@ enum smemv_wire_status space_store(struct store *st, struct store_thread *t,
 	return status;
 }
 
+/* Called with the run's lock. */
+static struct entry find_entry(struct store *st, struct space *sp, u64 index)
+{
+	_Atomic u64 *slot = leaf_slot(st, NULL, sp, index / RUN_PAGES, NULL);
+
+	if (!slot || !slot_frame(slot_read(slot)))
+		return (struct entry){ .frame = ENTRY_ABSENT };
+	return leaf_of(st, slot_read(slot))[index % RUN_PAGES];
+}
+
+/* Under one lock, so that nothing slips in between looking and keeping. */
+enum smemv_wire_status space_deliver(struct store *st, struct store_thread *t,
+				     struct space *sp, u64 drain, u64 index,
+				     const void *data, u32 crc)
+{
+	pthread_mutex_t *lock = lock_of(st, sp, index / RUN_PAGES);
+	enum smemv_wire_status status;
+
+	pthread_mutex_lock(lock);
+	status = drain_admits(&sp->drain, drain, index);
+	if (!status && find_entry(st, sp, index).frame != ENTRY_ABSENT)
+		status = SMEMV_ST_HELD;
+	if (!status)
+		status = store_locked(st, t, sp, index, data, crc);
+	pthread_mutex_unlock(lock);
+	return status;
+}
+
 enum smemv_wire_status space_load(struct store *st, struct space *sp, u64 index,
 				  void *data, struct loaded_page *page)
 {
-	u64 run = index / RUN_PAGES;
-	pthread_mutex_t *lock = lock_of(st, sp, run);
+	pthread_mutex_t *lock = lock_of(st, sp, index / RUN_PAGES);
 	enum smemv_wire_status status = SMEMV_ST_MISSING;
-	struct entry e = { .frame = ENTRY_ABSENT };
-	_Atomic u64 *slot;
+	struct entry e;
 
 	pthread_mutex_lock(lock);
-	slot = leaf_slot(st, NULL, sp, run, NULL);
-	if (slot && slot_frame(slot_read(slot)))
-		e = leaf_of(st, slot_read(slot))[index % RUN_PAGES];
+	e = find_entry(st, sp, index);
 	if (e.frame != ENTRY_ABSENT)
 		status = SMEMV_ST_OK;
 	if (entry_has_frame(&e))

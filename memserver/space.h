@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 
 #include "../kernel/core/codec.h"
+#include "drain.h"
 #include "store.h"
 
 struct space {
@@ -27,12 +28,18 @@ struct space {
 	unsigned int height;		/* levels of inner nodes */
 	_Atomic u64 root;		/* a slot */
 	_Atomic u64 epoch;
+	/* Rule 6: the epoch when it is claimed and not active, else 0. */
+	_Atomic u64 claimed;
 	atomic_bool dead;		/* dropped: nothing may be applied any more */
 	_Atomic u32 refs;
 	_Alignas(CACHELINE) _Atomic int64_t pages;	/* held, zero pages included */
 	/* under the lock of struct spaces */
 	u32 handles;			/* of all connections */
 	u64 idle_since_ms;
+	u64 last_active;		/* epoch */
+	u64 claim_of;			/* the epoch that the last CLAIM named */
+	u8 claimant[16];		/* who made it */
+	struct drain drain;
 };
 
 struct space *space_new(const u8 uuid[16], u64 size_pages, u64 epoch);
@@ -50,6 +57,14 @@ void space_free_nodes(struct store *st, struct store_thread *t, struct space *sp
 enum smemv_wire_status space_store(struct store *st, struct store_thread *t,
 				   struct space *sp, u64 index,
 				   const void *data, u32 crc);
+
+/*
+ * The same for a page that another server pushes: applied by rule 5 only. Returns
+ * HELD and NO_DRAIN too.
+ */
+enum smemv_wire_status space_deliver(struct store *st, struct store_thread *t,
+				     struct space *sp, u64 drain, u64 index,
+				     const void *data, u32 crc);
 
 struct loaded_page {
 	bool zero;

@@ -99,7 +99,7 @@ static enum smemv_wire_status create_locked(struct spaces *s, u32 at,
 	if (!sp)
 		return SMEMV_ST_NO_SPACE;
 	if (insert_locked(s, at, sp)) {
-		free(sp);
+		space_put(sp);
 		return SMEMV_ST_NO_SPACE;
 	}
 	return SMEMV_ST_OK;
@@ -110,6 +110,17 @@ static u64 pages_of(struct space *sp)
 	int64_t pages = atomic_load_explicit(&sp->pages, memory_order_relaxed);
 
 	return pages < 0 ? 0 : (u64)pages;
+}
+
+/* Called with s->lock. Whether it is a claim is known before its epoch counts. */
+static void enter_epoch(struct space *sp, u64 epoch, bool active)
+{
+	atomic_store(&sp->claimed, active ? 0 : epoch);
+	if (active)
+		sp->last_active = epoch;
+	atomic_store(&sp->epoch, epoch);
+	/* What it remembers is of no use to the new owner. */
+	drain_close(&sp->drain, 0, epoch);
 }
 
 static enum smemv_wire_status open_locked(struct spaces *s, const struct space_open *req,
@@ -134,8 +145,10 @@ static enum smemv_wire_status open_locked(struct spaces *s, const struct space_o
 		return SMEMV_ST_STALE_EPOCH;
 	if (req->size_pages != sp->size_pages)
 		return SMEMV_ST_SIZE;
-	atomic_store(&sp->epoch, req->epoch);
+	if (res->created || req->epoch > res->epoch)
+		enter_epoch(sp, req->epoch, !req->claimed);
 	res->epoch = req->epoch;
+	res->is_claim = atomic_load(&sp->claimed) != 0;
 	res->space = sp;
 	sp->handles++;
 	space_get(sp);
@@ -150,6 +163,113 @@ enum smemv_wire_status spaces_open(struct spaces *s, const struct space_open *re
 	memset(res, 0, sizeof(*res));
 	pthread_mutex_lock(&s->lock);
 	status = open_locked(s, req, res);
+	pthread_mutex_unlock(&s->lock);
+	return status;
+}
+
+struct space *spaces_get(struct spaces *s, const u8 uuid[16])
+{
+	struct space *sp = NULL;
+	bool found;
+	u32 at;
+
+	pthread_mutex_lock(&s->lock);
+	at = position_of(s, uuid, &found);
+	if (found) {
+		sp = s->sorted[at];
+		space_get(sp);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return sp;
+}
+
+/* Its answer was lost, and it asks again. */
+static bool is_same_claim(const struct space *sp, const struct space_claim *req)
+{
+	u64 epoch = atomic_load(&sp->epoch);
+
+	return atomic_load(&sp->claimed) == epoch && epoch == req->epoch + 1 &&
+	       sp->claim_of == req->epoch && !memcmp(sp->claimant, req->claimant, 16);
+}
+
+/* Rule 6: compare and set. Called with s->lock. */
+static enum smemv_wire_status may_claim(const struct space *sp, const struct space_claim *req)
+{
+	bool active = !atomic_load(&sp->claimed);
+
+	if (atomic_load(&sp->epoch) != req->epoch)
+		return SMEMV_ST_STALE_EPOCH;
+	if (!req->take_back)
+		return active ? SMEMV_ST_OK : SMEMV_ST_NOT_ACTIVE;
+	if (active)
+		return SMEMV_ST_ACTIVE;
+	return req->own == sp->last_active ? SMEMV_ST_OK : SMEMV_ST_STALE_EPOCH;
+}
+
+static enum smemv_wire_status claim_locked(struct space *sp, const struct space_claim *req)
+{
+	enum smemv_wire_status status;
+
+	if (is_same_claim(sp, req))
+		return SMEMV_ST_OK;
+	status = may_claim(sp, req);
+	if (status)
+		return status;
+	memcpy(sp->claimant, req->claimant, sizeof(sp->claimant));
+	sp->claim_of = req->epoch;
+	enter_epoch(sp, req->epoch + 1, false);
+	return SMEMV_ST_OK;
+}
+
+static struct space_claimed ownership_of(const struct space *sp)
+{
+	return (struct space_claimed){
+		.epoch = atomic_load(&sp->epoch),
+		.active = !atomic_load(&sp->claimed),
+	};
+}
+
+enum smemv_wire_status spaces_claim(struct spaces *s, const struct space_claim *req,
+				    struct space_claimed *res)
+{
+	enum smemv_wire_status status = SMEMV_ST_NO_SUCH_SPACE;
+	bool found;
+	u32 at;
+
+	pthread_mutex_lock(&s->lock);
+	at = position_of(s, req->uuid, &found);
+	if (found) {
+		status = claim_locked(s->sorted[at], req);
+		*res = ownership_of(s->sorted[at]);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return status;
+}
+
+static enum smemv_wire_status activate_locked(struct space *sp, u64 epoch)
+{
+	u64 now = atomic_load(&sp->epoch);
+
+	if (now != epoch)
+		return now > epoch ? SMEMV_ST_STALE_EPOCH : SMEMV_ST_NOT_ACTIVE;
+	sp->last_active = epoch;
+	atomic_store(&sp->claimed, 0);
+	return SMEMV_ST_OK;
+}
+
+enum smemv_wire_status spaces_activate(struct spaces *s, const u8 uuid[16], u64 epoch,
+				       struct space_claimed *res)
+{
+	enum smemv_wire_status status = SMEMV_ST_NO_SUCH_SPACE;
+	bool found;
+	u32 at;
+
+	pthread_mutex_lock(&s->lock);
+	at = position_of(s, uuid, &found);
+	if (found) {
+		status = activate_locked(s->sorted[at], epoch);
+		*res = ownership_of(s->sorted[at]);
+	}
 	pthread_mutex_unlock(&s->lock);
 	return status;
 }

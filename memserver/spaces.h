@@ -45,6 +45,7 @@ struct space_open {
 	u64 size_pages;
 	u64 epoch;
 	bool create;
+	bool claimed;	/* rule 6: a raised epoch is not active yet */
 };
 
 struct space_opened {
@@ -53,6 +54,7 @@ struct space_opened {
 	u64 epoch;
 	u64 pages;
 	bool created;
+	bool is_claim;
 };
 
 /*
@@ -61,6 +63,28 @@ struct space_opened {
  */
 enum smemv_wire_status spaces_open(struct spaces *s, const struct space_open *req,
 				   struct space_opened *res);
+/* With a reference, no handle; or NULL. */
+struct space *spaces_get(struct spaces *s, const u8 uuid[16]);
+
+struct space_claim {
+	u8 uuid[16];
+	u64 epoch;
+	u64 own;
+	bool take_back;
+	const u8 *claimant;	/* client_id */
+};
+
+struct space_claimed {
+	u64 epoch;
+	bool active;
+};
+
+/* Rule 6. After OK of a claim the caller runs qs_synchronize() before it answers. */
+enum smemv_wire_status spaces_claim(struct spaces *s, const struct space_claim *req,
+				    struct space_claimed *res);
+enum smemv_wire_status spaces_activate(struct spaces *s, const u8 uuid[16], u64 epoch,
+				       struct space_claimed *res);
+
 /* A handle goes: with its rebinding or its connection. */
 void spaces_close(struct spaces *s, struct space *sp);
 

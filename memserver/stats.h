@@ -18,6 +18,7 @@ struct loop_stats {
 	counter status[SMEMV_ST__END];		/* of replies, by header */
 	counter page_status[SMEMV_ST__END];	/* of single pages that failed */
 	counter pages_stored, pages_loaded, pages_forgotten;
+	counter pages_pushed, pages_delivered;	/* to and from other servers */
 	counter bytes_in, bytes_out;
 	counter malformed[SMEMV_CODEC__END];
 	counter connections, accepted, refused;

@@ -41,7 +41,7 @@ struct store {
 	_Alignas(CACHELINE) _Atomic int64_t credit;	/* in no thread's hands */
 	/*
 	 * Each protects the leaf slots and leaves of the runs that hash to it.
-	 * No other lock but the slab's is taken inside.
+	 * No other lock but the slab's and a drain's is taken inside.
 	 */
 	struct run_lock *run_lock;
 };

@@ -30,9 +30,14 @@ static const struct op_shape shapes[SMEMV_OP__END] = {
 	[SMEMV_OP_SPACES] = { sizeof(struct smemv_wire_spaces), 0,
 			      DESC_NONE, DESC_SPACE },
 	[SMEMV_OP_PUSH] = { sizeof(struct smemv_wire_push), 0,
-			    DESC_RANGE, DESC_NONE },
-	[SMEMV_OP_CLAIM] = { sizeof(struct smemv_wire_claim), 0 },
-	[SMEMV_OP_ACTIVATE] = { sizeof(struct smemv_wire_claim), 0 },
+			    DESC_RANGE, DESC_PAGE },
+	[SMEMV_OP_CLAIM] = { sizeof(struct smemv_wire_claim),
+			     sizeof(struct smemv_wire_claim_reply) },
+	[SMEMV_OP_ACTIVATE] = { sizeof(struct smemv_wire_claim),
+				sizeof(struct smemv_wire_claim_reply) },
+	[SMEMV_OP_DRAIN] = { sizeof(struct smemv_wire_drain), 0 },
+	[SMEMV_OP_DELIVER] = { sizeof(struct smemv_wire_deliver), 0,
+			       DESC_PAGE, DESC_PAGE },
 };
 
 static bool is_reply(const struct smemv_frame *f)
@@ -55,6 +60,18 @@ static enum desc_kind desc_kind(const struct smemv_frame *f)
 	return is_reply(f) ? s->rep_desc : s->req_desc;
 }
 
+static bool is_ownership(const struct smemv_frame *f)
+{
+	return f->opcode == SMEMV_OP_CLAIM || f->opcode == SMEMV_OP_ACTIVATE;
+}
+
+/* Their replies have a descriptor for each page, or none when all went well. */
+static bool answers_by_page(const struct smemv_frame *f)
+{
+	return f->opcode == SMEMV_OP_STORE || f->opcode == SMEMV_OP_PUSH ||
+	       f->opcode == SMEMV_OP_DELIVER;
+}
+
 /* A reply that refuses has no body, but for those that say what would do. */
 static bool reply_has_body(const struct smemv_frame *f)
 {
@@ -66,9 +83,13 @@ static bool reply_has_body(const struct smemv_frame *f)
 	case SMEMV_ST_FEATURES:
 	case SMEMV_ST_FENCED:
 		return f->opcode == SMEMV_OP_HELLO;
-	case SMEMV_ST_STALE_EPOCH:
 	case SMEMV_ST_SIZE:
 		return f->opcode == SMEMV_OP_OPEN;
+	case SMEMV_ST_STALE_EPOCH:
+		return f->opcode == SMEMV_OP_OPEN || is_ownership(f);
+	case SMEMV_ST_NOT_ACTIVE:
+	case SMEMV_ST_ACTIVE:
+		return is_ownership(f);
 	default:
 		return false;
 	}
@@ -92,8 +113,8 @@ static u32 max_count(const struct smemv_frame *f)
 {
 	if (is_reply(f) && !reply_has_body(f))
 		return 0;
-	/* A store that succeeded for every page has nothing to say about any. */
-	if (is_reply(f) && f->opcode == SMEMV_OP_STORE && !f->status)
+	/* What succeeded for every page has nothing to say about any. */
+	if (is_reply(f) && answers_by_page(f) && !f->status)
 		return 0;
 	switch (desc_kind(f)) {
 	case DESC_NONE:
@@ -105,10 +126,12 @@ static u32 max_count(const struct smemv_frame *f)
 	}
 }
 
-/* Only these two frames carry page data. */
+/* Only these frames carry page data. */
 static bool carries_data(const struct smemv_frame *f)
 {
-	return f->opcode == (is_reply(f) ? SMEMV_OP_LOAD : SMEMV_OP_STORE);
+	if (is_reply(f))
+		return f->opcode == SMEMV_OP_LOAD;
+	return f->opcode == SMEMV_OP_STORE || f->opcode == SMEMV_OP_DELIVER;
 }
 
 static u16 allowed_flags(const struct smemv_frame *f)
@@ -330,6 +353,12 @@ const char *smemv_status_name(unsigned int status)
 		[SMEMV_ST_STOPPING] = "stopping",
 		[SMEMV_ST_BUSY] = "busy",
 		[SMEMV_ST_SIZE] = "size differs",
+		[SMEMV_ST_HELD] = "held",
+		[SMEMV_ST_NO_DRAIN] = "no such drain",
+		[SMEMV_ST_UNREACHABLE] = "unreachable",
+		[SMEMV_ST_UNKNOWN] = "unknown",
+		[SMEMV_ST_NOT_ACTIVE] = "not active",
+		[SMEMV_ST_ACTIVE] = "active",
 	};
 
 	return status < SMEMV_ST__END ? text[status] : "unknown status";
@@ -350,6 +379,8 @@ const char *smemv_op_name(unsigned int opcode)
 		[SMEMV_OP_PUSH] = "push",
 		[SMEMV_OP_CLAIM] = "claim",
 		[SMEMV_OP_ACTIVATE] = "activate",
+		[SMEMV_OP_DRAIN] = "drain",
+		[SMEMV_OP_DELIVER] = "deliver",
 	};
 
 	return opcode < SMEMV_OP__END && text[opcode] ? text[opcode]

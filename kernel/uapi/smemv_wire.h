@@ -50,9 +50,11 @@ enum smemv_wire_op {
 	SMEMV_OP_STAT		= 7,	/* server and space figures; the keepalive */
 	SMEMV_OP_LIST		= 8,	/* which pages of a space are held */
 	SMEMV_OP_SPACES		= 9,	/* which spaces are held */
-	SMEMV_OP_PUSH		= 10,	/* server to server, see feature PUSH */
+	SMEMV_OP_PUSH		= 10,	/* have a server send pages to another one */
 	SMEMV_OP_CLAIM		= 11,	/* ownership, see feature CLAIM */
 	SMEMV_OP_ACTIVATE	= 12,	/* ownership, see feature CLAIM */
+	SMEMV_OP_DRAIN		= 13,	/* open or close a drain at its target */
+	SMEMV_OP_DELIVER	= 14,	/* server to server: the pages of a PUSH */
 	SMEMV_OP__END
 };
 
@@ -80,14 +82,20 @@ enum smemv_wire_status {
 	SMEMV_ST_STOPPING	= 13,	/* the server takes no new pages */
 	SMEMV_ST_BUSY		= 14,	/* DROP by UUID: an owner is connected */
 	SMEMV_ST_SIZE		= 15,	/* OPEN: exists with another size */
+	SMEMV_ST_HELD		= 16,	/* the target has, or had, something newer (rule 5) */
+	SMEMV_ST_NO_DRAIN	= 17,	/* no such drain is open at the target */
+	SMEMV_ST_UNREACHABLE	= 18,	/* not sent to the target: surely not applied */
+	SMEMV_ST_UNKNOWN	= 19,	/* sent, unanswered: may be applied until the drain closes */
+	SMEMV_ST_NOT_ACTIVE	= 20,	/* the epoch is claimed and not active (rule 6) */
+	SMEMV_ST_ACTIVE		= 21,	/* CLAIM: active, and never taken back (rule 6) */
 	SMEMV_ST__END
 };
 
 /* Features offered and granted by HELLO */
 #define SMEMV_FEAT_PAGE_CRC	(1ull << 0)	/* descriptors carry CRC32C of pages */
 #define SMEMV_FEAT_LIST		(1ull << 1)	/* LIST and SPACES are answered */
-#define SMEMV_FEAT_PUSH		(1ull << 2)	/* PUSH is implemented */
-#define SMEMV_FEAT_CLAIM	(1ull << 3)	/* CLAIM and ACTIVATE are implemented */
+#define SMEMV_FEAT_PUSH		(1ull << 2)	/* DRAIN, PUSH and DELIVER */
+#define SMEMV_FEAT_CLAIM	(1ull << 3)	/* CLAIM, ACTIVATE and claimed OPENs */
 
 /**
  * struct smemv_wire_hdr - starts every frame
@@ -126,16 +134,16 @@ struct smemv_wire_hdr {
 #define SMEMV_PAGE_F_ZERO	0x0001	/* all bytes are 0; no data follows */
 
 /**
- * struct smemv_wire_page - page descriptor (STORE, LOAD)
+ * struct smemv_wire_page - page descriptor (STORE, LOAD, DELIVER; PUSH replies)
  * @index: page index in the space
  * @crc: CRC32C of the 4096 bytes when PAGE_CRC was granted and data follows,
  *	else 0
  * @flags: SMEMV_PAGE_F_*; 0 in LOAD requests
  * @status: enum smemv_wire_status in replies, 0 in requests
  *
- * STORE request: data follows unless ZERO. STORE reply: with status OK no
- * descriptors at all; with PARTIAL one for each page of the request, in its
- * order. LOAD reply: one for each page, in the request's order; data follows
+ * STORE and DELIVER request: data follows unless ZERO. Reply to them and to PUSH:
+ * with status OK no descriptors at all; with PARTIAL one for each page of the
+ * request, in its order. LOAD reply: one for each page, in the request's order; data follows
  * for those with status OK and without ZERO.
  */
 struct smemv_wire_page {
@@ -203,6 +211,7 @@ struct smemv_wire_hello_reply {
 
 /* smemv_wire_open.flags */
 #define SMEMV_OPEN_F_CREATE	0x0001	/* make it when the server has none */
+#define SMEMV_OPEN_F_CLAIMED	0x0002	/* a higher epoch is claimed, not active */
 
 /**
  * struct smemv_wire_open - body of OPEN requests; hdr.space is the new handle
@@ -222,6 +231,7 @@ struct smemv_wire_open {
 
 /* smemv_wire_open_reply.flags */
 #define SMEMV_OPENED_F_CREATED	0x0001	/* it did not exist: the server holds nothing */
+#define SMEMV_OPENED_F_CLAIMED	0x0002	/* its epoch is claimed, not active */
 
 /**
  * struct smemv_wire_open_reply - body of OPEN replies
@@ -306,34 +316,95 @@ struct smemv_wire_space_entry {
 
 #define SMEMV_WIRE_MAX_SPACE_ENTRIES	64u
 
+#define SMEMV_WIRE_TOKEN_SIZE	16
+/* A PUSH's timeout_ms when it says 0, and at most. */
+#define SMEMV_WIRE_PUSH_MS	5000u
+#define SMEMV_WIRE_PUSH_MAX_MS	30000u
+/* PUSH requests that a client may have open on a connection. */
+#define SMEMV_WIRE_MAX_PUSHES	64u
+
+/* smemv_wire_drain.flags */
+#define SMEMV_DRAIN_F_OPEN	0x0001	/* else it is closed */
+
+/**
+ * struct smemv_wire_drain - body of DRAIN requests (rule 5); hdr.space is the space
+ * @token: random; who can show it may deliver pages while the drain is open
+ * @drain: number, higher than that of any earlier drain of this epoch at this server
+ * @flags: SMEMV_DRAIN_F_*
+ * @reserved: 0
+ */
+struct smemv_wire_drain {
+	__u8   token[SMEMV_WIRE_TOKEN_SIZE];
+	__le64 drain;
+	__le32 flags;
+	__le32 reserved;
+};
+
 /**
  * struct smemv_wire_push - body of PUSH requests, with range descriptors
  * @target_id: server_id of the server that is to get the pages
  * @target_addr: its address, IPv6 or IPv4-mapped
- * @drain: number of the drain that orders it (rule 5)
+ * @drain: number of the drain that orders it, open at the target (rule 5)
  * @target_port: its TCP port
- * @reserved: 0
- *
- * Only with feature PUSH; without it the answer is NOT_SUPPORTED.
+ * @timeout_ms: for each of waiting and sending; 0: SMEMV_WIRE_PUSH_MS
+ * @token: of that drain
  */
 struct smemv_wire_push {
 	__u8   target_id[16];
 	__u8   target_addr[16];
 	__le64 drain;
 	__le32 target_port;
-	__le32 reserved;
+	__le32 timeout_ms;
+	__u8   token[SMEMV_WIRE_TOKEN_SIZE];
 };
 
 /**
+ * struct smemv_wire_deliver - body of DELIVER requests; page descriptors and data follow
+ * @uuid: of the space; hdr.space is 0
+ * @token: of the drain
+ * @drain: its number
+ * @epoch: in which the PUSH was ordered
+ */
+struct smemv_wire_deliver {
+	__u8   uuid[16];
+	__u8   token[SMEMV_WIRE_TOKEN_SIZE];
+	__le64 drain;
+	__le64 epoch;
+};
+
+/* smemv_wire_claim.flags */
+#define SMEMV_CLAIM_F_TAKE_BACK	0x0001	/* of a claim that was never activated */
+
+/**
  * struct smemv_wire_claim - body of CLAIM and ACTIVATE requests (rule 6)
- * @uuid: of the space
+ * @uuid: of the space; hdr.space is 0
  * @epoch: CLAIM: the epoch that the claimant believes current; ACTIVATE: its own
- *
- * Only with feature CLAIM; without it the answer is NOT_SUPPORTED.
+ * @own: CLAIM with TAKE_BACK: the epoch in which the claimant was active; else 0
+ * @flags: SMEMV_CLAIM_F_*; 0 in ACTIVATE
+ * @reserved: 0
  */
 struct smemv_wire_claim {
 	__u8   uuid[16];
 	__le64 epoch;
+	__le64 own;
+	__le32 flags;
+	__le32 reserved;
+};
+
+/* smemv_wire_claim_reply.flags */
+#define SMEMV_CLAIMED_F_ACTIVE	0x0001	/* the epoch is active, else claimed */
+
+/**
+ * struct smemv_wire_claim_reply - body of CLAIM and ACTIVATE replies, also of those
+ * with status STALE_EPOCH, NOT_ACTIVE and ACTIVE
+ * @epoch: of the space now
+ * @flags: SMEMV_CLAIMED_F_*
+ * @reserved: 0
+ */
+struct smemv_wire_claim_reply {
+	__le64 epoch;
+	__le32 flags;
+	__le32 reserved;
 };
 
 /* The largest body + descriptors, and the largest frame after its header. */
@@ -360,7 +431,10 @@ SMEMV_WIRE_ASSERT(struct smemv_wire_stat_reply, 48);
 SMEMV_WIRE_ASSERT(struct smemv_wire_list, 8);
 SMEMV_WIRE_ASSERT(struct smemv_wire_spaces, 16);
 SMEMV_WIRE_ASSERT(struct smemv_wire_space_entry, 48);
-SMEMV_WIRE_ASSERT(struct smemv_wire_push, 48);
-SMEMV_WIRE_ASSERT(struct smemv_wire_claim, 24);
+SMEMV_WIRE_ASSERT(struct smemv_wire_drain, 32);
+SMEMV_WIRE_ASSERT(struct smemv_wire_push, 64);
+SMEMV_WIRE_ASSERT(struct smemv_wire_deliver, 48);
+SMEMV_WIRE_ASSERT(struct smemv_wire_claim, 40);
+SMEMV_WIRE_ASSERT(struct smemv_wire_claim_reply, 16);
 
 #endif /* _UAPI_SMEMV_WIRE_H */

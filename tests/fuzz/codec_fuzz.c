@@ -103,14 +103,20 @@ static void walk(const struct smemv_frame *f, const uint8_t *meta,
 	switch (f->opcode) {
 	case SMEMV_OP_STORE:
 	case SMEMV_OP_LOAD:
+	case SMEMV_OP_DELIVER:
 		walk_pages(f, meta, data);
+		break;
+	case SMEMV_OP_PUSH:
+		if (reply)
+			walk_pages(f, meta, data);
+		else
+			walk_ranges(f, meta);
 		break;
 	case SMEMV_OP_SPACES:
 		walk_spaces(f, meta);
 		break;
 	default:
 		REQUIRE(!f->count || f->opcode == SMEMV_OP_INVALIDATE ||
-			f->opcode == SMEMV_OP_PUSH ||
 			(f->opcode == SMEMV_OP_LIST && reply));
 		walk_ranges(f, meta);
 	}

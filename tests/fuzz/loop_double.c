@@ -4,6 +4,7 @@
 
 #include "fuzz.h"
 #include "loop_double.h"
+#include "memserver/push.h"
 #include "memserver/request.h"
 
 /* protects done; the sweeping thread hands drops back */
@@ -35,6 +36,31 @@ void loop_synchronize(struct loop *l)
 u32 loop_free_pages(struct loop *l)
 {
 	return (u32)store_figures(&l->server->store).free;
+}
+
+/* There is no network here: a push finds its target dead. */
+void push_submit(struct loop *l, struct push_job *job)
+{
+	u32 i;
+
+	(void)l;
+	for (i = 0; i < job->count; i++)
+		job->status[i] = SMEMV_ST_UNREACHABLE;
+	push_done(job);
+	space_put(job->space);
+	free(job);
+}
+
+void link_frame(struct conn *c, const struct smemv_frame *f, const u8 *meta)
+{
+	(void)f;
+	(void)meta;
+	REQUIRE(!c);
+}
+
+void link_closed(struct conn *c)
+{
+	REQUIRE(!c);
 }
 
 void loop_forget_conn(struct conn *c)

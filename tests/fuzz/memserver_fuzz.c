@@ -140,8 +140,8 @@ static int repair(u8 *hdr, u32 size, struct smemv_frame *f)
 	if ((err && err != SMEMV_CODEC_LENGTH) || size < HDR + f->meta_len)
 		return err;
 	f->data_len = 0;
-	if (f->opcode == SMEMV_OP_STORE && !f->flags)
-		f->data_len = repair_pages(hdr + HDR, f->count);
+	if ((f->opcode == SMEMV_OP_STORE || f->opcode == SMEMV_OP_DELIVER) && !f->flags)
+		f->data_len = repair_pages(hdr + HDR + f->body_len, f->count);
 	smemv_frame_seal(hdr, f);
 	return smemv_frame_decode(f, hdr);
 }
@@ -188,7 +188,7 @@ static u32 add_frame(u8 *in, u32 size, int how)
 	if (!append(cl, in, len))
 		cl->incomplete = true;
 	else if (how & REPAIR && f.data_len && !cl->malformed)
-		append_data(cl, &f, in + HDR);
+		append_data(cl, &f, in + HDR + f.body_len);
 	if (!cl->malformed && !cl->incomplete)
 		cl->requests++;
 	return len;

@@ -60,7 +60,7 @@ def stat(tag=0, space=0):
 
 def hello(generation, client=1, tag=0, lane=0):
     body = vectors.pack("hello", client_id=bytes([client]) + bytes(15), generation=generation,
-                        features=3, lane=lane, max_pages=16, name=b"seed")
+                        features=15, lane=lane, max_pages=16, name=b"seed")
     return vectors.frame("HELLO", body, tag=tag)
 
 
@@ -73,6 +73,29 @@ def opened(epoch, tag=0, handle=SPACE, size=4096, uuid=42, create=1):
 def drop(uuid=42, handle=SPACE, tag=0):
     return vectors.frame("DROP", bytes([uuid]) + bytes(15), tag=tag, space=handle,
                          flags=0 if handle else vectors.FORCE)
+
+
+TOKEN = b"t" * 16
+
+
+def drain(number, flags=1, tag=0):
+    return vectors.frame("DRAIN", vectors.pack("drain", token=TOKEN, drain=number, flags=flags),
+                         tag=tag, space=SPACE)
+
+
+def deliver(indexes, number=1, tag=0):
+    body = vectors.pack("deliver", uuid=bytes([42]) + bytes(15), token=TOKEN, drain=number, epoch=1)
+    return vectors.frame("DELIVER", body, descs=[vectors.page(i) for i in indexes], tag=tag)
+
+
+def push(ranges, tag=0):
+    body = vectors.pack("push", target_id=b"T" * 16, drain=1, target_port=7371, token=TOKEN)
+    return vectors.frame("PUSH", body, descs=[vectors.span(*r) for r in ranges], tag=tag, space=SPACE)
+
+
+def claim(op, epoch, own=0, flags=0, tag=0):
+    body = vectors.pack("claim", uuid=bytes([42]) + bytes(15), epoch=epoch, own=own, flags=flags)
+    return vectors.frame(op, body, tag=tag)
 
 
 def conversations():
@@ -97,8 +120,18 @@ def conversations():
                              opened(0), stat()]
     yield "spaces", ready, [opened(1, uuid=n, handle=n + 2, create=1) for n in range(70)] + [
         vectors.frame("SPACES", bytes(16)), vectors.frame("SPACES", bytes([9]) + bytes(15))]
-    yield "later", ready, [vectors.frame("PUSH", bytes(48), [vectors.span(0, 5)], space=SPACE),
-                           vectors.frame("CLAIM", bytes(24)), vectors.frame("ACTIVATE", bytes(24))]
+    yield "drained", ready, [drain(1), deliver(mixed), load(mixed), deliver(mixed), invalidate([(600, 1)]),
+                             deliver([600, 601]), store([602]), deliver([602, 603]), drain(1, 0),
+                             deliver([700]), drain(2), deliver([700]), listed()]
+    yield "emptied", ready, [drain(1), invalidate([(0, 4096)]), deliver(mixed), drain(2), deliver(mixed, 2),
+                             invalidate([(1, 3), (1024, 512)]), deliver(range(8), 2), drop()]
+    yield "pushed", ready, [store(mixed), push([(0, 5), (600, 1)]), push([(0, 300)]), push([(4095, 2)])]
+    yield "claimed", ready, [store(mixed), claim("CLAIM", 1), opened(2, create=2), store(mixed), load(mixed),
+                             drain(1), push([(1, 1)]), drop(), claim("ACTIVATE", 2), store(mixed)]
+    yield "taken-back", ready, [claim("CLAIM", 1), claim("CLAIM", 2, 1, 1), claim("ACTIVATE", 2),
+                                claim("ACTIVATE", 3), claim("CLAIM", 3, 1, 1), opened(3), load(mixed)]
+    yield "two-delivering", ready | TWO, [drain(1, tag=2), deliver([1, 2, 3], tag=1), invalidate([(2, 1)], 4),
+                                          deliver([2, 3, 4], tag=3), opened(2, 6), deliver([5], tag=5)]
     yield "stale", ready | TWO, [store(mixed, 2), opened(2, 1), store(mixed, 4), load(mixed, 6),
                                  listed(0, 3), stat(8, SPACE), opened(1, 10), drop(tag=12)]
     yield "busy", ready | TWO, [store(mixed, 2), drop(handle=0, tag=1), drop(tag=4), load(mixed, 1)]

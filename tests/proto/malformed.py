@@ -83,8 +83,9 @@ def frame_of_each_op():
     return [hello_frame(os.urandom(16), 1), open_frame(2, BAD, 100), store_frame(1, [(1, content(1))]),
             load_frame(1, [1, 2]), invalidate_frame(1, [(1, 2)]), drop_frame(BAD, 1), Frame(OP_STAT),
             list_frame(1), Frame(OP_SPACES, meta=bytes(16)),
-            Frame(OP_PUSH, space=1, count=1, meta=bytes(48) + RANGE.pack(1, 1, 0)),
-            Frame(OP_CLAIM, meta=bytes(24)), Frame(OP_ACTIVATE, meta=bytes(24)),
+            Frame(OP_PUSH, space=1, count=1, meta=bytes(64) + RANGE.pack(1, 1, 0)),
+            Frame(OP_CLAIM, meta=bytes(40)), Frame(OP_ACTIVATE, meta=bytes(40)),
+            Frame(OP_DRAIN, space=1, meta=bytes(32)), deliver_frame(BAD, bytes(16), 1, 1, [(1, content(1))]),
             Frame(OP_STORE, space=1, count=1, meta=page, data=content(1))]
 
 
@@ -103,7 +104,7 @@ def test_broken_header_fields(server):
 
 def test_unknown_opcodes(server):
     with GoodClient(server):
-        for op in (0, 13, 14, 100, 255):
+        for op in (0, 15, 16, 100, 255):
             expect_bad_request(server, Frame(OP_STAT, 77).pack(op=op))
 
 
@@ -337,10 +338,10 @@ def test_versions_and_features_are_explained(server):
     equal((reply.status, fields[2], fields[3]), (ST_VERSION, 1, 1))
     assert c.is_closed()
     assert server.logged("speaks protocol version 9, this server 1 to 1")
-    c = Client(server.address, required=FEAT_LIST | FEAT_PUSH | 1 << 40, name=b"needy")
-    equal((c.hello.status, c.granted), (ST_FEATURES, FEAT_PAGE_CRC | FEAT_LIST))
+    c = Client(server.address, required=FEAT_LIST | 1 << 41 | 1 << 40, name=b"needy")
+    equal((c.hello.status, c.granted), (ST_FEATURES, FEATURES))
     assert c.is_closed()
-    assert server.logged("client needy") and server.logged("requires PUSH, bit 40")
+    assert server.logged("client needy") and server.logged("requires bit 40, bit 41")
 
 
 def test_many_spaces_and_handles(server):

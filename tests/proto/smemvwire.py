@@ -21,13 +21,18 @@ HELLO_REPLY = struct.Struct("<16sQIIIIIIQ")
 OPEN = struct.Struct("<16sQQII")
 OPEN_REPLY = struct.Struct("<QQQII")
 STAT_REPLY = struct.Struct("<QQQQQQ")
+DRAIN = struct.Struct("<16sQII")
+PUSH = struct.Struct("<16s16sQII16s")
+DELIVER = struct.Struct("<16s16sQQ")
+CLAIM = struct.Struct("<16sQQII")
+CLAIM_REPLY = struct.Struct("<QII")
 SPACE_ENTRY = struct.Struct("<16sQQQII")
 
 OPS = ("HELLO", "OPEN", "STORE", "LOAD", "INVALIDATE", "DROP", "STAT", "LIST", "SPACES",
-       "PUSH", "CLAIM", "ACTIVATE")
+       "PUSH", "CLAIM", "ACTIVATE", "DRAIN", "DELIVER")
 STATUSES = ("OK", "PARTIAL", "NO_SPACE", "MISSING", "BAD_CRC", "STALE_EPOCH", "NO_SUCH_SPACE",
             "NOT_SUPPORTED", "BAD_REQUEST", "LIMIT", "VERSION", "FEATURES", "FENCED", "STOPPING",
-            "BUSY", "SIZE")
+            "BUSY", "SIZE", "HELD", "NO_DRAIN", "UNREACHABLE", "UNKNOWN", "NOT_ACTIVE", "ACTIVE")
 for number, name in enumerate(OPS, 1):
     globals()["OP_" + name] = number
 for number, name in enumerate(STATUSES):
@@ -36,7 +41,10 @@ for number, name in enumerate(STATUSES):
 F_REPLY, F_MORE, F_FORCE = 1, 2, 4
 PAGE_ZERO = 1
 FEAT_PAGE_CRC, FEAT_LIST, FEAT_PUSH, FEAT_CLAIM = 1, 2, 4, 8
-OPEN_CREATE = 1
+FEATURES = FEAT_PAGE_CRC | FEAT_LIST | FEAT_PUSH | FEAT_CLAIM
+OPEN_CREATE, OPEN_CLAIMED = 1, 2
+OPENED_CREATED, OPENED_CLAIMED = 1, 2
+DRAIN_OPEN, CLAIM_TAKE_BACK, CLAIM_ACTIVE = 1, 1, 1
 ZERO_PAGE = bytes(PAGE)
 
 
@@ -141,15 +149,49 @@ def drop_frame(uuid, handle=0, flags=0, tag=1):
     return Frame(OP_DROP, tag, flags=flags, space=handle, meta=uuid)
 
 
+def drain_frame(handle, token, number, flags=DRAIN_OPEN, tag=1):
+    return Frame(OP_DRAIN, tag, space=handle, meta=DRAIN.pack(token, number, flags, 0))
+
+
+def mapped_address(host):
+    """16 bytes: IPv6, or IPv4-mapped."""
+    if ":" in host:
+        return socket.inet_pton(socket.AF_INET6, host)
+    return bytes(10) + b"\xff\xff" + socket.inet_aton(host)
+
+
+def push_frame(handle, ranges, target, number, token, timeout_ms=0, tag=1):
+    """target: (server_id, (host, port))."""
+    target_id, (host, port) = target
+    body = PUSH.pack(target_id, mapped_address(host), number, port, timeout_ms, token)
+    return Frame(OP_PUSH, tag, space=handle, count=len(ranges),
+                 meta=body + b"".join(RANGE.pack(f, n, 0) for f, n in ranges))
+
+
+def deliver_frame(uuid, token, number, epoch, pages, tag=1):
+    """pages: a list of (index, 4096 bytes)."""
+    meta = DELIVER.pack(uuid, token, number, epoch)
+    meta += b"".join(page_desc(i, d) for i, d in pages)
+    data = b"".join(d for _, d in pages if d != ZERO_PAGE)
+    return Frame(OP_DELIVER, tag, count=len(pages), meta=meta, data=data)
+
+
+def claim_frame(op, uuid, epoch, own=0, flags=0, tag=1):
+    return Frame(op, tag, meta=CLAIM.pack(uuid, epoch, own, flags, 0))
+
+
 def body_len(op, status, flags):
     if not flags & F_REPLY:
         return {OP_HELLO: 80, OP_OPEN: 40, OP_DROP: 16, OP_LIST: 8, OP_SPACES: 16,
-                OP_PUSH: 48, OP_CLAIM: 24, OP_ACTIVATE: 24}.get(op, 0)
+                OP_PUSH: 64, OP_CLAIM: 40, OP_ACTIVATE: 40, OP_DRAIN: 32,
+                OP_DELIVER: 48}.get(op, 0)
     refused = status not in (ST_OK, ST_PARTIAL)
     if op == OP_HELLO and (not refused or status in (ST_VERSION, ST_FEATURES, ST_FENCED)):
         return 56
     if op == OP_OPEN and (not refused or status in (ST_STALE_EPOCH, ST_SIZE)):
         return 32
+    if op in (OP_CLAIM, OP_ACTIVATE) and status in (ST_OK, ST_STALE_EPOCH, ST_NOT_ACTIVE, ST_ACTIVE):
+        return 16
     if refused:
         return 0
     return {OP_INVALIDATE: 8, OP_DROP: 8, OP_STAT: 48}.get(op, 0)
@@ -280,6 +322,25 @@ class Client(Connection):
         figures["free"] = reply.free_pages
         return reply.status, figures
 
+    def drain(self, handle, token, number, flags=DRAIN_OPEN):
+        return self.ask(drain_frame(handle, token, number, flags)).status
+
+    def push(self, handle, ranges, target, number, token, timeout_ms=0):
+        """The status of the whole and a list of page statuses."""
+        reply = self.ask(push_frame(handle, ranges, target, number, token, timeout_ms))
+        return reply.status, page_statuses(reply)
+
+    def deliver(self, uuid, token, number, epoch, pages):
+        reply = self.ask(deliver_frame(uuid, token, number, epoch, pages))
+        return reply.status, page_statuses(reply)
+
+    def claim(self, uuid, epoch, own=0, flags=0):
+        """(status, epoch of the space, whether it is active)."""
+        return parse_claim(self.ask(claim_frame(OP_CLAIM, uuid, epoch, own, flags)))
+
+    def activate(self, uuid, epoch):
+        return parse_claim(self.ask(claim_frame(OP_ACTIVATE, uuid, epoch)))
+
     def list(self, handle):
         """All ranges as (first, count, zero)."""
         ranges, first = [], 0
@@ -328,6 +389,17 @@ def parse_load(reply):
 def parse_statuses(reply):
     """The page statuses of a STORE reply with PARTIAL."""
     return [(index, status) for index, _, _, status in PAGE_DESC.iter_unpack(reply.meta)]
+
+
+def page_statuses(reply):
+    return [status for _, status in parse_statuses(reply)]
+
+
+def parse_claim(reply):
+    if not reply.meta:
+        return reply.status, None, None
+    epoch, flags, _ = CLAIM_REPLY.unpack(reply.meta)
+    return reply.status, epoch, bool(flags & CLAIM_ACTIVE)
 
 
 def content(index, salt=0):

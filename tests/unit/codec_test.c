@@ -29,9 +29,11 @@ static const struct {
 	{ SMEMV_OP_STAT, 0, 48 },
 	{ SMEMV_OP_LIST, 8, 0 },
 	{ SMEMV_OP_SPACES, 16, 0 },
-	{ SMEMV_OP_PUSH, 48, 0 },
-	{ SMEMV_OP_CLAIM, 24, 0 },
-	{ SMEMV_OP_ACTIVATE, 24, 0 },
+	{ SMEMV_OP_PUSH, 64, 0 },
+	{ SMEMV_OP_CLAIM, 40, 16 },
+	{ SMEMV_OP_ACTIVATE, 40, 16 },
+	{ SMEMV_OP_DRAIN, 32, 0 },
+	{ SMEMV_OP_DELIVER, 48, 0 },
 };
 
 #define N_OPS	(sizeof(bodies) / sizeof(bodies[0]))
@@ -112,6 +114,9 @@ static bool refusal_has_body(u8 op, u16 status)
 {
 	if (op == SMEMV_OP_HELLO)
 		return status >= SMEMV_ST_VERSION && status <= SMEMV_ST_FENCED;
+	if (op == SMEMV_OP_CLAIM || op == SMEMV_OP_ACTIVATE)
+		return status == SMEMV_ST_STALE_EPOCH || status == SMEMV_ST_NOT_ACTIVE ||
+		       status == SMEMV_ST_ACTIVE;
 	return op == SMEMV_OP_OPEN &&
 	       (status == SMEMV_ST_STALE_EPOCH || status == SMEMV_ST_SIZE);
 }
@@ -160,7 +165,8 @@ static void partial_is_for_stores_and_loads(void **state)
 	(void)state;
 	for (i = 0; i < N_OPS; i++) {
 		u8 op = bodies[i].op;
-		bool may = op == SMEMV_OP_STORE || op == SMEMV_OP_LOAD;
+		bool may = op == SMEMV_OP_STORE || op == SMEMV_OP_LOAD ||
+			   op == SMEMV_OP_PUSH || op == SMEMV_OP_DELIVER;
 
 		assert_int_equal(sealed(op, SMEMV_WIRE_F_REPLY, SMEMV_ST_PARTIAL, 0, 0),
 				 may ? SMEMV_CODEC_OK : SMEMV_CODEC_STATUS);
@@ -266,20 +272,20 @@ static void the_largest_frame(void **state)
 	assert_true(f.payload_len <= SMEMV_WIRE_MAX_PAYLOAD);
 }
 
-static void data_only_in_store_requests_and_load_replies(void **state)
+static void data_only_in_requests_that_store_and_load_replies(void **state)
 {
 	size_t i;
 
 	(void)state;
-	put_page(0, 1, 0, 0);
 	for (i = 0; i < N_OPS; i++) {
 		u8 op = bodies[i].op;
-		u16 count = op == SMEMV_OP_STORE || op == SMEMV_OP_LOAD;
+		bool stores = op == SMEMV_OP_STORE || op == SMEMV_OP_DELIVER;
+		u16 count = stores || op == SMEMV_OP_LOAD;
 
+		memset(buf, 0, sizeof(buf));
 		assert_int_equal(sealed(op, 0, 0, count, 4096),
-				 op == SMEMV_OP_STORE ? SMEMV_CODEC_OK :
-				 SMEMV_CODEC_LENGTH);
-		if (op != SMEMV_OP_STORE)
+				 stores ? SMEMV_CODEC_OK : SMEMV_CODEC_LENGTH);
+		if (!stores)
 			assert_int_equal(sealed(op, SMEMV_WIRE_F_REPLY, 0, count, 4096),
 					 op == SMEMV_OP_LOAD ? SMEMV_CODEC_OK :
 					 SMEMV_CODEC_LENGTH);
@@ -542,7 +548,7 @@ int main(void)
 		T(unknown_status_of_a_reply),
 		T(count_limits),
 		T(the_largest_frame),
-		T(data_only_in_store_requests_and_load_replies),
+		T(data_only_in_requests_that_store_and_load_replies),
 		T(data_must_be_what_descriptors_announce),
 		T(page_descriptor_errors),
 		T(range_descriptor_errors),

@@ -18,11 +18,12 @@ MAX_COUNT = 256
 MAX_SPACE_ENTRIES = 64
 
 OPS = ("HELLO", "OPEN", "STORE", "LOAD", "INVALIDATE", "DROP", "STAT", "LIST",
-       "SPACES", "PUSH", "CLAIM", "ACTIVATE")
+       "SPACES", "PUSH", "CLAIM", "ACTIVATE", "DRAIN", "DELIVER")
 OP = {name: number for number, name in enumerate(OPS, 1)}
 STATUSES = ("OK", "PARTIAL", "NO_SPACE", "MISSING", "BAD_CRC", "STALE_EPOCH",
             "NO_SUCH_SPACE", "NOT_SUPPORTED", "BAD_REQUEST", "LIMIT", "VERSION",
-            "FEATURES", "FENCED", "STOPPING", "BUSY", "SIZE")
+            "FEATURES", "FENCED", "STOPPING", "BUSY", "SIZE", "HELD", "NO_DRAIN",
+            "UNREACHABLE", "UNKNOWN", "NOT_ACTIVE", "ACTIVE")
 ST = {name: number for number, name in enumerate(STATUSES)}
 REPLY, MORE, FORCE = 1, 2, 4
 ZERO = 1
@@ -43,9 +44,12 @@ STRUCTS = {
                    ("spaces", 8), ("space_pages", 8), ("space_epoch", 8)),
     "list": (("first", 8),),
     "spaces": (("after", 16),),
+    "drain": (("token", 16), ("drain", 8), ("flags", 4), ("reserved", 4)),
     "push": (("target_id", 16), ("target_addr", 16), ("drain", 8), ("target_port", 4),
-             ("reserved", 4)),
-    "claim": (("uuid", 16), ("epoch", 8)),
+             ("timeout_ms", 4), ("token", 16)),
+    "deliver": (("uuid", 16), ("token", 16), ("drain", 8), ("epoch", 8)),
+    "claim": (("uuid", 16), ("epoch", 8), ("own", 8), ("flags", 4), ("reserved", 4)),
+    "claim_reply": (("epoch", 8), ("flags", 4), ("reserved", 4)),
     "page": (("index", 8), ("crc", 4), ("flags", 2), ("status", 2)),
     "range": (("first", 8), ("count", 4), ("flags", 4)),
     "space_entry": (("uuid", 16), ("size_pages", 8), ("epoch", 8), ("pages", 8),
@@ -63,9 +67,11 @@ SHAPES = {
     "STAT": (None, None, "stat_reply", None),
     "LIST": ("list", None, None, "range"),
     "SPACES": ("spaces", None, None, "space_entry"),
-    "PUSH": ("push", "range", None, None),
-    "CLAIM": ("claim", None, None, None),
-    "ACTIVATE": ("claim", None, None, None),
+    "PUSH": ("push", "range", None, "page"),
+    "CLAIM": ("claim", None, "claim_reply", None),
+    "ACTIVATE": ("claim", None, "claim_reply", None),
+    "DRAIN": ("drain", None, None, None),
+    "DELIVER": ("deliver", "page", None, "page"),
 }
 
 
@@ -158,10 +164,12 @@ def shape_of(h):
         return req_body, req_desc
     status = STATUSES[h["status"]]
     refused = status not in ("OK", "PARTIAL")
-    keeps = {"HELLO": ("VERSION", "FEATURES", "FENCED"), "OPEN": ("STALE_EPOCH", "SIZE")}
+    lost = ("STALE_EPOCH", "NOT_ACTIVE", "ACTIVE")
+    keeps = {"HELLO": ("VERSION", "FEATURES", "FENCED"), "OPEN": ("STALE_EPOCH", "SIZE"),
+             "CLAIM": lost, "ACTIVATE": lost}
     if refused:
         return (rep_body if status in keeps.get(op, ()) else None), None
-    if op == "STORE" and status == "OK":
+    if op in ("STORE", "PUSH", "DELIVER") and status == "OK":
         return None, None
     return rep_body, rep_desc
 
@@ -186,10 +194,14 @@ def check_header(h):
         raise Malformed("FLAGS")
     if h["status"] >= len(STATUSES) or h["status"] and not is_reply:
         raise Malformed("STATUS")
-    if h["status"] == ST["PARTIAL"] and op not in ("STORE", "LOAD"):
+    if h["status"] == ST["PARTIAL"] and op not in ("STORE", "LOAD", "PUSH", "DELIVER"):
         raise Malformed("STATUS")
     if h["free_pages"] and not is_reply:
         raise Malformed("RESERVED")
+
+
+def carries_data(h):
+    return OPS[h["opcode"] - 1] in (("LOAD",) if h["flags"] & REPLY else ("STORE", "DELIVER"))
 
 
 def check_lengths(h):
@@ -199,7 +211,7 @@ def check_lengths(h):
         raise Malformed("COUNT")
     meta_len = size_of(body) + h["count"] * size_of(desc)
     data_len = h["payload_len"] - meta_len
-    with_data = OPS[h["opcode"] - 1] == ("LOAD" if h["flags"] & REPLY else "STORE")
+    with_data = carries_data(h)
     if data_len < 0 or data_len % PAGE or data_len > h["count"] * PAGE:
         raise Malformed("LENGTH")
     if data_len and not with_data:
@@ -217,8 +229,7 @@ def check_page(h, entry):
         raise Malformed("STATUS")
     if entry["status"] and STATUSES[h["status"]] != "PARTIAL":
         raise Malformed("STATUS")
-    with_data = op == ("LOAD" if is_reply else "STORE")
-    return PAGE if with_data and not entry["flags"] and not entry["status"] else 0
+    return PAGE if carries_data(h) and not entry["flags"] and not entry["status"] else 0
 
 
 def check_range(h, entry):
@@ -262,6 +273,7 @@ CONTENT = bytes(range(64)) + b"\xa5" * (PAGE - 64)
 OTHER = b"\x5a" * PAGE
 UUID = bytes(range(16, 32))
 SERVER = bytes.fromhex("0f1e2d3c4b5a69788796a5b4c3d2e1f0")
+TOKEN = bytes.fromhex("70f3a1b25c6d4e8f9091a2b3c4d5e6f7")
 CLIENT = bytes.fromhex("c11e0000000000000000000000001d00")
 HELLO = dict(client_id=CLIENT, generation=0x1122334455667788, features=3, required=1,
              lane=2, max_pages=256, name=b"main-1")
@@ -383,16 +395,54 @@ def other_frames():
                for i in range(64)], tag=38))
     yield ("push-request", "a range to 192.0.2.9",
            frame("PUSH", pack("push", target_id=SERVER, drain=3, target_port=7371,
-                              target_addr=bytes(10) + b"\xff\xff\xc0\x00\x02\x09"),
-                 descs=(span(0, 512),), tag=40, space=7))
-    yield ("push-reply-not-supported", "until a feature grants it",
+                              target_addr=bytes(10) + b"\xff\xff\xc0\x00\x02\x09",
+                              timeout_ms=2000, token=TOKEN),
+                 descs=(span(0, 200), span(512, 56)), tag=40, space=7))
+    yield ("push-reply-not-supported", "the feature was not granted",
            reply("PUSH", "NOT_SUPPORTED", tag=40, space=7))
-    yield "push-reply", "done", reply("PUSH", tag=40, space=7)
-    for op in ("CLAIM", "ACTIVATE"):
-        yield (f"{op.lower()}-request", "of epoch 9",
-               frame(op, pack("claim", uuid=UUID, epoch=9), tag=41))
-        yield (f"{op.lower()}-reply-not-supported", "until a feature grants it",
-               reply(op, "NOT_SUPPORTED", tag=41))
+    yield "push-reply", "every page was applied", reply("PUSH", tag=40, space=7)
+    yield ("push-reply-partial", "applied, held by the target, missing at the source, unknown",
+           reply("PUSH", "PARTIAL",
+                 descs=(page(0), page(1, status=ST["HELD"]), page(2, status=ST["MISSING"]),
+                        page(512, status=ST["UNKNOWN"])), tag=40, space=7))
+    yield ("drain-request-open", "drain 3",
+           frame("DRAIN", pack("drain", token=TOKEN, drain=3, flags=1), tag=43, space=7))
+    yield ("drain-request-close", "the same one, closed",
+           frame("DRAIN", pack("drain", token=TOKEN, drain=3), tag=44, space=7))
+    yield "drain-reply", "it is open, or closed", reply("DRAIN", tag=43, space=7)
+    yield ("drain-reply-refused", "its number is not above the last",
+           reply("DRAIN", "NO_DRAIN", tag=43, space=7))
+    body = pack("deliver", uuid=UUID, token=TOKEN, drain=3, epoch=9)
+    yield ("deliver-request", "a page with data, a zero page",
+           frame("DELIVER", body, descs=(page(5, CONTENT), page(6, flags=ZERO)), data=CONTENT,
+                 tag=45))
+    yield "deliver-reply", "both applied", reply("DELIVER", tag=45)
+    yield ("deliver-reply-partial", "the second is held already",
+           reply("DELIVER", "PARTIAL", descs=(page(5), page(6, status=ST["HELD"])), tag=45))
+    yield "deliver-reply-late", "the drain was closed", reply("DELIVER", "NO_DRAIN", tag=45)
+
+
+def ownership_frames():
+    yield ("claim-request", "of the active epoch 9",
+           frame("CLAIM", pack("claim", uuid=UUID, epoch=9), tag=41))
+    yield ("claim-request-take-back", "of the claim 10, by the owner of epoch 9",
+           frame("CLAIM", pack("claim", uuid=UUID, epoch=10, own=9, flags=1), tag=41))
+    yield ("claim-reply", "the claim is epoch 10",
+           reply("CLAIM", body=pack("claim_reply", epoch=10), tag=41))
+    yield ("claim-reply-active", "taking back came too late",
+           reply("CLAIM", "ACTIVE", body=pack("claim_reply", epoch=10, flags=1), tag=41))
+    yield ("claim-reply-stale", "somebody else was first",
+           reply("CLAIM", "STALE_EPOCH", body=pack("claim_reply", epoch=12), tag=41))
+    yield ("activate-request", "of epoch 10",
+           frame("ACTIVATE", pack("claim", uuid=UUID, epoch=10), tag=42))
+    yield ("activate-reply", "active from here on",
+           reply("ACTIVATE", body=pack("claim_reply", epoch=10, flags=1), tag=42))
+    yield ("activate-reply-unclaimed", "this server knows nothing of the claim",
+           reply("ACTIVATE", "NOT_ACTIVE", body=pack("claim_reply", epoch=9, flags=1), tag=42))
+    yield ("store-reply-not-active", "a claimant may not store", reply("STORE", "NOT_ACTIVE", tag=10, space=7))
+    yield ("open-request-claimed", "of a claim",
+           frame("OPEN", pack("open", uuid=UUID, size_pages=1 << 30, epoch=10, flags=2), tag=3,
+                 space=7))
 
 
 def bad_headers():
@@ -400,14 +450,14 @@ def bad_headers():
     yield "bad-magic", "another protocol", frame("STAT", magic=b"HTTP", **stat)
     yield "bad-version", "version 2", frame("STAT", version=2, **stat)
     yield "bad-opcode-0", "opcode 0", frame(0, **stat)
-    yield "bad-opcode-13", "the first unused opcode", frame(13, **stat)
+    yield "bad-opcode-15", "the first unused opcode", frame(15, **stat)
     yield "bad-flags", "an undefined flag", frame("STAT", flags=8, **stat)
     yield "bad-flags-more", "MORE in a request", frame("LIST", bytes(8), flags=MORE, **stat)
     yield "bad-flags-force", "FORCE in a reply", reply("DROP", flags=FORCE, body=bytes(8), tag=50)
     yield ("bad-flags-more-load", "MORE in another reply",
            reply("LOAD", flags=MORE, tag=50))
     yield "bad-status-request", "a status in a request", frame("STAT", status=2, **stat)
-    yield "bad-status-unknown", "an undefined status", frame("STAT", flags=REPLY, status=16, **stat)
+    yield "bad-status-unknown", "an undefined status", frame("STAT", flags=REPLY, status=22, **stat)
     yield ("bad-status-partial", "PARTIAL where nothing is a part",
            reply("STAT", "PARTIAL", body=bytes(48), tag=50))
     yield "bad-reserved", "the header's reserved field", frame("STAT", reserved=1, **stat)
@@ -431,6 +481,8 @@ def bad_lengths():
            frame("STORE", descs=(page(5),), data=bytes(4095), **stat))
     yield ("bad-length-more-data", "more data than descriptors",
            frame("STORE", descs=(page(5),), data=bytes(8192), **stat))
+    yield ("bad-length-deliver-reply", "data in a DELIVER reply",
+           reply("DELIVER", "PARTIAL", descs=(page(5),), data=bytes(4096), tag=51))
     yield ("bad-length-no-data-op", "data in a LOAD request",
            frame("LOAD", descs=(page(5),), data=bytes(4096), **stat))
     yield "bad-length-huge", "the largest length", frame("STORE", payload_len=0xffffffff, **stat)
@@ -461,7 +513,7 @@ def bad_meta():
     yield ("bad-page-status", "a page status in a full success",
            reply("LOAD", descs=(page(5, status=3),), **stat))
     yield ("bad-page-status-unknown", "an undefined page status",
-           reply("LOAD", "PARTIAL", descs=(page(5, status=16),), **stat))
+           reply("LOAD", "PARTIAL", descs=(page(5, status=22),), **stat))
     yield ("bad-data-missing", "a page is announced and not there",
            frame("STORE", descs=(page(5, OTHER), page(6, OTHER)), data=OTHER, **stat))
     yield ("bad-data-unannounced", "data for a zero page",
@@ -470,7 +522,7 @@ def bad_meta():
 
 def all_frames():
     for source in (hello_frames, open_frames, store_frames, load_frames, other_frames,
-                   bad_headers, bad_lengths, bad_meta):
+                   ownership_frames, bad_headers, bad_lengths, bad_meta):
         yield from source()
 
 

@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "loop.h"
+#include "push.h"
+#include "request.h"
+#include "ring.h"
+
+#define HDR_LEN	((u32)sizeof(struct smemv_wire_hdr))
+
+/* Jobs */
+
+static void finish(struct push_job *job)
+{
+	if (job->conn)
+		push_done(job);
+	space_put(job->space);
+	free(job);
+}
+
+static void set_status(struct push_job *job, enum smemv_wire_status status)
+{
+	u32 i;
+
+	for (i = 0; i < job->count; i++)
+		job->status[i] = (u16)status;
+}
+
+static void set_sent_status(struct push_job *job, enum smemv_wire_status status)
+{
+	u32 i;
+
+	for (i = 0; i < job->sent; i++)
+		job->status[job->sent_at[i]] = (u16)status;
+}
+
+static void finish_waiting(struct link *k, struct push_job *job)
+{
+	TAILQ_REMOVE(&k->waiting, job, queue);
+	set_status(job, SMEMV_ST_UNREACHABLE);
+	finish(job);
+}
+
+static void finish_sent(struct link *k, struct push_job *job)
+{
+	TAILQ_REMOVE(&k->sent, job, queue);
+	k->n_sent--;
+	finish(job);
+}
+
+/* Links */
+
+static struct link *find_link(struct loop *l, const u8 target_id[16])
+{
+	struct link *k;
+
+	LIST_FOREACH(k, &l->links, all)
+		if (!memcmp(k->target_id, target_id, 16))
+			return k;
+	return NULL;
+}
+
+static struct link *add_link(struct loop *l, const u8 target_id[16])
+{
+	struct link *k = l->n_links < PUSH_LINKS_MAX ? calloc(1, sizeof(*k)) : NULL;
+
+	if (!k)
+		return NULL;
+	k->loop = l;
+	memcpy(k->target_id, target_id, 16);
+	k->idle_ms = l->tick_ms;
+	TAILQ_INIT(&k->waiting);
+	TAILQ_INIT(&k->sent);
+	LIST_INSERT_HEAD(&l->links, k, all);
+	l->n_links++;
+	return k;
+}
+
+static void set_address(struct link *k, const struct smemv_wire_push *order)
+{
+	k->addr = (struct sockaddr_in6){
+		.sin6_family = AF_INET6,
+		.sin6_port = htons((u16)le32_to_cpu(order->target_port)),
+	};
+	memcpy(&k->addr.sin6_addr, order->target_addr, 16);
+}
+
+void push_submit(struct loop *l, struct push_job *job)
+{
+	struct link *k = find_link(l, job->order.target_id);
+
+	if (!k)
+		k = add_link(l, job->order.target_id);
+	if (!k) {
+		set_status(job, SMEMV_ST_UNREACHABLE);
+		finish(job);
+		return;
+	}
+	/* The newest word: a connection that is there goes on. */
+	set_address(k, &job->order);
+	job->deadline_ms = l->tick_ms + job->timeout_ms;
+	TAILQ_INSERT_TAIL(&k->waiting, job, queue);
+}
+
+static bool is_mapped(const struct link *k)
+{
+	return IN6_IS_ADDR_V4MAPPED(&k->addr.sin6_addr);
+}
+
+/* The address as connect() wants it; IPv4 must work where there is no IPv6. */
+static socklen_t connect_address(const struct link *k, struct sockaddr_storage *ss)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = k->addr.sin6_port };
+
+	memset(ss, 0, sizeof(*ss));
+	if (!is_mapped(k)) {
+		memcpy(ss, &k->addr, sizeof(k->addr));
+		return sizeof(k->addr);
+	}
+	memcpy(&in.sin_addr, k->addr.sin6_addr.s6_addr + 12, 4);
+	memcpy(ss, &in, sizeof(in));
+	return sizeof(in);
+}
+
+static void connect_link(struct link *k)
+{
+	struct loop *l = k->loop;
+	struct sockaddr_storage ss;
+	socklen_t len = connect_address(k, &ss);
+	int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct conn *c = fd < 0 ? NULL : conn_new(l, fd);
+
+	if (!c) {
+		log_peer("cannot make a connection to push pages: %s", strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		k->retry_ms = l->tick_ms + PUSH_RETRY_MS;
+		return;
+	}
+	conn_set_keepalive(fd);
+	c->outgoing = true;
+	c->link = k;
+	c->connect_to = ss;
+	k->conn = c;
+	snprintf(c->name, sizeof(c->name), "push target");
+	conn_name_peer(c, &ss);
+	LIST_INSERT_HEAD(&l->conns, c, all);
+	ring_connect(c, len, PUSH_CONNECT_MS);
+}
+
+/* A frame of the link's own; returns where its meta goes. */
+static u8 *frame_begin(struct conn *c, u32 meta_len)
+{
+	u8 *frame = conn_out_reserve(c, HDR_LEN + meta_len);
+
+	return frame ? frame + HDR_LEN : NULL;
+}
+
+void link_connected(struct conn *c)
+{
+	struct loop *l = c->loop;
+	struct smemv_wire_hello hello = {
+		.generation = cpu_to_le64(++l->push_generation),
+		.features = cpu_to_le64(SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_PUSH),
+		.required = cpu_to_le64(SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_PUSH),
+		.max_pages = cpu_to_le32(SMEMV_WIRE_MAX_PAGES),
+		.name = "memory server",
+	};
+	struct smemv_frame f = { .opcode = SMEMV_OP_HELLO };
+	u8 *meta = frame_begin(c, sizeof(hello));
+
+	if (!meta)
+		return;
+	memcpy(hello.client_id, l->push_id, sizeof(hello.client_id));
+	memcpy(meta, &hello, sizeof(hello));
+	smemv_frame_seal(meta - HDR_LEN, &f);
+	conn_out_commit(c, HDR_LEN + sizeof(hello));
+	loop_mark_dirty(c);
+}
+
+void link_closed(struct conn *c)
+{
+	struct link *k = c->link;
+
+	k->lost = true;
+	k->retry_ms = k->loop->tick_ms + PUSH_RETRY_MS;
+	k->conn = NULL;
+	c->link = NULL;
+}
+
+/* What was sent may have arrived; what was not has not. */
+static void settle_lost(struct link *k)
+{
+	struct push_job *job;
+
+	k->lost = false;
+	while ((job = TAILQ_FIRST(&k->sent))) {
+		set_sent_status(job, SMEMV_ST_UNKNOWN);
+		finish_sent(k, job);
+	}
+	while ((job = TAILQ_FIRST(&k->waiting)))
+		finish_waiting(k, job);
+}
+
+/* Sending */
+
+struct chain {
+	struct outbuf *head, *tail;
+	size_t len;
+};
+
+static u8 *chain_reserve(struct loop *l, struct chain *ch, u32 n)
+{
+	struct outbuf *b = ch->tail;
+
+	if (!b || OUTBUF_ROOM - b->len < n) {
+		b = loop_outbuf_get(l);
+		if (!b)
+			return NULL;
+		if (ch->tail)
+			ch->tail->next = b;
+		else
+			ch->head = b;
+		ch->tail = b;
+	}
+	return b->data + b->len;
+}
+
+static void chain_commit(struct chain *ch, u32 n)
+{
+	ch->tail->len += n;
+	ch->len += n;
+}
+
+static void chain_release(struct loop *l, struct chain *ch)
+{
+	while (ch->head) {
+		struct outbuf *b = ch->head;
+
+		ch->head = b->next;
+		loop_outbuf_put(l, b);
+	}
+}
+
+/* Reads the job's pages behind each other, and their descriptors; false: no memory. */
+static bool read_pages(struct loop *l, struct push_job *job, struct chain *ch,
+		       struct smemv_wire_page *desc)
+{
+	u32 i;
+
+	job->sent = 0;
+	for (i = 0; i < job->count; i++) {
+		struct loaded_page page = { 0 };
+		u8 *data = chain_reserve(l, ch, SMEMV_WIRE_PAGE_SIZE);
+
+		if (!data)
+			return false;
+		job->status[i] = (u16)space_load(&l->server->store, job->space, job->index[i],
+						 data, &page);
+		if (job->status[i])
+			continue;
+		if (!page.zero)
+			chain_commit(ch, SMEMV_WIRE_PAGE_SIZE);
+		desc[job->sent] = (struct smemv_wire_page){
+			.index = cpu_to_le64(job->index[i]),
+			.crc = cpu_to_le32(page.zero ? 0 : page.crc),
+			.flags = cpu_to_le16(page.zero ? SMEMV_PAGE_F_ZERO : 0),
+		};
+		job->sent_at[job->sent++] = (u16)i;
+	}
+	return true;
+}
+
+static bool put_header(struct loop *l, struct push_job *job, struct chain *ch,
+		       const struct smemv_wire_page *desc, u32 data_len)
+{
+	struct smemv_wire_deliver body = {
+		.drain = job->order.drain,
+		.epoch = cpu_to_le64(job->epoch),
+	};
+	struct smemv_frame f = {
+		.opcode = SMEMV_OP_DELIVER, .tag = job->tag,
+		.count = (u16)job->sent, .data_len = data_len,
+	};
+	u32 desc_len = job->sent * (u32)sizeof(*desc);
+	u8 *frame = chain_reserve(l, ch, HDR_LEN + (u32)sizeof(body) + desc_len);
+
+	if (!frame)
+		return false;
+	memcpy(body.uuid, job->space->uuid, sizeof(body.uuid));
+	memcpy(body.token, job->order.token, sizeof(body.token));
+	memcpy(frame + HDR_LEN, &body, sizeof(body));
+	memcpy(frame + HDR_LEN + sizeof(body), desc, desc_len);
+	smemv_frame_seal(frame, &f);
+	chain_commit(ch, HDR_LEN + (u32)sizeof(body) + desc_len);
+	return true;
+}
+
+/* The pages come before the header, as only then it is known which are there. */
+static bool send_job(struct link *k, struct push_job *job)
+{
+	struct loop *l = k->loop;
+	struct smemv_wire_page desc[SMEMV_WIRE_MAX_PAGES];
+	struct chain data = { 0 }, header = { 0 };
+
+	job->tag = ++k->next_tag;
+	if (!read_pages(l, job, &data, desc) ||
+	    !put_header(l, job, &header, desc, (u32)data.len)) {
+		chain_release(l, &data);
+		chain_release(l, &header);
+		log_peer("no memory to push pages");
+		return false;
+	}
+	header.tail->next = data.head;
+	conn_out_append(k->conn, header.head, data.head ? data.tail : header.tail,
+			header.len + data.len);
+	loop_mark_dirty(k->conn);
+	return true;
+}
+
+/* Inside a quiescence section: the order still stands. */
+static enum smemv_wire_status order_stands(const struct push_job *job)
+{
+	if (atomic_load(&job->space->dead))
+		return SMEMV_ST_NO_SUCH_SPACE;
+	if (atomic_load(&job->space->epoch) != job->epoch)
+		return SMEMV_ST_STALE_EPOCH;
+	return SMEMV_ST_OK;
+}
+
+static void start_job(struct link *k, struct push_job *job)
+{
+	struct loop *l = k->loop;
+	enum smemv_wire_status refused;
+	bool ok = false;
+
+	/* Rule 2: nothing of a fenced connection is begun. */
+	if (!job->conn || atomic_load(&job->conn->session.fenced)) {
+		finish_waiting(k, job);
+		return;
+	}
+	qs_enter(&l->server->qs, l->index);
+	refused = order_stands(job);
+	if (!refused)
+		ok = send_job(k, job);
+	qs_exit(&l->server->qs, l->index);
+	TAILQ_REMOVE(&k->waiting, job, queue);
+	job->refused = (u16)refused;
+	if (!ok)
+		set_status(job, SMEMV_ST_UNREACHABLE);
+	if (refused || !ok || !job->sent) {
+		finish(job);
+		return;
+	}
+	job->deadline_ms = l->tick_ms + job->timeout_ms;
+	TAILQ_INSERT_TAIL(&k->sent, job, queue);
+	k->n_sent++;
+}
+
+/* Receiving */
+
+static void link_broken(struct conn *c, const char *what)
+{
+	log_peer("%s at %s: %s; closed", c->name, c->peer, what);
+	conn_close(c);
+}
+
+static void link_hello(struct conn *c, const struct smemv_frame *f, const u8 *meta)
+{
+	const u64 needed = SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_PUSH;
+	struct smemv_wire_hello_reply r;
+
+	if (f->opcode != SMEMV_OP_HELLO || f->status) {
+		link_broken(c, "does not take pushes from this server");
+		return;
+	}
+	memcpy(&r, meta, sizeof(r));
+	if (memcmp(r.server_id, c->link->target_id, sizeof(r.server_id)))
+		link_broken(c, "is another server than the one that pages are to be pushed to, or was restarted");
+	else if (~le64_to_cpu(r.features) & needed)
+		link_broken(c, "cannot take pushes");
+	else if (le32_to_cpu(r.max_pages) < SMEMV_WIRE_MAX_PAGES)
+		link_broken(c, "takes too few pages in a frame");
+	else
+		c->state = CONN_READY;
+}
+
+static struct push_job *find_sent(struct link *k, u64 tag)
+{
+	struct push_job *job;
+
+	TAILQ_FOREACH(job, &k->sent, queue)
+		if (job->tag == tag)
+			return job;
+	return NULL;
+}
+
+/* One status of a whole DELIVER, as the client that ordered it sees it. */
+static enum smemv_wire_status status_of_all(u16 status)
+{
+	switch (status) {
+	case SMEMV_ST_OK:
+	case SMEMV_ST_NO_SPACE:
+	case SMEMV_ST_STOPPING:
+		return (enum smemv_wire_status)status;
+	case SMEMV_ST_NO_DRAIN:
+	case SMEMV_ST_NO_SUCH_SPACE:
+	case SMEMV_ST_STALE_EPOCH:
+	case SMEMV_ST_LIMIT:
+		return SMEMV_ST_NO_DRAIN;
+	default:
+		return SMEMV_ST_UNKNOWN;
+	}
+}
+
+static bool is_page_status(u16 status)
+{
+	switch (status) {
+	case SMEMV_ST_OK:
+	case SMEMV_ST_HELD:
+	case SMEMV_ST_NO_SPACE:
+	case SMEMV_ST_BAD_CRC:
+	case SMEMV_ST_STOPPING:
+	case SMEMV_ST_NO_DRAIN:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool take_page_statuses(struct push_job *job, const struct smemv_frame *f, const u8 *meta)
+{
+	struct smemv_wire_page p;
+	u32 i;
+
+	if (f->count != job->sent)
+		return false;
+	for (i = 0; i < f->count; i++) {
+		memcpy(&p, meta + i * sizeof(p), sizeof(p));
+		if (le64_to_cpu(p.index) != job->index[job->sent_at[i]] ||
+		    !is_page_status(le16_to_cpu(p.status)))
+			return false;
+		job->status[job->sent_at[i]] = le16_to_cpu(p.status);
+	}
+	return true;
+}
+
+void link_frame(struct conn *c, const struct smemv_frame *f, const u8 *meta)
+{
+	struct link *k = c->link;
+	struct push_job *job;
+
+	if (!(f->flags & SMEMV_WIRE_F_REPLY)) {
+		link_broken(c, "asks instead of answering");
+		return;
+	}
+	if (c->state == CONN_HELLO) {
+		link_hello(c, f, meta);
+		return;
+	}
+	job = f->opcode == SMEMV_OP_DELIVER ? find_sent(k, f->tag) : NULL;
+	if (!job) {
+		link_broken(c, "answers what was not asked");
+		return;
+	}
+	if (f->status != SMEMV_ST_PARTIAL) {
+		set_sent_status(job, status_of_all(f->status));
+	} else if (!take_page_statuses(job, f, meta)) {
+		link_broken(c, "answers for other pages");
+		return;
+	}
+	finish_sent(k, job);
+}
+
+/* The loop's turn */
+
+static void check_deadlines(struct link *k)
+{
+	u64 now = k->loop->tick_ms;
+	struct push_job *job, *next;
+
+	for (job = TAILQ_FIRST(&k->waiting); job; job = next) {
+		next = TAILQ_NEXT(job, queue);
+		if (now >= job->deadline_ms || !job->conn)
+			finish_waiting(k, job);
+	}
+	TAILQ_FOREACH(job, &k->sent, queue) {
+		if (now < job->deadline_ms)
+			continue;
+		link_broken(k->conn, "does not answer pushes in time");
+		return;
+	}
+}
+
+static bool is_idle(const struct link *k)
+{
+	return TAILQ_EMPTY(&k->waiting) && TAILQ_EMPTY(&k->sent);
+}
+
+static void free_link(struct link *k)
+{
+	LIST_REMOVE(k, all);
+	k->loop->n_links--;
+	free(k);
+}
+
+/* Returns false when the link is gone. */
+static bool step_idle(struct link *k)
+{
+	if (k->loop->tick_ms - k->idle_ms < PUSH_IDLE_MS)
+		return true;
+	if (k->conn)
+		conn_close(k->conn);
+	free_link(k);
+	return false;
+}
+
+static void step_link(struct link *k)
+{
+	if (k->lost)
+		settle_lost(k);
+	if (is_idle(k) && !step_idle(k))
+		return;
+	if (is_idle(k))
+		return;
+	k->idle_ms = k->loop->tick_ms;
+	if (!k->conn && k->loop->tick_ms >= k->retry_ms)
+		connect_link(k);
+	/* It failed a moment ago: no answer is worth waiting for. */
+	if (!k->conn)
+		settle_lost(k);
+	while (k->conn && k->conn->state == CONN_READY && k->n_sent < PUSH_WINDOW &&
+	       !TAILQ_EMPTY(&k->waiting))
+		start_job(k, TAILQ_FIRST(&k->waiting));
+	check_deadlines(k);
+	if (k->lost)
+		settle_lost(k);
+}
+
+void push_step(struct loop *l)
+{
+	struct link *k, *next;
+
+	for (k = LIST_FIRST(&l->links); k; k = next) {
+		next = LIST_NEXT(k, all);
+		step_link(k);
+	}
+}
+
+static void forget_in(struct push_queue *q, struct conn *c)
+{
+	struct push_job *job;
+
+	TAILQ_FOREACH(job, q, queue)
+		if (job->conn == c)
+			job->conn = NULL;
+}
+
+void push_forget_conn(struct conn *c)
+{
+	struct link *k;
+
+	LIST_FOREACH(k, &c->loop->links, all) {
+		forget_in(&k->waiting, c);
+		forget_in(&k->sent, c);
+	}
+}
+
+/* At the end; the connections are closed and nobody is answered. */
+void push_destroy(struct loop *l)
+{
+	struct link *k;
+
+	while ((k = LIST_FIRST(&l->links))) {
+		if (k->conn)
+			k->conn->link = NULL;
+		settle_lost(k);
+		free_link(k);
+	}
+}
