@@ -135,6 +135,7 @@ struct smemv_lane {
  * @uuid: of the space
  * @size_pages: of the space
  * @epoch: of the space
+ * @server_id: the server's run in which the space was bound
  * @pages: pages of the space that the location map attributes to the server
  * @lane_up: a lane is fenced and ready; called without locks, may not sleep
  * @fenced_out: the server knows a newer owner; any context
@@ -147,6 +148,7 @@ struct smemv_bind {
 	u8 uuid[16];
 	u64 size_pages;
 	u64 epoch;
+	u8 server_id[16];
 	atomic64_t pages;
 	void (*lane_up)(struct smemv_bind *bind);
 	void (*fenced_out)(struct smemv_bind *bind);

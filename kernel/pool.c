@@ -120,7 +120,9 @@ int smemv_server_del(struct smemv_server *server, const char **why)
 {
 	lockdep_assert_held(&server->ns->lock);
 	if (!list_empty(&server->binds)) {
-		*why = atomic64_read(&server->pages) ?
+		*why = list_empty(&server->ns->disks) ?
+			"a memory file uses it; delete the file first (smemv vm del)" :
+			atomic64_read(&server->pages) ?
 			"it holds pages of a swap disk; swapoff and delete the disk first" :
 			"a swap disk uses it; delete the disk first";
 		return -EBUSY;
@@ -189,6 +191,7 @@ int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 	}
 	bind->server = server;
 	bind->handle = handle;
+	memcpy(bind->server_id, server->server_id, sizeof(bind->server_id));
 
 	mutex_lock(&server->bind_lock);
 	list_add_tail(&bind->link, &server->binds);

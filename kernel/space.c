@@ -136,6 +136,47 @@ struct smemv_space *smemv_space_create(struct smemv_ns *ns,
 	return space;
 }
 
+/*
+ * A server that was restarted since the space was bound may have the page, or
+ * not: the map cannot tell. Its copies are not relied on any more.
+ */
+static bool can_be_relied_on(const struct smemv_bind *bind, u64 run_nr)
+{
+	struct smemv_server *server = bind->server;
+
+	return smemv_lane_is_up(smemv_server_lane(server, run_nr)) &&
+	       !memcmp(bind->server_id, server->server_id,
+		       sizeof(bind->server_id));
+}
+
+enum smemv_copy smemv_space_copy(struct smemv_space *space, u64 index)
+{
+	u64 run_nr = index >> SMEMV_RUN_SHIFT;
+	struct smemv_run *run = smemv_map_run(&space->map, run_nr);
+	u32 slot = index % SMEMV_RUN_PAGES, i;
+	const struct smemv_set *set;
+	u16 where;
+
+	if (!run)
+		return SMEMV_COPY_ZERO;
+	where = smemv_map_where(run, slot);
+	if (where == SMEMV_WHERE_ABSENT || test_bit(slot, run->given_up))
+		return SMEMV_COPY_ZERO;
+	set = smemv_map_set_of(&space->map, where);
+	if (!set || test_bit(slot, run->busy) || READ_ONCE(space->fenced))
+		return SMEMV_COPY_NONE;
+	for (i = 0; i < set->n; i++)
+		if (can_be_relied_on(set->member[i], run_nr))
+			return SMEMV_COPY_VALID;
+	return SMEMV_COPY_NONE;
+}
+
+void smemv_space_close(struct smemv_space *space)
+{
+	WRITE_ONCE(space->closing, true);
+	smemv_space_kick(space);
+}
+
 void smemv_space_destroy(struct smemv_space *space)
 {
 	lockdep_assert_held(&space->ns->lock);

@@ -66,7 +66,7 @@ struct smemv_io {
 /**
  * struct smemv_space - one remote address space of 4 KiB pages
  * @ns: whose
- * @name: for people: of the swap disk
+ * @name: for people: of the swap disk or memory file
  * @uuid: random
  * @size_pages: page indexes are below this
  * @epoch: counts owners
@@ -137,6 +137,21 @@ void smemv_space_submit(struct smemv_io *io);
  * them soon. Any context but hard interrupt, takes no lock.
  */
 void smemv_space_invalidate(struct smemv_space *space, u64 first, u64 nr);
+
+enum smemv_copy {
+	SMEMV_COPY_ZERO,	/* none: a load gives zeros */
+	SMEMV_COPY_VALID,	/* a server that can be reached keeps what it was sent */
+	SMEMV_COPY_NONE,	/* none that can be relied on now */
+};
+
+/*
+ * What a load would find. For a page that the caller keeps anybody from storing
+ * or invalidating (its folio is locked); any context.
+ */
+enum smemv_copy smemv_space_copy(struct smemv_space *space, u64 index);
+
+/* Its end is near: nothing is suspended or tried for long any more. */
+void smemv_space_close(struct smemv_space *space);
 
 /* Policy or deadline changed: let waiting operations see it. */
 void smemv_space_kick(struct smemv_space *space);
