@@ -4,6 +4,7 @@
 #include <linux/workqueue.h>
 #include <net/netns/generic.h>
 
+#include "memfile.h"
 #include "netlink.h"
 #include "ns.h"
 #include "swapdisk.h"
@@ -28,10 +29,14 @@ static int __net_init ns_init(struct net *net)
 	mutex_init(&ns->lock);
 	INIT_LIST_HEAD(&ns->servers);
 	INIT_LIST_HEAD(&ns->disks);
+	INIT_LIST_HEAD(&ns->files);
 	return 0;
 }
 
-/* An open disk holds the namespace and the module: here none is open. */
+/*
+ * An open disk holds the namespace and the module, as does a file: here none is
+ * open, and there are no files.
+ */
 static void __net_exit ns_exit(struct net *net)
 {
 	struct smemv_ns *ns = smemv_ns(net);
@@ -41,6 +46,7 @@ static void __net_exit ns_exit(struct net *net)
 
 	mutex_lock(&ns->lock);
 	ns->dying = true;
+	WARN_ON(!list_empty(&ns->files));
 	list_for_each_entry_safe(d, next_disk, &ns->disks, link)
 		WARN_ON(smemv_swapdisk_del(d, &why));
 	list_for_each_entry_safe(server, next_server, &ns->servers, link)
@@ -72,10 +78,15 @@ static int __init smemv_init(void)
 	err = smemv_netlink_init();
 	if (err)
 		goto unregister_ns;
+	err = smemv_fs_init();
+	if (err)
+		goto uninit_netlink;
 	pr_info("loaded, wire protocol %u, default port %u\n",
 		SMEMV_WIRE_VERSION, SMEMV_WIRE_PORT);
 	return 0;
 
+uninit_netlink:
+	smemv_netlink_uninit();
 unregister_ns:
 	unregister_pernet_device(&ns_ops);
 exit_map:
@@ -87,6 +98,7 @@ destroy_wq:
 
 static void __exit smemv_exit(void)
 {
+	smemv_fs_uninit();
 	smemv_netlink_uninit();
 	unregister_pernet_device(&ns_ops);
 	smemv_map_module_exit();

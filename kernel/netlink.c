@@ -93,6 +93,15 @@ static void post_doit(smemv_compat_pre_doit_ops *ops, struct sk_buff *skb,
 		.doit = function,				\
 	}
 
+#define VM_OP(command, function)				\
+	{							\
+		.cmd = command,					\
+		.flags = GENL_ADMIN_PERM,			\
+		.policy = smemv_nl_vm_policy,			\
+		.maxattr = SMEMV_A_VM_MAX,			\
+		.doit = function,				\
+	}
+
 static const struct genl_ops ops[] = {
 	SERVER_OP(SMEMV_CMD_SERVER_ADD, smemv_nl_server_add),
 	SERVER_OP(SMEMV_CMD_SERVER_DEL, smemv_nl_server_del),
@@ -118,6 +127,19 @@ static const struct genl_ops ops[] = {
 		.start = smemv_nl_start,
 		.dumpit = smemv_nl_swap_dump,
 	},
+	VM_OP(SMEMV_CMD_VM_ADD, smemv_nl_vm_add),
+	VM_OP(SMEMV_CMD_VM_SET, smemv_nl_vm_set),
+	VM_OP(SMEMV_CMD_VM_DEL, smemv_nl_vm_del),
+	VM_OP(SMEMV_CMD_VM_EVICT, smemv_nl_vm_evict),
+	{
+		.cmd = SMEMV_CMD_VM_GET,
+		.flags = GENL_ADMIN_PERM,
+		.policy = smemv_nl_vm_policy,
+		.maxattr = SMEMV_A_VM_MAX,
+		.doit = smemv_nl_vm_get,
+		.start = smemv_nl_start,
+		.dumpit = smemv_nl_vm_dump,
+	},
 };
 
 static const struct genl_multicast_group groups[] = {
@@ -137,7 +159,7 @@ struct genl_family smemv_genl_family __ro_after_init = {
 	.post_doit = post_doit,
 	.ops = ops,
 	.n_ops = ARRAY_SIZE(ops),
-	.resv_start_op = SMEMV_CMD_EVENT + 1,
+	.resv_start_op = __SMEMV_CMD_MAX,
 	.mcgrps = groups,
 	.n_mcgrps = ARRAY_SIZE(groups),
 };

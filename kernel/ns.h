@@ -7,13 +7,17 @@
 #include <linux/mutex.h>
 #include <net/net_namespace.h>
 
+struct smemv_file_defaults;
+
 /**
  * struct smemv_ns - one main host's objects
  * @net: the namespace; it outlives this (pernet data)
- * @lock: serialises configuration: protects both lists and the existence of
+ * @lock: serialises configuration: protects the lists and the existence of
  *	  what is on them. Outermost lock of the module, see docs/locking.md
  * @servers: struct smemv_server.link
  * @disks: struct smemv_swapdisk.link
+ * @files: struct smemv_memfile.link
+ * @file_defaults: of the namespace's mounted filesystem, or NULL
  * @dying: the namespace is being taken down, nothing may be added
  */
 struct smemv_ns {
@@ -21,6 +25,8 @@ struct smemv_ns {
 	struct mutex lock;
 	struct list_head servers;
 	struct list_head disks;
+	struct list_head files;
+	struct smemv_file_defaults *file_defaults;
 	bool dying;
 };
 

@@ -18,11 +18,17 @@ struct smemv_space_stats {
 	u64 count[SMEMV_PC__MAX];
 };
 
-/* Both take any object with a per-CPU pointer called stats; any context. */
+struct smemv_file_stats {
+	u64 count[SMEMV_FC__MAX];
+};
+
+/* All take any object with a per-CPU pointer called stats; any context. */
 #define smemv_server_count(server, id, n) \
 	this_cpu_add((server)->stats->count[SMEMV_SC_##id], n)
 #define smemv_space_count(space, id, n) \
 	this_cpu_add((space)->stats->count[SMEMV_PC_##id], n)
+#define smemv_file_count(file, id, n) \
+	this_cpu_add((file)->stats->count[SMEMV_FC_##id], n)
 
 /* Histogram bucket of a duration, see SMEMV_LATENCY_BUCKETS. */
 unsigned int smemv_latency_bucket(ktime_t duration);

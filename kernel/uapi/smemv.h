@@ -42,6 +42,30 @@
  *    SMEMV_A_SWAP_NAME       O
  *    -> all SMEMV_A_SWAP_*
  *
+ *  SMEMV_CMD_VM_ADD          gives a new file of a smemv filesystem its size and its
+ *                            servers; reply: SMEMV_CMD_VM_GET of it
+ *    SMEMV_A_VM_FD           M  u32 file descriptor of the file, open for writing
+ *    SMEMV_A_VM_SIZE         M  u64 bytes, multiple of 4096, 1 MiB .. 4 PiB
+ *    SMEMV_A_VM_BUDGET       O  u64 bytes that may be on this host, from 1 MiB on;
+ *                               default: as the mount option says, else its size
+ *    SMEMV_A_VM_SERVERS      O  nest of SMEMV_A_SERVER_NAME; default: all there are
+ *    SMEMV_A_VM_POLICY       O  u32 enum smemv_policy, default SMEMV_POLICY_ERROR
+ *    SMEMV_A_VM_DEADLINE     O  u32 ms, 1000..600000, default 30000
+ *    SMEMV_A_VM_DMA          O  flag: devices write to it (VFIO): no dirty tracking
+ *  SMEMV_CMD_VM_SET
+ *    SMEMV_A_VM_NAME         M  name of the file, without its directory
+ *    SMEMV_A_VM_BUDGET       O
+ *    SMEMV_A_VM_POLICY       O
+ *    SMEMV_A_VM_DEADLINE     O
+ *  SMEMV_CMD_VM_DEL          nobody can open the file any more; unlink it then
+ *    SMEMV_A_VM_NAME         M  EBUSY while somebody has it open or mapped
+ *  SMEMV_CMD_VM_EVICT        begins to; SMEMV_A_VM_GOAL tells whether it still does
+ *    SMEMV_A_VM_NAME         M
+ *    SMEMV_A_VM_SIZE         M  u64 bytes to take off this host
+ *  SMEMV_CMD_VM_GET          dump, or one by name
+ *    SMEMV_A_VM_NAME         O
+ *    -> all SMEMV_A_VM_*; those of its space only when it has a size
+ *
  *  Multicast group "events": SMEMV_CMD_EVENT with SMEMV_A_EVENT_*
  */
 #ifndef _UAPI_SMEMV_H
@@ -66,6 +90,11 @@ enum smemv_cmd {
 	SMEMV_CMD_SWAP_DEL,
 	SMEMV_CMD_SWAP_GET,
 	SMEMV_CMD_EVENT,
+	SMEMV_CMD_VM_ADD,
+	SMEMV_CMD_VM_SET,
+	SMEMV_CMD_VM_DEL,
+	SMEMV_CMD_VM_EVICT,
+	SMEMV_CMD_VM_GET,
 	__SMEMV_CMD_MAX
 };
 #define SMEMV_CMD_MAX	(__SMEMV_CMD_MAX - 1)
@@ -122,6 +151,38 @@ enum smemv_swap_attr {
 };
 #define SMEMV_A_SWAP_MAX	(__SMEMV_A_SWAP_MAX - 1)
 
+enum smemv_vm_attr {
+	SMEMV_A_VM_UNSPEC,
+	SMEMV_A_VM_PAD,
+	SMEMV_A_VM_NAME,		/* string */
+	SMEMV_A_VM_FD,			/* u32 */
+	SMEMV_A_VM_SIZE,		/* u64 bytes */
+	SMEMV_A_VM_BUDGET,		/* u64 bytes */
+	SMEMV_A_VM_SERVERS,		/* nest of SMEMV_A_SERVER_NAME */
+	SMEMV_A_VM_POLICY,		/* u32 enum smemv_policy */
+	SMEMV_A_VM_DEADLINE,		/* u32 ms until the policy decides */
+	SMEMV_A_VM_DMA,			/* flag */
+	SMEMV_A_VM_DELETED,		/* flag: it has no name any more, but users */
+	SMEMV_A_VM_OPENERS,		/* u32 open files, 0: not in use */
+	SMEMV_A_VM_RESIDENT,		/* u64 bytes on this host */
+	SMEMV_A_VM_GOING,		/* u64 of these, bytes being stored */
+	SMEMV_A_VM_GOAL,		/* u64 resident bytes to be reached by VM_EVICT */
+	SMEMV_A_VM_UUID,		/* binary 16, of the space */
+	SMEMV_A_VM_EPOCH,		/* u64, of the space */
+	SMEMV_A_VM_PAGES,		/* u64 pages that servers hold a copy of */
+	SMEMV_A_VM_LOST,		/* u64 pages whose content is lost (SIGBUS) */
+	SMEMV_A_VM_WAITING,		/* u32 requests that wait for a server */
+	SMEMV_A_VM_WHERE,		/* nest, one for each server with pages: */
+					/*   nest of SERVER_NAME and SERVER_PAGES */
+	SMEMV_A_VM_COUNTERS,		/* binary u64[], enum smemv_space_counter */
+	SMEMV_A_VM_FILE_COUNTERS,	/* binary u64[], enum smemv_file_counter */
+	__SMEMV_A_VM_MAX
+};
+#define SMEMV_A_VM_MAX	(__SMEMV_A_VM_MAX - 1)
+
+/* statfs.f_type of the filesystem "smemv" */
+#define SMEMV_FS_MAGIC		0x536d6556
+
 /* What happens to a request that no server could answer before its deadline */
 enum smemv_policy {
 	SMEMV_POLICY_ERROR,	/* it fails: EIO, ENOSPC */
@@ -134,7 +195,7 @@ enum smemv_event_attr {
 	SMEMV_A_EVENT_PAD,
 	SMEMV_A_EVENT_TYPE,	/* u32 enum smemv_event */
 	SMEMV_A_EVENT_SERVER,	/* string, where one is concerned */
-	SMEMV_A_EVENT_SPACE,	/* string, name of the swap disk */
+	SMEMV_A_EVENT_SPACE,	/* string, name of the swap disk or memory file */
 	SMEMV_A_EVENT_PAGE,	/* u64 page index */
 	SMEMV_A_EVENT_COUNT,	/* u64 pages or requests concerned */
 	SMEMV_A_EVENT_TEXT,	/* string, the reason in words */
@@ -156,6 +217,8 @@ enum smemv_event {
 	SMEMV_EV_FENCED_OUT,		/* another main host owns the space now */
 	SMEMV_EV_SUSPENDED,		/* requests wait for a server */
 	SMEMV_EV_RESUMED,
+	SMEMV_EV_VM_ADDED,
+	SMEMV_EV_VM_DELETED,
 	__SMEMV_EV_END
 };
 
@@ -199,10 +262,25 @@ enum smemv_event {
 	X(NO_SPACE, "no_space", "requests that found every server full")	\
 	X(CONFLICTS, "conflicts", "requests that waited for another on the same page")
 
+#define SMEMV_FILE_COUNTERS(X)							\
+	X(ZERO_FAULTS, "zero_faults", "faults on pages that hold nothing yet")	\
+	X(REMOTE_FAULTS, "remote_faults", "faults that had to load a page")	\
+	X(FAULT_ERRORS, "fault_errors", "faults that ended with SIGBUS")		\
+	X(ROOM_WAITS, "room_waits", "faults that waited for room in the budget") \
+	X(OUT_STORED, "out_stored", "pages evicted after they were stored")	\
+	X(OUT_CLEAN, "out_clean", "pages evicted without traffic")		\
+	X(OUT_RESCUED, "out_rescued", "pages touched while they were stored, kept") \
+	X(OUT_FAILED, "out_failed", "pages kept because no server took them")	\
+	X(OUT_YOUNG, "out_young", "pages kept because they had been used")	\
+	X(OUT_BUSY, "out_busy", "pages kept because they were locked or pinned") \
+	X(PUNCHED, "punched", "pages of holes that were punched")
+
 #define SMEMV_X_ENUM_SERVER(id, name, what)	SMEMV_SC_##id,
 #define SMEMV_X_ENUM_SPACE(id, name, what)	SMEMV_PC_##id,
+#define SMEMV_X_ENUM_FILE(id, name, what)	SMEMV_FC_##id,
 enum smemv_server_counter { SMEMV_SERVER_COUNTERS(SMEMV_X_ENUM_SERVER) SMEMV_SC__MAX };
 enum smemv_space_counter { SMEMV_SPACE_COUNTERS(SMEMV_X_ENUM_SPACE) SMEMV_PC__MAX };
+enum smemv_file_counter { SMEMV_FILE_COUNTERS(SMEMV_X_ENUM_FILE) SMEMV_FC__MAX };
 
 /*
  * Latency histograms: bucket 4 * e + s counts times of

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Page cache API differences between the supported kernels. */
+#ifndef SMEMV_COMPAT_MM_H
+#define SMEMV_COMPAT_MM_H
+
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/version.h>
+
+/* 6.19: folio batches have a header of their own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0) && \
+	__has_include(<linux/folio_batch.h>)
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
+
+/* 6.4: an error pointer instead of NULL when there is none. With a reference. */
+static inline struct folio *smemv_compat_get_folio(struct address_space *mapping,
+						   pgoff_t index)
+{
+	struct folio *folio = filemap_get_folio(mapping, index);
+
+	return IS_ERR_OR_NULL(folio) ? NULL : folio;
+}
+
+/* 6.19: takes a memory policy. */
+static inline struct folio *
+smemv_compat_alloc_folio(struct address_space *mapping)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+	return filemap_alloc_folio(mapping_gfp_mask(mapping), 0, NULL);
+#else
+	return filemap_alloc_folio(mapping_gfp_mask(mapping), 0);
+#endif
+}
+
+/* 6.8: by folio. Removes a locked folio, whoever has a reference. */
+static inline int smemv_compat_remove_folio(struct address_space *mapping,
+					    struct folio *folio)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	return generic_error_remove_folio(mapping, folio);
+#else
+	return generic_error_remove_page(mapping, &folio->page);
+#endif
+}
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define SMEMV_COMPAT_ERROR_REMOVE \
+	.error_remove_folio = generic_error_remove_folio
+#else
+#define SMEMV_COMPAT_ERROR_REMOVE \
+	.error_remove_page = generic_error_remove_page
+#endif
+
+#endif

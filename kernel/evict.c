@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * When to evict. A fault asks for room before it allocates; the work is started
+ * a little before the budget is used up, and goes on until some room is free.
+ */
+#include <linux/sched/signal.h>
+
+#include "event.h"
+#include "evict_inside.h"
+
+#define REST		max(HZ / 20, 1)
+#define LOOK_AGAIN	max(HZ / 5, 1)
+#define NOT_BY_TIME	MAX_JIFFY_OFFSET
+#define FRUITLESS_LAPS	2
+
+/* Pages of the budget that are kept free, so that few faults have to wait. */
+static u64 spare_room(const struct smemv_evictor *ev)
+{
+	return clamp_t(u64, READ_ONCE(ev->budget) / 32, 16, 1024);
+}
+
+static u64 used(struct smemv_evictor *ev)
+{
+	return smemv_evict_resident(ev) + atomic_long_read(&ev->filling);
+}
+
+static bool wanted(struct smemv_evictor *ev)
+{
+	u64 most = READ_ONCE(ev->budget) - spare_room(ev);
+
+	most = min(most, READ_ONCE(ev->goal));
+	return used(ev) > most + atomic_long_read(&ev->out);
+}
+
+static void kick(struct smemv_evictor *ev)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&ev->lock, flags);
+	if (!ev->stopped)
+		mod_delayed_work(smemv_wq, &ev->work, 0);
+	spin_unlock_irqrestore(&ev->lock, flags);
+}
+
+bool smemv_evict_reserve(struct smemv_evictor *ev, long pages)
+{
+	u64 budget = READ_ONCE(ev->budget), after;
+
+	atomic_long_add(pages, &ev->filling);
+	after = used(ev);
+	if (after > budget - spare_room(ev) / 2 &&
+	    !delayed_work_pending(&ev->work))
+		kick(ev);
+	if (after <= budget)
+		return true;
+	atomic_long_sub(pages, &ev->filling);
+	return false;
+}
+
+void smemv_evict_release(struct smemv_evictor *ev, long pages)
+{
+	atomic_long_sub(pages, &ev->filling);
+}
+
+void smemv_evict_wake(struct smemv_evictor *ev)
+{
+	if (wq_has_sleeper(&ev->room))
+		wake_up_all(&ev->room);
+}
+
+static bool has_room(struct smemv_evictor *ev)
+{
+	return used(ev) < READ_ONCE(ev->budget);
+}
+
+static void report_no_room(struct smemv_evictor *ev)
+{
+	struct smemv_space *space = ev->space;
+
+	pr_warn_ratelimited("%s: no page could be evicted within %u ms, and the budget is used up\n",
+			    space->name, READ_ONCE(space->deadline_ms));
+	smemv_event_send(space->ns->net, &(struct smemv_event_msg){
+		.type = SMEMV_EV_DEADLINE, .space = space->name,
+		.page = SMEMV_NO_PAGE,
+		.text = "no page could be evicted, and the budget is used up",
+	});
+}
+
+int smemv_evict_wait(struct smemv_evictor *ev)
+{
+	unsigned long start = jiffies;
+	long left;
+
+	smemv_file_count(ev, ROOM_WAITS, 1);
+	for (;;) {
+		kick(ev);
+		left = wait_event_killable_timeout(ev->room, has_room(ev),
+						   LOOK_AGAIN);
+		if (left < 0)
+			return -EINTR;
+		if (left > 0)
+			return 0;
+		if (READ_ONCE(ev->space->policy) == SMEMV_POLICY_ERROR &&
+		    time_after(jiffies, start +
+			       msecs_to_jiffies(READ_ONCE(ev->space->deadline_ms)))) {
+			report_no_room(ev);
+			return -ETIME;
+		}
+	}
+}
+
+/* Fills a batch from the present run, and ends the run when it is through. */
+static bool scan(struct smemv_evictor *ev, struct smemv_batch *batch)
+{
+	pgoff_t end = ((ev->run + 1) << SMEMV_RUN_SHIFT) - 1;
+	struct folio_batch found;
+	bool any = false;
+	unsigned int i;
+
+	while (ev->busy_run && batch->io.nr < SMEMV_IO_PAGES && wanted(ev)) {
+		folio_batch_init(&found);
+		if (!filemap_get_folios(ev->mapping, &ev->pos, end, &found)) {
+			ev->busy_run = false;
+			break;
+		}
+		for (i = 0; i < folio_batch_count(&found); i++) {
+			struct folio *folio = found.folios[i];
+
+			if (batch->io.nr == SMEMV_IO_PAGES || !wanted(ev))
+				break;
+			any |= smemv_evict_folio(ev, batch, folio);
+		}
+		if (i < folio_batch_count(&found))
+			ev->pos = found.folios[i]->index;
+		for (; i < folio_batch_count(&found); i++)
+			folio_put(found.folios[i]);
+	}
+	return any;
+}
+
+/* Nothing could be evicted in a lap: be less choosy, then rest. */
+static void fruitless(struct smemv_evictor *ev)
+{
+	if (ev->laps < FRUITLESS_LAPS)
+		return;
+	ev->laps = 0;
+	if (!ev->force) {
+		ev->force = true;
+		return;
+	}
+	ev->force = false;
+	ev->rest_until = jiffies + REST;
+	WRITE_ONCE(ev->goal, SMEMV_NO_GOAL);
+}
+
+/* Returns 0, or how long to wait before the next step. */
+static unsigned long step(struct smemv_evictor *ev)
+{
+	struct smemv_batch *batch;
+	unsigned long wait = 0;
+
+	if (time_before(jiffies, ev->rest_until))
+		return ev->rest_until - jiffies;
+	batch = smemv_batch_get(ev, GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
+	if (!batch)
+		return NOT_BY_TIME;
+	if (!ev->busy_run) {
+		ev->busy_run = ev->order->next(ev, &ev->run, &wait);
+		ev->pos = ev->run << SMEMV_RUN_SHIFT;
+	}
+	if (ev->busy_run && scan(ev, batch))
+		ev->laps = 0;
+	else
+		fruitless(ev);
+	smemv_batch_submit(batch);
+	smemv_evict_wake(ev);
+	return wait;
+}
+
+static bool is_stopped(struct smemv_evictor *ev)
+{
+	return READ_ONCE(ev->stopped);
+}
+
+static void evict_work(struct work_struct *work)
+{
+	struct smemv_evictor *ev = container_of(to_delayed_work(work),
+						struct smemv_evictor, work);
+	unsigned long wait = 0;
+
+	smemv_batches_reap(ev);
+	while (!wait && !is_stopped(ev) && wanted(ev)) {
+		wait = step(ev);
+		smemv_batches_reap(ev);
+		cond_resched();
+	}
+	if (!wanted(ev)) {
+		ev->force = false;
+		if (used(ev) <= READ_ONCE(ev->goal))
+			WRITE_ONCE(ev->goal, SMEMV_NO_GOAL);
+	} else if (wait && wait != NOT_BY_TIME && !is_stopped(ev)) {
+		queue_delayed_work(smemv_wq, &ev->work, wait);
+	}
+}
+
+void smemv_evict_set_budget(struct smemv_evictor *ev, u64 pages)
+{
+	WRITE_ONCE(ev->budget, pages);
+	smemv_evict_wake(ev);
+	kick(ev);
+}
+
+void smemv_evict_set_goal(struct smemv_evictor *ev, u64 pages)
+{
+	WRITE_ONCE(ev->goal, pages);
+	kick(ev);
+}
+
+int smemv_evict_init(struct smemv_evictor *ev, struct address_space *mapping,
+		     struct smemv_space *space,
+		     struct smemv_file_stats __percpu *stats, u64 budget)
+{
+	struct smemv_batch *batch;
+
+	ev->mapping = mapping;
+	ev->space = space;
+	ev->stats = stats;
+	ev->budget = budget;
+	ev->goal = SMEMV_NO_GOAL;
+	ev->order = &smemv_order_clock;
+	ev->rest_until = jiffies;
+	init_waitqueue_head(&ev->room);
+	INIT_DELAYED_WORK(&ev->work, evict_work);
+	spin_lock_init(&ev->lock);
+	INIT_LIST_HEAD(&ev->idle);
+	INIT_LIST_HEAD(&ev->done);
+	/* One that is always there: evicting needs no memory then. */
+	batch = smemv_batch_get(ev, GFP_KERNEL);
+	if (!batch)
+		return -ENOMEM;
+	smemv_batch_submit(batch);
+	return 0;
+}
+
+void smemv_evict_stop(struct smemv_evictor *ev)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&ev->lock, flags);
+	ev->stopped = true;
+	spin_unlock_irqrestore(&ev->lock, flags);
+	wake_up_all(&ev->room);
+}
+
+void smemv_evict_uninit(struct smemv_evictor *ev)
+{
+	wait_var_event(&ev->out, !atomic_long_read(&ev->out));
+	spin_lock_irq(&ev->lock);	/* the last done() has left */
+	spin_unlock_irq(&ev->lock);
+	cancel_delayed_work_sync(&ev->work);
+	smemv_batches_free(ev);
+}

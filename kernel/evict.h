@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The evictor: keeps a file's pages on this host within its budget. What it
+ * does to a page, and what can happen meanwhile: docs/architecture.md.
+ */
+#ifndef SMEMV_EVICT_H
+#define SMEMV_EVICT_H
+
+#include <linux/wait.h>
+
+#include "compat/mm.h"
+#include "space.h"
+
+#define SMEMV_NO_GOAL		(~0ULL)
+#define SMEMV_BUDGET_MIN	(1ULL << 20)
+
+struct smemv_order;
+
+#define SMEMV_AGED_MAX	32
+
+/**
+ * struct smemv_clock - what evict_clock.c remembers
+ * @hand: page index from which on the next run is looked for
+ * @aged: runs that were unmapped, oldest at @head
+ * @head: position of the oldest
+ * @nr: of them
+ */
+struct smemv_clock {
+	u64 hand;
+	struct {
+		u64 run;
+		unsigned long when;
+	} aged[SMEMV_AGED_MAX];
+	u32 head;
+	u32 nr;
+};
+
+/**
+ * struct smemv_evictor - of one file
+ * @mapping: the file's pages
+ * @space: where they go
+ * @stats: the file's counters
+ * @budget: pages that may be here
+ * @goal: pages that shall be here once (smemv vm evict), or SMEMV_NO_GOAL
+ * @filling: pages that were promised room and are not in @mapping yet
+ * @out: pages being stored
+ * @room: faults wait here for room
+ * @work: does everything; so there is one evictor for a file
+ * @lock: protects @idle, @done, @stopped; taken in softirq
+ * @idle: struct smemv_batch.link
+ * @done: the same: stored, to be settled by @work
+ * @stopped: the file is going: nothing more is evicted
+ *
+ * Only @work uses these:
+ * @nr_batches: made so far
+ * @order: which pages go first
+ * @clock: its memory
+ * @busy_run: @run is being worked on, from page index
+ * @pos: on
+ * @run: page index / 512
+ * @laps: times all pages were looked at without finding one to evict
+ * @force: recently used pages go too
+ * @rest_until: jiffies: nothing is tried before, a store failed or all is busy
+ */
+struct smemv_evictor {
+	struct address_space *mapping;
+	struct smemv_space *space;
+	struct smemv_file_stats __percpu *stats;
+	u64 budget;
+	u64 goal;
+	atomic_long_t filling;
+	atomic_long_t out;
+	wait_queue_head_t room;
+	struct delayed_work work;
+
+	spinlock_t lock;
+	struct list_head idle;
+	struct list_head done;
+	bool stopped;
+
+	u32 nr_batches;
+	const struct smemv_order *order;
+	struct smemv_clock clock;
+	bool busy_run;
+	pgoff_t pos;
+	u64 run;
+	u32 laps;
+	bool force;
+	unsigned long rest_until;
+};
+
+int smemv_evict_init(struct smemv_evictor *ev, struct address_space *mapping,
+		     struct smemv_space *space,
+		     struct smemv_file_stats __percpu *stats, u64 budget);
+
+/* From here on nothing more is stored; what is under way ends by its deadline. */
+void smemv_evict_stop(struct smemv_evictor *ev);
+/* After stop, when no page is in the mapping any more. */
+void smemv_evict_uninit(struct smemv_evictor *ev);
+
+/*
+ * Room for pages that are about to be added to the mapping: false, there is
+ * none now. smemv_evict_release() when they are there, or will not be.
+ */
+bool smemv_evict_reserve(struct smemv_evictor *ev, long pages);
+void smemv_evict_release(struct smemv_evictor *ev, long pages);
+
+/*
+ * Waits until there may be room for a page. 0, -EINTR: killed, -ETIME: the
+ * space's deadline passed and its policy is not to wait.
+ */
+int smemv_evict_wait(struct smemv_evictor *ev);
+
+/* Under the protection that keeps the file's inode; any context. */
+void smemv_evict_set_budget(struct smemv_evictor *ev, u64 pages);
+void smemv_evict_set_goal(struct smemv_evictor *ev, u64 pages);
+
+/* Pages left the mapping by another way. */
+void smemv_evict_wake(struct smemv_evictor *ev);
+
+#endif

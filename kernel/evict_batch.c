@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Storing pages: several batches are under way at a time. */
+#include <linux/highmem.h>
+#include <linux/slab.h>
+
+#include "evict_inside.h"
+
+#define BATCHES_MAX	8
+#define REST_AFTER_ERROR	max(HZ / 10, 1)
+
+static void batch_free(struct smemv_batch *batch)
+{
+	u32 i;
+
+	for (i = 0; i < SMEMV_IO_PAGES; i++)
+		if (batch->copy[i])
+			__free_page(batch->copy[i]);
+	kfree(batch);
+}
+
+static struct smemv_batch *batch_alloc(struct smemv_evictor *ev, gfp_t gfp)
+{
+	struct smemv_batch *batch = kzalloc(sizeof(*batch), gfp);
+	u32 i;
+
+	if (!batch)
+		return NULL;
+	batch->ev = ev;
+	for (i = 0; i < SMEMV_IO_PAGES; i++) {
+		batch->copy[i] = alloc_page(gfp);
+		if (!batch->copy[i]) {
+			batch_free(batch);
+			return NULL;
+		}
+	}
+	return batch;
+}
+
+struct smemv_batch *smemv_batch_get(struct smemv_evictor *ev, gfp_t gfp)
+{
+	struct smemv_batch *batch;
+
+	spin_lock_irq(&ev->lock);
+	batch = list_first_entry_or_null(&ev->idle, struct smemv_batch, link);
+	if (batch)
+		list_del(&batch->link);
+	spin_unlock_irq(&ev->lock);
+	if (!batch && ev->nr_batches < BATCHES_MAX) {
+		batch = batch_alloc(ev, gfp);
+		if (batch)
+			ev->nr_batches++;
+	}
+	if (batch)
+		batch->io.nr = 0;
+	return batch;
+}
+
+static void batch_put(struct smemv_batch *batch)
+{
+	struct smemv_evictor *ev = batch->ev;
+
+	spin_lock_irq(&ev->lock);
+	list_add(&batch->link, &ev->idle);
+	spin_unlock_irq(&ev->lock);
+}
+
+/* Under the lock to the end: who takes it afterwards knows that this is over. */
+static void stored(struct smemv_io *io)
+{
+	struct smemv_batch *batch = container_of(io, struct smemv_batch, io);
+	struct smemv_evictor *ev = batch->ev;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ev->lock, flags);
+	list_add_tail(&batch->link, &ev->done);
+	mod_delayed_work(smemv_wq, &ev->work, 0);
+	spin_unlock_irqrestore(&ev->lock, flags);
+}
+
+void smemv_batch_submit(struct smemv_batch *batch)
+{
+	struct smemv_io *io = &batch->io;
+	u32 i;
+
+	if (!io->nr)
+		return batch_put(batch);
+	io->space = batch->ev->space;
+	io->op = SMEMV_OP_STORE;
+	io->done = stored;
+	io->run_nr = batch->folio[0]->index >> SMEMV_RUN_SHIFT;
+	for (i = 0; i < io->nr; i++) {
+		io->slot[i] = batch->folio[i]->index % SMEMV_RUN_PAGES;
+		io->page[i] = batch->copy[i];
+	}
+	smemv_space_submit(io);
+}
+
+/*
+ * A folio whose store was answered. When it failed the content is here only:
+ * it is dirty again before anybody can drop it, that is before writeback ends.
+ * Writeback ends before the lock is asked for: who has the lock may wait for it.
+ */
+static void settle(struct smemv_evictor *ev, struct folio *folio, int err)
+{
+	bool removed = false;
+
+	if (err)
+		folio_mark_dirty(folio);
+	folio_end_writeback(folio);
+	if (!err && folio_trylock(folio)) {
+		removed = folio->mapping == ev->mapping &&
+			  !folio_test_writeback(folio) &&
+			  smemv_evict_remove(ev, folio);
+		folio_unlock(folio);
+	}
+	folio_put(folio);
+	if (err)
+		smemv_file_count(ev, OUT_FAILED, 1);
+	else if (removed)
+		smemv_file_count(ev, OUT_STORED, 1);
+	else
+		smemv_file_count(ev, OUT_RESCUED, 1);
+}
+
+static void batch_settle(struct smemv_batch *batch)
+{
+	struct smemv_evictor *ev = batch->ev;
+	u32 i, nr = batch->io.nr;
+
+	for (i = 0; i < nr; i++) {
+		if (batch->io.err[i])
+			ev->rest_until = jiffies + REST_AFTER_ERROR;
+		settle(ev, batch->folio[i], batch->io.err[i]);
+	}
+	batch_put(batch);
+	if (!atomic_long_sub_return(nr, &ev->out))
+		wake_up_var(&ev->out);
+}
+
+void smemv_batches_reap(struct smemv_evictor *ev)
+{
+	struct smemv_batch *batch, *next;
+	LIST_HEAD(done);
+
+	spin_lock_irq(&ev->lock);
+	list_splice_init(&ev->done, &done);
+	spin_unlock_irq(&ev->lock);
+	if (list_empty(&done))
+		return;
+	list_for_each_entry_safe(batch, next, &done, link)
+		batch_settle(batch);
+	smemv_evict_wake(ev);
+}
+
+void smemv_batches_free(struct smemv_evictor *ev)
+{
+	struct smemv_batch *batch, *next;
+
+	list_for_each_entry_safe(batch, next, &ev->idle, link)
+		batch_free(batch);
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The order until heat is known: a clock with two hands. The first unmaps a run
+ * of pages; who uses a page maps it again, for the price of a minor fault. The
+ * second comes some runs later and takes what was not mapped again.
+ */
+#include "evict_inside.h"
+
+#define AGE_MIN		max(HZ / 50, 1)
+#define NOTHING_HERE	max(HZ / 50, 1)
+
+typedef void (*folio_fn)(struct smemv_evictor *ev, struct folio *folio,
+			 void *arg);
+
+static void each_folio(struct smemv_evictor *ev, u64 run, folio_fn fn,
+		       void *arg)
+{
+	pgoff_t pos = run << SMEMV_RUN_SHIFT;
+	pgoff_t end = ((run + 1) << SMEMV_RUN_SHIFT) - 1;
+	struct folio_batch found;
+	unsigned int i;
+
+	folio_batch_init(&found);
+	while (filemap_get_folios(ev->mapping, &pos, end, &found)) {
+		for (i = 0; i < folio_batch_count(&found); i++)
+			fn(ev, found.folios[i], arg);
+		folio_batch_release(&found);
+	}
+}
+
+struct uses {
+	bool mapped;
+	bool mlocked;
+};
+
+static void see_use(struct smemv_evictor *ev, struct folio *folio, void *arg)
+{
+	struct uses *uses = arg;
+
+	uses->mapped |= folio_mapped(folio);
+	uses->mlocked |= folio_test_mlocked(folio);
+}
+
+/* Unmapping a page would end its being locked in memory. */
+static void unmap_unlocked(struct smemv_evictor *ev, struct folio *folio,
+			   void *arg)
+{
+	if (folio_mapped(folio) && !folio_test_mlocked(folio))
+		unmap_mapping_pages(ev->mapping, folio->index,
+				    folio_nr_pages(folio), false);
+}
+
+/* Unmapping set it for what had been used before. */
+static void forget_use(struct smemv_evictor *ev, struct folio *folio, void *arg)
+{
+	folio_clear_referenced(folio);
+}
+
+static void age(struct smemv_evictor *ev, u64 run)
+{
+	struct uses uses = {};
+
+	each_folio(ev, run, see_use, &uses);
+	if (uses.mlocked)
+		each_folio(ev, run, unmap_unlocked, NULL);
+	else if (uses.mapped)
+		unmap_mapping_pages(ev->mapping, run << SMEMV_RUN_SHIFT,
+				    SMEMV_RUN_PAGES, false);
+	each_folio(ev, run, forget_use, NULL);
+}
+
+/* The first run with pages from an index on. */
+static bool find_run(struct smemv_evictor *ev, pgoff_t from, u64 *run)
+{
+	pgoff_t end = ev->space->size_pages - 1;
+	struct folio_batch found;
+
+	folio_batch_init(&found);
+	if (from > end || !filemap_get_folios(ev->mapping, &from, end, &found))
+		return false;
+	*run = found.folios[0]->index >> SMEMV_RUN_SHIFT;
+	folio_batch_release(&found);
+	return true;
+}
+
+static bool is_aged(const struct smemv_clock *clock, u64 run)
+{
+	u32 i;
+
+	for (i = 0; i < clock->nr; i++)
+		if (clock->aged[(clock->head + i) % SMEMV_AGED_MAX].run == run)
+			return true;
+	return false;
+}
+
+/* Moves the first hand by a run. False: it has come round to the second. */
+static bool advance(struct smemv_evictor *ev)
+{
+	struct smemv_clock *clock = &ev->clock;
+	u32 last;
+	u64 run;
+
+	if (!find_run(ev, clock->hand, &run)) {
+		ev->laps++;
+		if (!find_run(ev, 0, &run))
+			return false;
+		clock->hand = 0;
+	}
+	if (is_aged(clock, run))
+		return false;
+	age(ev, run);
+	clock->hand = (run + 1) << SMEMV_RUN_SHIFT;
+	last = (clock->head + clock->nr++) % SMEMV_AGED_MAX;
+	clock->aged[last].run = run;
+	clock->aged[last].when = jiffies;
+	return true;
+}
+
+static bool clock_next(struct smemv_evictor *ev, u64 *run, unsigned long *wait)
+{
+	struct smemv_clock *clock = &ev->clock;
+	u32 apart = clamp_t(u64, smemv_evict_resident(ev) / SMEMV_RUN_PAGES / 8,
+			    1, SMEMV_AGED_MAX);
+	unsigned long ripe;
+
+	while (clock->nr < apart && advance(ev))
+		cond_resched();
+	if (!clock->nr) {
+		*wait = NOTHING_HERE;
+		return false;
+	}
+	/* Time for the users to show that they are, unless somebody waits. */
+	ripe = clock->aged[clock->head].when + AGE_MIN;
+	if (!wq_has_sleeper(&ev->room) && time_before(jiffies, ripe)) {
+		*wait = ripe - jiffies;
+		return false;
+	}
+	*run = clock->aged[clock->head].run;
+	clock->head = (clock->head + 1) % SMEMV_AGED_MAX;
+	clock->nr--;
+	return true;
+}
+
+static bool clock_spare(struct smemv_evictor *ev, struct folio *folio)
+{
+	return folio_mapped(folio) || folio_test_referenced(folio);
+}
+
+const struct smemv_order smemv_order_clock = {
+	.next = clock_next,
+	.spare = clock_spare,
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Inside of evict: what its files share. */
+#ifndef SMEMV_EVICT_INSIDE_H
+#define SMEMV_EVICT_INSIDE_H
+
+#include "evict.h"
+
+/**
+ * struct smemv_order - which pages go first; a policy can be replaced as a whole
+ * @next: the next run whose pages may go. False: none now, *wait jiffies
+ * @spare: this page is not to go unless it must
+ *
+ * Both are called by the evictor's work only. They may unmap pages and clear
+ * their referenced flags, nothing else.
+ */
+struct smemv_order {
+	bool (*next)(struct smemv_evictor *ev, u64 *run, unsigned long *wait);
+	bool (*spare)(struct smemv_evictor *ev, struct folio *folio);
+};
+
+extern const struct smemv_order smemv_order_clock;
+
+/**
+ * struct smemv_batch - pages of a run that are stored by one request
+ * @link: on ev->idle or ev->done, on none while it is filled and stored
+ * @ev: whose
+ * @io: its pages are the copies
+ * @folio: the pages, each with a reference and under writeback
+ * @copy: what they held: a page that is touched meanwhile can change, what is
+ *	  sent cannot
+ */
+struct smemv_batch {
+	struct list_head link;
+	struct smemv_evictor *ev;
+	struct smemv_io io;
+	struct folio *folio[SMEMV_IO_PAGES];
+	struct page *copy[SMEMV_IO_PAGES];
+};
+
+/* An idle batch, or NULL: all are in use, the end of one starts the work. */
+struct smemv_batch *smemv_batch_get(struct smemv_evictor *ev, gfp_t gfp);
+/* Stores what is in it; puts it back when there is nothing. */
+void smemv_batch_submit(struct smemv_batch *batch);
+/* Settles the pages of all batches that were stored. */
+void smemv_batches_reap(struct smemv_evictor *ev);
+void smemv_batches_free(struct smemv_evictor *ev);
+
+/*
+ * Evicts a page if that can be done now: drops it, or adds it to the batch, or
+ * leaves it. Takes over the reference.
+ */
+bool smemv_evict_folio(struct smemv_evictor *ev, struct smemv_batch *batch,
+		       struct folio *folio);
+
+/* Removes a clean folio that nobody uses. Locked; the caller has a reference. */
+bool smemv_evict_remove(struct smemv_evictor *ev, struct folio *folio);
+
+static inline u64 smemv_evict_resident(const struct smemv_evictor *ev)
+{
+	return READ_ONCE(ev->mapping->nrpages);
+}
+
+#endif

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The life of a memory file. It begins with its inode, gets its space with its
+ * size, and outlives its inode for as long as the servers have to be told.
+ */
+#include <linux/slab.h>
+
+#include "event.h"
+#include "memfile.h"
+
+static void report(struct smemv_memfile *mf, u32 type)
+{
+	smemv_event_send(mf->ns->net, &(struct smemv_event_msg){
+		.type = type, .space = mf->name, .page = SMEMV_NO_PAGE,
+	});
+}
+
+/* Not in the inode's context: that may be one that must not wait for ns->lock. */
+static void destroy_work(struct work_struct *work)
+{
+	struct smemv_memfile *mf = container_of(work, struct smemv_memfile,
+						destroy);
+	struct smemv_ns *ns = mf->ns;
+
+	mutex_lock(&ns->lock);
+	list_del(&mf->link);
+	if (mf->space) {
+		smemv_space_destroy(mf->space);
+		report(mf, SMEMV_EV_VM_DELETED);
+	}
+	mutex_unlock(&ns->lock);
+	free_percpu(mf->stats);
+	kfree(mf);
+	put_net(ns->net);
+}
+
+struct smemv_memfile *smemv_memfile_alloc(struct smemv_ns *ns,
+					  struct inode *inode, const char *name)
+{
+	struct smemv_memfile *mf = kzalloc(sizeof(*mf), GFP_KERNEL);
+
+	if (!mf)
+		return NULL;
+	mf->stats = alloc_percpu(struct smemv_file_stats);
+	if (!mf->stats) {
+		kfree(mf);
+		return NULL;
+	}
+	mf->ns = ns;
+	mf->inode = inode;
+	strscpy(mf->name, name, sizeof(mf->name));
+	spin_lock_init(&mf->lock);
+	INIT_WORK(&mf->destroy, destroy_work);
+	get_net(ns->net);
+	mutex_lock(&ns->lock);
+	list_add_tail(&mf->link, &ns->files);
+	mutex_unlock(&ns->lock);
+	return mf;
+}
+
+/* No page of the file is in the page cache, nor can one come any more. */
+void smemv_memfile_release(struct smemv_memfile *mf)
+{
+	spin_lock(&mf->lock);
+	mf->inode = NULL;
+	spin_unlock(&mf->lock);
+	wait_var_event(&mf->loads, !atomic_read(&mf->loads));
+	if (mf->space)
+		smemv_evict_uninit(&mf->ev);
+	queue_work(smemv_wq, &mf->destroy);
+}
+
+void smemv_memfile_rename(struct smemv_memfile *mf, const char *name)
+{
+	mutex_lock(&mf->ns->lock);
+	strscpy(mf->name, name, sizeof(mf->name));
+	if (mf->space)
+		strscpy(mf->space->name, name, sizeof(mf->space->name));
+	mutex_unlock(&mf->ns->lock);
+}
+
+bool smemv_memfile_is_deleted(struct smemv_memfile *mf)
+{
+	bool deleted;
+
+	spin_lock(&mf->lock);
+	deleted = !mf->inode || !mf->inode->i_nlink;
+	spin_unlock(&mf->lock);
+	return deleted;
+}
+
+struct smemv_memfile *smemv_memfile_find(struct smemv_ns *ns, const char *name)
+{
+	struct smemv_memfile *mf, *deleted = NULL;
+
+	lockdep_assert_held(&ns->lock);
+	list_for_each_entry(mf, &ns->files, link) {
+		if (strcmp(mf->name, name))
+			continue;
+		if (!smemv_memfile_is_deleted(mf))
+			return mf;
+		if (READ_ONCE(mf->inode))
+			deleted = mf;
+	}
+	return deleted;
+}
+
+int smemv_memfile_back(struct smemv_memfile *mf,
+		       const struct smemv_file_config *config, const char **why)
+{
+	struct smemv_space_config space_config = config->space;
+	u64 size = config->space.size_pages;
+	struct smemv_space *space;
+	int err;
+
+	lockdep_assert_held(&mf->ns->lock);
+	if (mf->space) {
+		*why = "the file has a size already";
+		return -EEXIST;
+	}
+	space_config.name = mf->name;
+	space = smemv_space_create(mf->ns, &space_config, why);
+	if (IS_ERR(space))
+		return PTR_ERR(space);
+	err = smemv_evict_init(&mf->ev, mf->inode->i_mapping, space, mf->stats,
+			       config->budget ?: size);
+	if (err) {
+		*why = "out of memory";
+		smemv_space_destroy(space);
+		return err;
+	}
+	mf->dma = config->dma;
+	/* Who sees the size sees the space. */
+	smp_store_release(&mf->space, space);
+	i_size_write(mf->inode, size << PAGE_SHIFT);
+	report(mf, SMEMV_EV_VM_ADDED);
+	return 0;
+}
+
+int smemv_memfile_remove(struct smemv_memfile *mf, const char **why)
+{
+	lockdep_assert_held(&mf->ns->lock);
+	if (atomic_read(&mf->openers)) {
+		*why = "it is open or mapped; end the program that uses it (a guest's QEMU) first";
+		return -EBUSY;
+	}
+	mf->removed = true;
+	return 0;
+}
+
+/* The evictor's work may be started as long as the inode is there. */
+static void with_inode(struct smemv_memfile *mf,
+		       void (*fn)(struct smemv_evictor *ev, u64 pages),
+		       u64 pages)
+{
+	spin_lock(&mf->lock);
+	if (mf->inode && mf->space)
+		fn(&mf->ev, pages);
+	spin_unlock(&mf->lock);
+}
+
+void smemv_memfile_set_budget(struct smemv_memfile *mf, u64 pages)
+{
+	with_inode(mf, smemv_evict_set_budget, pages);
+}
+
+void smemv_memfile_evict(struct smemv_memfile *mf, u64 pages)
+{
+	u64 resident = smemv_memfile_resident(mf);
+
+	with_inode(mf, smemv_evict_set_goal,
+		   resident > pages ? resident - pages : 0);
+}
+
+u64 smemv_memfile_resident(struct smemv_memfile *mf)
+{
+	u64 pages = 0;
+
+	spin_lock(&mf->lock);
+	if (mf->inode)
+		pages = READ_ONCE(mf->inode->i_mapping->nrpages);
+	spin_unlock(&mf->lock);
+	return pages;
+}

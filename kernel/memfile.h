@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory files: a file's pages are in the page cache as far as its budget
+ * allows, the others on memory servers. One file has one space.
+ */
+#ifndef SMEMV_MEMFILE_H
+#define SMEMV_MEMFILE_H
+
+#include <linux/fs.h>
+
+#include "evict.h"
+
+#define SMEMV_FILE_SIZE_MIN	(1ULL << 20)
+#define SMEMV_FILE_SIZE_MAX	(SMEMV_WIRE_MAX_INDEX << PAGE_SHIFT)
+
+/**
+ * struct smemv_file_config - how a file is made
+ * @space: its name is the file's
+ * @budget: pages that may be on this host, 0: all
+ * @dma: devices write to its pages on their own, writes cannot be tracked
+ */
+struct smemv_file_config {
+	struct smemv_space_config space;
+	u64 budget;
+	bool dma;
+};
+
+/**
+ * struct smemv_file_defaults - for files that nobody configured: mount options
+ * @budget: pages, 0: all
+ * @policy: see there
+ * @deadline_ms: see there
+ * @dma: see struct smemv_file_config
+ * @servers: names with ':' between them, or NULL: all that there are
+ */
+struct smemv_file_defaults {
+	u64 budget;
+	u32 policy;
+	u32 deadline_ms;
+	bool dma;
+	char *servers;
+};
+
+/**
+ * struct smemv_memfile - one file
+ * @link: on ns->files; protected by ns->lock, as are @name and @removed
+ * @ns: whose; the file holds a reference on the namespace
+ * @name: the last part of its path, or the beginning of that
+ * @removed: may not be opened any more
+ * @lock: protects @inode
+ * @inode: NULL when it is gone and only the space remains to be dropped
+ * @space: NULL until the file has a size; never changes then
+ * @dma: see struct smemv_file_config
+ * @openers: open files
+ * @loads: requests that fill pages
+ * @no_room: jiffies when a fault last found no room in time, 0: never
+ * @stats: counters
+ * @ev: what evicts its pages; from @space on
+ * @destroy: drops the space
+ */
+struct smemv_memfile {
+	struct list_head link;
+	struct smemv_ns *ns;
+	char name[SMEMV_NAME_LEN];
+	bool removed;
+
+	spinlock_t lock;
+	struct inode *inode;
+	struct smemv_space *space;
+	bool dma;
+	atomic_t openers;
+	atomic_t loads;
+	unsigned long no_room;
+	struct smemv_file_stats __percpu *stats;
+	struct smemv_evictor ev;
+	struct work_struct destroy;
+};
+
+static inline struct smemv_memfile *smemv_memfile_of(const struct inode *inode)
+{
+	return inode->i_private;
+}
+
+/* memfile.c: life. The inode owns it from alloc to release. */
+struct smemv_memfile *smemv_memfile_alloc(struct smemv_ns *ns,
+					  struct inode *inode,
+					  const char *name);
+void smemv_memfile_release(struct smemv_memfile *mf);
+void smemv_memfile_rename(struct smemv_memfile *mf, const char *name);
+
+/* Under ns->lock; *why is a static text for people. */
+struct smemv_memfile *smemv_memfile_find(struct smemv_ns *ns, const char *name);
+int smemv_memfile_back(struct smemv_memfile *mf,
+		       const struct smemv_file_config *config, const char **why);
+/* -EBUSY while somebody has it open. */
+int smemv_memfile_remove(struct smemv_memfile *mf, const char **why);
+void smemv_memfile_set_budget(struct smemv_memfile *mf, u64 pages);
+/* So many pages shall leave the host; begins to. */
+void smemv_memfile_evict(struct smemv_memfile *mf, u64 pages);
+u64 smemv_memfile_resident(struct smemv_memfile *mf);
+bool smemv_memfile_is_deleted(struct smemv_memfile *mf);
+
+/* memfile_ops.c: what users do with an open file. NULL: not a memory file. */
+extern const struct file_operations smemv_memfile_fops;
+extern const struct inode_operations smemv_memfile_iops;
+struct smemv_memfile *smemv_memfile_from_file(const struct file *file);
+
+/* memfile_size.c: under the inode's lock. */
+int smemv_memfile_resize(struct smemv_memfile *mf, loff_t size);
+long smemv_memfile_fallocate(struct file *file, int mode, loff_t offset,
+			     loff_t len);
+
+/* memfile_fault.c */
+extern const struct vm_operations_struct smemv_memfile_vm_ops;
+extern const struct vm_operations_struct smemv_memfile_dma_vm_ops;
+
+/* memfile_fill.c */
+extern const struct address_space_operations smemv_memfile_aops;
+int smemv_fill_module_init(void);
+void smemv_fill_module_exit(void);
+
+/*
+ * Fills a locked folio that is in the page cache and unlocks it when that is
+ * done, perhaps later. 0 or -ENOMEM, the folio is unlocked then.
+ */
+int smemv_fill(struct smemv_memfile *mf, struct folio *folio);
+
+/* Whether filling it failed a moment ago: tell it rather than try again. */
+bool smemv_fill_just_failed(const struct folio *folio);
+
+/* memfile_fs.c */
+int smemv_fs_init(void);
+void smemv_fs_uninit(void);
+
+#endif

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Faults: one road for pages that are here, remote, or hold nothing yet. What
+ * is not in the page cache is put there, locked, within the budget, and its
+ * filling is started; the rest is what happens to any file.
+ */
+#include <linux/file.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+
+#include "memfile.h"
+
+#define NO_ROOM_KEPT	(2 * HZ)
+
+static bool must_not_wait(const struct vm_fault *vmf)
+{
+	return vmf->flags & FAULT_FLAG_ALLOW_RETRY &&
+	       vmf->flags & FAULT_FLAG_RETRY_NOWAIT;
+}
+
+static vm_fault_t bus_error(struct smemv_memfile *mf)
+{
+	smemv_file_count(mf, FAULT_ERRORS, 1);
+	return VM_FAULT_SIGBUS;
+}
+
+/* The wait is told from the fault that follows it by a note in the file. */
+static int wait_for_room(struct smemv_memfile *mf)
+{
+	int err = smemv_evict_wait(&mf->ev);
+
+	WRITE_ONCE(mf->no_room, err == -ETIME ? jiffies | 1 : 0);
+	return err;
+}
+
+static bool just_found_no_room(struct smemv_memfile *mf)
+{
+	unsigned long when = READ_ONCE(mf->no_room);
+
+	return when && time_before(jiffies, when + NO_ROOM_KEPT);
+}
+
+/* 0: try again at once. Does not keep the memory map locked while it waits. */
+static vm_fault_t no_room(struct smemv_memfile *mf, struct vm_fault *vmf)
+{
+	struct file *file = vmf->vma->vm_file;
+	int err;
+
+	if (just_found_no_room(mf))
+		return bus_error(mf);
+	if (must_not_wait(vmf))
+		return VM_FAULT_RETRY;
+	if (vmf->flags & FAULT_FLAG_ALLOW_RETRY) {
+		get_file(file);
+		mmap_read_unlock(vmf->vma->vm_mm);
+		wait_for_room(mf);
+		fput(file);
+		return VM_FAULT_RETRY;
+	}
+	err = wait_for_room(mf);
+	return err ? bus_error(mf) : 0;
+}
+
+/* Charged to whose memory it becomes, whoever touches it (KVM's worker). */
+static int add_folio(struct vm_fault *vmf, struct address_space *mapping,
+		     struct folio *folio)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(vmf->vma->vm_mm);
+	struct mem_cgroup *old = set_active_memcg(memcg);
+	int err = filemap_add_folio(mapping, folio, vmf->pgoff,
+				    mapping_gfp_mask(mapping));
+
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+	return err;
+}
+
+/* A new folio, locked and in the page cache, or an errno. */
+static struct folio *make_folio(struct smemv_memfile *mf, struct vm_fault *vmf)
+{
+	struct address_space *mapping = mf->ev.mapping;
+	struct folio *folio = smemv_compat_alloc_folio(mapping);
+	int err;
+
+	if (!folio)
+		return ERR_PTR(-ENOMEM);
+	err = add_folio(vmf, mapping, folio);
+	if (!err)
+		return folio;
+	folio_put(folio);
+	return ERR_PTR(err);
+}
+
+static bool lock_mapping(struct vm_fault *vmf, struct address_space *mapping)
+{
+	if (must_not_wait(vmf))
+		return filemap_invalidate_trylock_shared(mapping);
+	filemap_invalidate_lock_shared(mapping);
+	return true;
+}
+
+static bool beyond_end(const struct smemv_memfile *mf,
+		       const struct vm_fault *vmf)
+{
+	return vmf->pgoff >= i_size_read(mf->ev.mapping->host) >> PAGE_SHIFT;
+}
+
+/*
+ * The missing page is put into the page cache and its filling begun, or found
+ * there after all (*made NULL). The lock keeps holes from being punched between
+ * the look at the location map and the folio's being there.
+ */
+static vm_fault_t make_page(struct smemv_memfile *mf, struct vm_fault *vmf,
+			    struct folio **made)
+{
+	struct address_space *mapping = mf->ev.mapping;
+	struct folio *folio;
+	vm_fault_t ret = 0;
+
+	if (!lock_mapping(vmf, mapping))
+		return VM_FAULT_RETRY;
+	if (beyond_end(mf, vmf)) {
+		ret = VM_FAULT_SIGBUS;
+		goto unlock;
+	}
+	folio = make_folio(mf, vmf);
+	if (!IS_ERR(folio)) {
+		*made = folio;
+		if (smemv_fill(mf, folio))
+			ret = VM_FAULT_OOM;
+	} else if (PTR_ERR(folio) != -EEXIST) {
+		ret = VM_FAULT_OOM;
+	}
+unlock:
+	filemap_invalidate_unlock_shared(mapping);
+	return ret;
+}
+
+static vm_fault_t fault_missing(struct smemv_memfile *mf, struct vm_fault *vmf,
+				struct folio **made)
+{
+	vm_fault_t ret = 0;
+
+	while (!smemv_evict_reserve(&mf->ev, 1)) {
+		ret = no_room(mf, vmf);
+		if (ret)
+			return ret;
+	}
+	ret = make_page(mf, vmf, made);
+	smemv_evict_release(&mf->ev, 1);
+	return ret;
+}
+
+static bool has_failed(struct folio *folio)
+{
+	return !folio_test_uptodate(folio) && !folio_test_locked(folio) &&
+	       smemv_fill_just_failed(folio);
+}
+
+/* The reference keeps the evictor off the page until it is mapped. */
+static vm_fault_t memfile_fault(struct vm_fault *vmf)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	struct smemv_memfile *mf = smemv_memfile_of(inode);
+	struct folio *folio;
+	vm_fault_t ret = 0;
+
+	if (vmf->pgoff >= i_size_read(inode) >> PAGE_SHIFT)
+		return VM_FAULT_SIGBUS;
+	folio = smemv_compat_get_folio(inode->i_mapping, vmf->pgoff);
+	if (!folio)
+		ret = fault_missing(mf, vmf, &folio);
+	else if (has_failed(folio))
+		ret = bus_error(mf);
+	if (!ret)
+		ret = filemap_fault(vmf);
+	if (folio)
+		folio_put(folio);
+	return ret;
+}
+
+/*
+ * Without map_pages: a page that nobody touched is not mapped, so that mapped
+ * means used (evict_clock.c).
+ */
+const struct vm_operations_struct smemv_memfile_vm_ops = {
+	.fault = memfile_fault,
+	.page_mkwrite = filemap_page_mkwrite,
+};
+
+/* For long-term pins, which page_mkwrite forbids: read pages count as written. */
+const struct vm_operations_struct smemv_memfile_dma_vm_ops = {
+	.fault = memfile_fault,
+};

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Filling folios. They are locked until their content is there, so who needs
+ * one waits as for any file, or is told to come again (VM_FAULT_RETRY).
+ */
+#include <linux/highmem.h>
+#include <linux/slab.h>
+
+#include "memfile.h"
+
+/* For so long everybody who waited is told of a failure; then it is tried again. */
+#define FAILURE_KEPT	(2 * HZ)
+
+/**
+ * struct smemv_load - pages of a run that are filled by one request
+ * @mf: whose
+ * @io: with the pages; they are locked
+ */
+struct smemv_load {
+	struct smemv_memfile *mf;
+	struct smemv_io io;
+};
+
+static struct kmem_cache *load_cache;
+
+int smemv_fill_module_init(void)
+{
+	load_cache = KMEM_CACHE(smemv_load, 0);
+	return load_cache ? 0 : -ENOMEM;
+}
+
+void smemv_fill_module_exit(void)
+{
+	kmem_cache_destroy(load_cache);
+}
+
+/* folio->private is free as long as the folio is not marked to have some. */
+static void mark_failed(struct folio *folio)
+{
+	folio->private = (void *)(jiffies | 1);
+}
+
+bool smemv_fill_just_failed(const struct folio *folio)
+{
+	unsigned long when = (unsigned long)READ_ONCE(folio->private);
+
+	return when && time_before(jiffies, when + FAILURE_KEPT);
+}
+
+static void end_folio(struct folio *folio, int err)
+{
+	if (err) {
+		mark_failed(folio);
+	} else {
+		folio->private = NULL;
+		folio_mark_uptodate(folio);
+	}
+	folio_unlock(folio);
+}
+
+/* Any context but hard interrupt. After the last unlock the inode may go. */
+static void loaded(struct smemv_io *io)
+{
+	struct smemv_load *load = container_of(io, struct smemv_load, io);
+	struct smemv_memfile *mf = load->mf;
+	u32 i;
+
+	for (i = 0; i < io->nr; i++)
+		end_folio(page_folio(io->page[i]), io->err[i]);
+	kmem_cache_free(load_cache, load);
+	if (atomic_dec_and_test(&mf->loads))
+		wake_up_var(&mf->loads);
+}
+
+static void zero_fill(struct folio *folio)
+{
+	clear_highpage(folio_page(folio, 0));
+	end_folio(folio, 0);
+}
+
+static void add_page(struct smemv_io *io, struct folio *folio)
+{
+	io->slot[io->nr] = folio->index % SMEMV_RUN_PAGES;
+	io->page[io->nr++] = folio_page(folio, 0);
+}
+
+static struct smemv_load *new_load(struct smemv_memfile *mf, u64 run_nr)
+{
+	struct smemv_load *load = kmem_cache_alloc(load_cache, GFP_NOIO);
+
+	if (!load)
+		return NULL;
+	load->mf = mf;
+	load->io.space = mf->space;
+	load->io.op = SMEMV_OP_LOAD;
+	load->io.run_nr = run_nr;
+	load->io.nr = 0;
+	load->io.done = loaded;
+	atomic_inc(&mf->loads);
+	return load;
+}
+
+int smemv_fill(struct smemv_memfile *mf, struct folio *folio)
+{
+	struct smemv_load *load;
+
+	if (smemv_space_copy(mf->space, folio->index) == SMEMV_COPY_ZERO) {
+		smemv_file_count(mf, ZERO_FAULTS, 1);
+		zero_fill(folio);
+		return 0;
+	}
+	load = new_load(mf, folio->index >> SMEMV_RUN_SHIFT);
+	if (!load) {
+		folio_unlock(folio);
+		return -ENOMEM;
+	}
+	smemv_file_count(mf, REMOTE_FAULTS, 1);
+	add_page(&load->io, folio);
+	smemv_space_submit(&load->io);
+	return 0;
+}
+
+/* The page cache found a folio whose filling failed. */
+static int read_folio(struct file *file, struct folio *folio)
+{
+	if (smemv_fill_just_failed(folio)) {
+		folio_unlock(folio);
+		return -EIO;
+	}
+	return smemv_fill(smemv_memfile_of(folio->mapping->host), folio);
+}
+
+/* Nothing is read ahead this way; the caller drops the folios that it made. */
+static void readahead(struct readahead_control *rac)
+{
+}
+
+const struct address_space_operations smemv_memfile_aops = {
+	.read_folio = read_folio,
+	.readahead = readahead,
+	.dirty_folio = noop_dirty_folio,
+	.migrate_folio = filemap_migrate_folio,
+	SMEMV_COMPAT_ERROR_REMOVE,
+};

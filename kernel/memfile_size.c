@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The size of a file, its holes, and what is given back with them. */
+#include <linux/fs.h>
+#include <linux/falloc.h>
+#include <linux/slab.h>
+
+#include "memfile.h"
+
+/*
+ * Nobody can make pages of the range while this runs: faults take the
+ * invalidate lock too. Pages that are being stored or loaded are waited for.
+ */
+static void give_up(struct smemv_memfile *mf, loff_t from, loff_t end)
+{
+	u64 first = from >> PAGE_SHIFT, pages = (end - from) >> PAGE_SHIFT;
+
+	truncate_pagecache_range(mf->inode, from, end - 1);
+	smemv_space_invalidate(mf->space, first, pages);
+	smemv_file_count(mf, PUNCHED, pages);
+	smemv_evict_wake(&mf->ev);
+}
+
+static void punch(struct smemv_memfile *mf, loff_t from, loff_t end)
+{
+	struct address_space *mapping = mf->inode->i_mapping;
+
+	filemap_invalidate_lock(mapping);
+	give_up(mf, from, end);
+	filemap_invalidate_unlock(mapping);
+}
+
+static void shrink(struct smemv_memfile *mf, loff_t size, loff_t old)
+{
+	struct address_space *mapping = mf->inode->i_mapping;
+
+	filemap_invalidate_lock(mapping);
+	truncate_setsize(mf->inode, size);
+	give_up(mf, size, old);
+	filemap_invalidate_unlock(mapping);
+}
+
+static int add_server(struct smemv_ns *ns, struct smemv_space_config *config,
+		      struct smemv_server *server)
+{
+	if (!server)
+		return -ENODEV;
+	if (config->nr_servers == SMEMV_MAX_SETS)
+		return -E2BIG;
+	config->server[config->nr_servers++] = server;
+	return 0;
+}
+
+/* @names is used up. */
+static int named_servers(struct smemv_ns *ns, struct smemv_space_config *config,
+			 char *names, const char **why)
+{
+	char *name;
+	int err = 0;
+
+	while (!err && (name = strsep(&names, ":"))) {
+		err = add_server(ns, config, smemv_server_find(ns, name));
+		if (err)
+			*why = "a server of the mount option servers= is not there (smemv server add)";
+	}
+	return err;
+}
+
+static int all_servers(struct smemv_ns *ns, struct smemv_space_config *config,
+		       const char **why)
+{
+	struct smemv_server *server;
+	int err = 0;
+
+	list_for_each_entry(server, &ns->servers, link)
+		if (!err)
+			err = add_server(ns, config, server);
+	if (!config->nr_servers) {
+		*why = "there is no memory server; add one first (smemv server add)";
+		return -ENODEV;
+	}
+	return err;
+}
+
+static int pick_servers(struct smemv_ns *ns, struct smemv_space_config *config,
+			const char **why)
+{
+	char *names;
+	int err;
+
+	if (!ns->file_defaults->servers)
+		return all_servers(ns, config, why);
+	names = kstrdup(ns->file_defaults->servers, GFP_KERNEL);
+	if (!names)
+		return -ENOMEM;
+	err = named_servers(ns, config, names, why);
+	kfree(names);
+	return err;
+}
+
+/* A file whose size was set by an application: as the mount options say. */
+static int back_by_defaults(struct smemv_memfile *mf, loff_t size)
+{
+	const struct smemv_file_defaults *defaults = mf->ns->file_defaults;
+	struct smemv_file_config config = {
+		.budget = min_t(u64, defaults->budget, size >> PAGE_SHIFT),
+		.dma = defaults->dma,
+		.space = {
+			.size_pages = size >> PAGE_SHIFT,
+			.policy = defaults->policy,
+			.deadline_ms = defaults->deadline_ms,
+		},
+	};
+	const char *why = "out of memory";
+	int err = -ENOMEM;
+
+	config.space.server = kcalloc(SMEMV_MAX_SETS,
+				      sizeof(*config.space.server), GFP_KERNEL);
+	if (config.space.server)
+		err = pick_servers(mf->ns, &config.space, &why);
+	if (!err)
+		err = smemv_memfile_back(mf, &config, &why);
+	if (err)
+		pr_warn_ratelimited("%s: the file cannot have a size: %s\n",
+				    mf->name, why);
+	kfree(config.space.server);
+	return err;
+}
+
+static int first_size(struct smemv_memfile *mf, loff_t size)
+{
+	if (size < SMEMV_FILE_SIZE_MIN || size > SMEMV_FILE_SIZE_MAX)
+		return -EINVAL;
+	return back_by_defaults(mf, size);
+}
+
+static int grow(struct smemv_memfile *mf, loff_t size)
+{
+	if (size >> PAGE_SHIFT > mf->space->size_pages)
+		return -EFBIG;
+	i_size_write(mf->inode, size);
+	return 0;
+}
+
+int smemv_memfile_resize(struct smemv_memfile *mf, loff_t size)
+{
+	loff_t old;
+	int err = 0;
+
+	if (size & ~PAGE_MASK)
+		return -EINVAL;
+	if (mutex_lock_killable(&mf->ns->lock))
+		return -EINTR;
+	old = i_size_read(mf->inode);
+	if (size > old)
+		err = mf->space ? grow(mf, size) : first_size(mf, size);
+	mutex_unlock(&mf->ns->lock);
+	if (size < old)
+		shrink(mf, size, old);
+	return err;
+}
+
+static long fallocate_locked(struct smemv_memfile *mf, int mode, loff_t offset,
+			     loff_t len)
+{
+	loff_t size = i_size_read(mf->inode), end = offset + len;
+
+	if (mode & FALLOC_FL_PUNCH_HOLE) {
+		end = min(end, size);
+		if (offset < end)
+			punch(mf, offset, end);
+		return 0;
+	}
+	/* Pages get their memory when they are touched, within the budget. */
+	if (mode & FALLOC_FL_KEEP_SIZE || end <= size)
+		return 0;
+	return smemv_memfile_resize(mf, end);
+}
+
+long smemv_memfile_fallocate(struct file *file, int mode, loff_t offset,
+			     loff_t len)
+{
+	struct smemv_memfile *mf = smemv_memfile_of(file_inode(file));
+	long err;
+
+	if (mode & ~(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+		return -EOPNOTSUPP;
+	if ((offset | len) & ~PAGE_MASK)
+		return -EINVAL;
+	inode_lock(mf->inode);
+	err = fallocate_locked(mf, mode, offset, len);
+	inode_unlock(mf->inode);
+	return err;
+}
