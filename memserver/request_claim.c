@@ -45,7 +45,7 @@ static bool claim_check(struct conn *c, const struct smemv_frame *f,
 void request_claim(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 {
 	struct space_claim req;
-	struct space_claimed res;
+	struct space_claimed res = { 0 };
 	struct smemv_wire_claim b;
 	enum smemv_wire_status status;
 
@@ -66,7 +66,7 @@ void request_claim(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 
 void request_activate(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 {
-	struct space_claimed res;
+	struct space_claimed res = { 0 };
 	struct smemv_wire_claim b;
 	enum smemv_wire_status status;
 

@@ -1,0 +1,206 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Drains (rule 5): targets that are dead, deaf, slow, or something else."""
+import os
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+# pylint: disable=wrong-import-position
+import prototest
+from prototest import equal, wait_for
+from pushpair import *  # pylint: disable=wildcard-import,unused-wildcard-import
+from smemvwire import *  # pylint: disable=wildcard-import,unused-wildcard-import
+
+
+def refused_address():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()
+
+
+@prototest.without_server
+def test_target_that_cannot_be_reached():
+    """A refused connection, another server, and no memory server at all: nothing was sent."""
+    with Pair() as p, socket.create_server(("127.0.0.1", 0)) as other:
+        p.source.store(1, [(1, content(1))])
+
+        def talk():
+            link, _ = other.accept()
+            link.recv(4096)
+            link.sendall(b"220 mail.example ESMTP and more than forty bytes of it\r\n")
+            link.close()
+
+        threading.Thread(target=talk, daemon=True).start()
+        ids = [bytes([n]) * 16 for n in range(3)]
+        for target, text in (((ids[0], refused_address()), "cannot connect"),
+                             ((ids[1], p.servers[1].address), "another server"),
+                             ((ids[2], other.getsockname()), "not an S-memV frame")):
+            equal(p.push([(1, 1)], target=target), (ST_PARTIAL, [ST_UNREACHABLE]))
+            assert p.servers[0].logged(text), text
+        # a failure is remembered for a moment, and is over then
+        start = time.monotonic()
+        equal(p.push([(1, 1)], target=(ids[0], p.servers[1].address)), (ST_PARTIAL, [ST_UNREACHABLE]))
+        assert time.monotonic() - start < 0.5 * prototest.SLOW
+        equal(p.push([(1, 1)]), (ST_OK, []), "the right one")
+
+
+@prototest.without_server
+def test_target_that_does_not_answer():
+    """The push ends in time as unknown, what waits behind as not sent; others are served meanwhile."""
+    def deaf(fake, link):
+        while True:
+            fake.got.append(link.recv())
+
+    fake = FakeTarget(deaf)
+    with Pair(threads=1) as p:
+        for first in range(0, 2048, 256):
+            p.source.store(1, [(i, content(i)) for i in range(first, first + 256)])
+        start = time.monotonic()
+        for n in range(8):
+            p.source.send(push_frame(1, [(n * 256, 256)], fake.at, 1, TOKEN, 1500, tag=100 + n))
+        other, rounds = p.client(p.servers[0]), 0
+        while time.monotonic() < start + 1:
+            equal(contents(other, [77, 2000]), [content(77), content(2000)])
+            rounds += 1
+        assert rounds > 20, rounds
+        seen = {}
+        for _ in range(8):
+            reply = p.source.recv()
+            seen[reply.tag - 100] = set(page_statuses(reply))
+        took = time.monotonic() - start
+        equal([seen[n] for n in range(8)], [{ST_UNKNOWN}] * 4 + [{ST_UNREACHABLE}] * 4)
+        equal(len(fake.got), 4, "frames in flight")
+        assert 1.3 < took < 5 * prototest.SLOW, took
+        assert p.servers[0].logged("does not answer pushes in time")
+    fake.close()
+
+
+@prototest.without_server
+def test_target_that_takes_nothing():
+    """Its socket is full; the pushes end in time, and the source goes on."""
+    fake = FakeTarget(lambda fake, link: fake.done.wait(30))
+    with Pair(threads=1) as p:
+        p.source.store(1, [(i, content(i)) for i in range(256)])
+        for n in range(64):
+            p.source.send(push_frame(1, [(0, 256)], fake.at, 1, TOKEN, 1000, tag=n))
+        p.source.send(push_frame(1, [(0, 256)], fake.at, 1, TOKEN, 1000, tag=64))
+        p.source.send(load_frame(1, [5], tag=65))
+        replies = [p.source.recv() for _ in range(2)]
+        equal([(r.tag, r.status) for r in replies], [(64, ST_LIMIT), (65, ST_OK)])
+        statuses = {p.source.recv().tag for _ in range(64)}
+        equal(statuses, set(range(64)))
+        equal(p.push([(5, 1)]), (ST_OK, []))
+    fake.close()
+
+
+@prototest.without_server
+def test_target_that_dies_in_between():
+    """What was sent is unknown; a new connection is made for later pushes."""
+    def one_then_die(fake, link):
+        fake.got.append(link.recv())
+        if len(fake.got) == 1:
+            link.sock.close()
+            return
+        while True:
+            answer(link, fake.got[-1])
+            fake.got.append(link.recv())
+
+    fake = FakeTarget(one_then_die)
+    with Pair(threads=1) as p:
+        p.source.store(1, [(1, content(1)), (2, content(2))])
+        equal(p.push([(1, 2)], target=fake.at), (ST_PARTIAL, [ST_UNKNOWN, ST_UNKNOWN]))
+        assert wait_for(lambda: p.push([(1, 2)], target=fake.at) == (ST_OK, []))
+    fake.close()
+
+
+@prototest.without_server
+def test_target_that_breaks_the_protocol():
+    """Answers for other pages, to no question, with impossible statuses: unknown, and closed."""
+    def wrong(make):
+        def then(fake, link):
+            request = link.recv()
+            fake.got.append(request)
+            link.send(make(request))
+            fake.got.append(link.is_closed(10))
+        return then
+
+    def reply(r, **kw):
+        kw = {"op": OP_DELIVER, "tag": r.tag, "flags": F_REPLY, **kw}
+        return Frame(**kw)
+
+    desc = PAGE_DESC.pack
+    cases = [lambda r: reply(r, tag=r.tag + 1), lambda r: reply(r, op=OP_STORE), lambda r: reply(r, flags=0, meta=bytes(48)),
+             lambda r: reply(r, status=ST_PARTIAL, count=1, meta=desc(1, 0, 0, 0)),
+             lambda r: reply(r, status=ST_PARTIAL, count=2, meta=desc(1, 0, 0, 0) + desc(3, 0, 0, 0)),
+             lambda r: reply(r, status=ST_PARTIAL, count=2, meta=desc(1, 0, 0, 0) + desc(2, 0, 0, ST_SIZE)),
+             lambda r: reply(r).pack(crc=1), lambda r: reply(r).pack(status=99)]
+    with Pair(threads=1) as p:
+        p.source.store(1, [(1, content(1)), (2, content(2))])
+        for number, make in enumerate(cases):
+            fake = FakeTarget(wrong(make))
+            equal(p.push([(1, 2)], target=fake.at), (ST_PARTIAL, [ST_UNKNOWN, ST_UNKNOWN]), f"case {number}")
+            assert wait_for(lambda f=fake: len(f.got) == 2) and fake.got[1], f"case {number}: not closed"
+            fake.close()
+        for status, want in ((ST_BAD_REQUEST, ST_UNKNOWN), (ST_STALE_EPOCH, ST_NO_DRAIN), (ST_NO_SPACE, ST_NO_SPACE),
+                             (ST_NO_SUCH_SPACE, ST_NO_DRAIN)):
+            fake = FakeTarget(lambda fake, link, s=status: answer(link, link.recv(), s) or fake.done.wait(5))
+            equal(p.push([(1, 2)], target=fake.at), (ST_PARTIAL, [want, want]))
+            fake.close()
+
+
+@prototest.without_server
+def test_target_without_the_feature():
+    fake = FakeTarget(lambda fake, link: fake.got.append(link.is_closed(10)), features=FEAT_PAGE_CRC | FEAT_LIST)
+    with Pair() as p:
+        p.source.store(1, [(1, content(1))])
+        equal(p.push([(1, 1)], target=fake.at), (ST_PARTIAL, [ST_UNREACHABLE]))
+        assert wait_for(lambda: fake.got == [True])
+    fake.close()
+
+
+@prototest.without_server
+def test_restarted_target():
+    """It is another server then; what was not answered is unknown, the rest was not sent."""
+    with Pair() as p:
+        p.source.store(1, [(1, content(1)), (2, content(2))])
+        equal(p.push([(1, 1)]), (ST_OK, []))
+        p.servers[1].process.kill()
+        p.servers[1].process.wait()
+        host, port = p.servers[1].address
+        assert wait_for(lambda: p.push([(2, 1)])[1] == [ST_UNREACHABLE])
+        p.servers[1] = prototest.Server("64M", 2, "--listen", f"{host}:{port}")
+        time.sleep(1.2)
+        equal(p.push([(2, 1)]), (ST_PARTIAL, [ST_UNREACHABLE]))
+        target = Client((host, port), features=FEATURES)
+        equal(target.open(1, A, SIZE, 3).opened, OPENED_CREATED)
+        equal(target.drain(1, TOKEN, 1), ST_OK)
+        equal(p.push([(1, 2)], target=(target.server_id, (host, port))), (ST_OK, []))
+
+
+@prototest.without_server
+def test_order_of_a_client_that_left():
+    """Its pushes do no harm, and a lane that was fenced orders nothing more."""
+    fake = FakeTarget(lambda fake, link: [fake.got.append(link.recv()) for _ in range(99)])
+    with Pair(threads=1) as p:
+        p.source.store(1, [(i, content(i)) for i in range(256)])
+        lane = Client(p.servers[0].address, features=FEATURES)
+        lane.open(1, A, SIZE, 3)
+        for n in range(20):
+            lane.send(push_frame(1, [(n, 1)], fake.at, 1, TOKEN, 1000, tag=n))
+        assert wait_for(lambda: len(fake.got) == 4)
+        again = Client(p.servers[0].address, client_id=lane.client_id, generation=2, features=FEATURES)
+        equal(again.open(1, A, SIZE, 3).status, ST_OK)
+        equal(again.push(1, [(0, 8)], p.target_at, 1, TOKEN), (ST_OK, []))
+        time.sleep(1.5)
+        equal(len(fake.got), 4)
+        equal(p.source.drop(A, 1)[0], ST_OK)
+        equal(p.source.stat()[1]["used"], 0)
+    fake.close()
+
+
+if __name__ == "__main__":
+    prototest.main(sys.modules[__name__])
