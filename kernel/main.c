@@ -4,6 +4,7 @@
 #include <linux/workqueue.h>
 #include <net/netns/generic.h>
 
+#include "core/crc32c.h"
 #include "memfile.h"
 #include "netlink.h"
 #include "ns.h"
@@ -65,6 +66,9 @@ static int __init smemv_init(void)
 {
 	int err;
 
+	smemv_crc32c_init();
+	if (smemv_crc32c_by_tables)
+		pr_info("CRC32C by tables: they are quicker here than the kernel's\n");
 	smemv_wq = alloc_workqueue("smemv", WQ_UNBOUND | WQ_MEM_RECLAIM |
 				   WQ_HIGHPRI, 0);
 	if (!smemv_wq)

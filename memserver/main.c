@@ -344,6 +344,13 @@ static void end_server(struct daemon *d)
 	free(srv->qs.slot);
 }
 
+static void choose_crc32c(void)
+{
+	smemv_crc32c_init();
+	if (smemv_crc32c_by_tables)
+		log_info("CRC32C by tables: they are quicker here than the processor's instructions");
+}
+
 int main(int argc, char **argv)
 {
 	static struct daemon d;
@@ -352,6 +359,7 @@ int main(int argc, char **argv)
 		return operator_run(argc - 1, argv + 1);
 	options_parse(&d.opt, argc, argv);
 	log_init(d.opt.log_level);
+	choose_crc32c();
 	raise_file_limit();
 	block_signals(&d);
 	bind_listeners(&d);

@@ -3,7 +3,7 @@
 # The memory server: build/smemv-memserver, its test builds with sanitizers, and
 # the list of what is installed. Included by the top-level Makefile.
 
-memserver_sources := $(wildcard memserver/*.c) kernel/core/codec.c
+memserver_sources := $(wildcard memserver/*.c) kernel/core/codec.c kernel/core/crc32c.c
 memserver_objects := $(patsubst %.c,$(B)/memserver/%.o,$(memserver_sources))
 memserver_libs    := -luring -lisal -lmicrohttpd -lsystemd -lcap-ng -lseccomp -ljansson -lpthread
 memserver_cflags   = -D_GNU_SOURCE -DSMEMV_VERSION='"$(VERSION)"' $(WARNINGS) $(DEPFLAGS)
@@ -45,10 +45,10 @@ memserver-tsan: $(B)/tsan/smemv-memserver ## The memory server with the thread s
 -include $(memserver_objects:.o=.d)
 
 # The load generator of the comparison with memcached and Redis.
-$(B)/bench/memload: tests/bench/memload.c tests/bench/memload_proto.c kernel/core/codec.c tests/bench/memload_proto.h
+$(B)/bench/memload: tests/bench/memload.c tests/bench/memload_proto.c kernel/core/codec.c kernel/core/crc32c.c tests/bench/memload_proto.h
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -O3 -o $@ $(filter %.c,$^) $(LDFLAGS) -luring -lisal -lpthread
 
 UNIT_TESTS += memserver_store_test
-unit_memserver_store_test := $(addprefix memserver/,store.c slab.c space.c drain.c clients.c log.c util.c) kernel/core/codec.c
+unit_memserver_store_test := $(addprefix memserver/,store.c slab.c space.c drain.c clients.c log.c util.c) kernel/core/codec.c kernel/core/crc32c.c
 $(B)/unit/memserver_store_test: CFLAGS += -D_GNU_SOURCE

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "../kernel/core/shim.h"
+#include "../kernel/core/crc32c.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define CACHELINE	64

@@ -7,7 +7,7 @@
 #ifndef SMEMV_CORE_CODEC_H
 #define SMEMV_CORE_CODEC_H
 
-#include "shim.h"
+#include "crc32c.h"
 #include "../uapi/smemv_wire.h"
 
 /* A frame header in host byte order. */

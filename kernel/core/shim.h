@@ -9,11 +9,19 @@
 #ifdef __KERNEL__
 
 #include <linux/types.h>
+#include <linux/cache.h>
+#include <linux/compiler.h>
+#include <linux/init.h>
 #include <linux/string.h>
 #include <linux/crc32c.h>
+#include <linux/ktime.h>
 #include <asm/byteorder.h>
 
-#define smemv_crc32c(crc, data, len)	crc32c(crc, data, len)
+#define SMEMV_INIT		__init
+#define SMEMV_RO_AFTER_INIT	__ro_after_init
+
+#define smemv_platform_crc32c(crc, data, len)	crc32c(crc, data, len)
+#define smemv_now_ns()				ktime_get_ns()
 
 #else
 
@@ -22,8 +30,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 #include <linux/types.h>
 #include <isa-l/crc.h>
+
+#define SMEMV_INIT
+#define SMEMV_RO_AFTER_INIT
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -60,19 +72,24 @@ static inline u32 smemv_crc32c_short(u32 crc, const u8 *data, size_t len)
 #define smemv_crc32c_short(crc, data, len)	(crc)
 #endif
 
-static inline u32 smemv_crc32c(u32 crc, const void *data, size_t len)
+static inline u32 smemv_platform_crc32c(u32 crc, const void *data, size_t len)
 {
 	if (smemv_crc32c_is_short(len))
 		return smemv_crc32c_short(crc, data, len);
 	return crc32_iscsi((unsigned char *)(uintptr_t)data, (int)len, crc);
 }
 
+static inline u64 smemv_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (u64)now.tv_sec * 1000000000 + (u64)now.tv_nsec;
+}
+
 #endif
 
-/* CRC32C as in iSCSI and ext4: starts and ends inverted. */
-static inline u32 smemv_crc32c_page(const void *page)
-{
-	return ~smemv_crc32c(~0u, page, 4096);
-}
+/* Has @value computed although nobody uses it. */
+#define SMEMV_KEEP(value)	__asm__ volatile("" : : "r"(value))
 
 #endif

@@ -6,9 +6,9 @@
 UB := $(B)/unit
 
 UNIT_TESTS += codec_test codec_vectors_test crc32c_test place_test
-unit_codec_test := kernel/core/codec.c
-unit_crc32c_test :=
-unit_codec_vectors_test := kernel/core/codec.c tests/unit/vectors.c
+unit_codec_test := kernel/core/codec.c kernel/core/crc32c.c
+unit_crc32c_test := kernel/core/crc32c.c
+unit_codec_vectors_test := kernel/core/codec.c kernel/core/crc32c.c tests/unit/vectors.c
 unit_place_test := kernel/core/place.c
 
 UNIT_CFLAGS := -Ikernel -Itests/unit -fsanitize=address,undefined -fno-sanitize-recover=all
