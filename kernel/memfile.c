@@ -99,8 +99,7 @@ struct smemv_memfile *smemv_memfile_find(struct smemv_ns *ns, const char *name)
 			continue;
 		if (!smemv_memfile_is_deleted(mf))
 			return mf;
-		if (READ_ONCE(mf->inode))
-			deleted = mf;
+		deleted = mf;
 	}
 	return deleted;
 }

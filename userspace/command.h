@@ -15,6 +15,12 @@ int swap_show(struct call *call);
 int swap_set(struct call *call);
 int swap_del(struct call *call);
 
+int vm_create(struct call *call);
+int vm_show(struct call *call);
+int vm_set(struct call *call);
+int vm_del(struct call *call);
+int vm_evict(struct call *call);
+
 int show(struct call *call);
 int monitor(struct call *call);
 

@@ -101,32 +101,32 @@ static int get_servers(const struct nlattr *nest, struct name_list *list)
 	return 0;
 }
 
-static int add_where(struct nlattr *attr, struct swap_info *info)
+static int add_where(struct nlattr *attr, struct swap_where **list, size_t *count)
 {
 	struct nlattr *tb[SMEMV_A_SERVER_MAX + 1];
 	struct swap_where *where;
 
 	if (nla_parse_nested(tb, SMEMV_A_SERVER_MAX, attr, NULL))
 		return -EBADMSG;
-	where = realloc(info->where, (info->n_where + 1) * sizeof(*where));
+	where = realloc(*list, (*count + 1) * sizeof(*where));
 	if (!where)
 		return -ENOMEM;
-	info->where = where;
-	where += info->n_where++;
+	*list = where;
+	where += (*count)++;
 	get_text(tb[SMEMV_A_SERVER_NAME], where->server, sizeof(where->server));
 	where->pages = get_u64(tb[SMEMV_A_SERVER_PAGES]);
 	return 0;
 }
 
 /* The attribute is there once for each server with pages. */
-static int get_where(const struct nlmsghdr *msg, struct swap_info *info)
+static int get_where(const struct nlmsghdr *msg, int type, struct swap_where **list, size_t *count)
 {
 	struct nlattr *attr;
 	int left, err = 0;
 
 	nlmsg_for_each_attr(attr, msg, GENL_HDRLEN, left)
-		if (!err && nla_type(attr) == SMEMV_A_SWAP_WHERE)
-			err = add_where(attr, info);
+		if (!err && nla_type(attr) == type)
+			err = add_where(attr, list, count);
 	return err;
 }
 
@@ -156,13 +156,64 @@ int decode_swap(const struct nlmsghdr *msg, struct swap_info *info)
 
 	err = get_servers(tb[SMEMV_A_SWAP_SERVERS], &info->servers);
 	if (!err)
-		err = get_where(msg, info);
+		err = get_where(msg, SMEMV_A_SWAP_WHERE, &info->where, &info->n_where);
 	if (err)
 		swap_info_free(info);
 	return err;
 }
 
 void swap_info_free(struct swap_info *info)
+{
+	name_list_free(&info->servers);
+	free(info->where);
+	info->where = NULL;
+	info->n_where = 0;
+}
+
+static void get_vm_space(struct nlattr **tb, struct vm_info *info)
+{
+	info->size_bytes = get_u64(tb[SMEMV_A_VM_SIZE]);
+	info->policy = get_u32(tb[SMEMV_A_VM_POLICY]);
+	info->deadline_ms = get_u32(tb[SMEMV_A_VM_DEADLINE]);
+	get_bytes(tb[SMEMV_A_VM_UUID], info->uuid, sizeof(info->uuid));
+	info->epoch = get_u64(tb[SMEMV_A_VM_EPOCH]);
+	info->pages = get_u64(tb[SMEMV_A_VM_PAGES]);
+	info->lost = get_u64(tb[SMEMV_A_VM_LOST]);
+	info->waiting = get_u32(tb[SMEMV_A_VM_WAITING]);
+	get_bytes(tb[SMEMV_A_VM_COUNTERS], info->counters, sizeof(info->counters));
+}
+
+int decode_vm(const struct nlmsghdr *msg, struct vm_info *info)
+{
+	struct nlattr *tb[SMEMV_A_VM_MAX + 1];
+	int err;
+
+	memset(info, 0, sizeof(*info));
+	if (genlmsg_parse((struct nlmsghdr *)msg, 0, tb, SMEMV_A_VM_MAX, NULL))
+		return -EBADMSG;
+	if (!tb[SMEMV_A_VM_NAME])
+		return -EBADMSG;
+	get_text(tb[SMEMV_A_VM_NAME], info->name, sizeof(info->name));
+	info->budget_bytes = get_u64(tb[SMEMV_A_VM_BUDGET]);
+	info->resident_bytes = get_u64(tb[SMEMV_A_VM_RESIDENT]);
+	info->going_bytes = get_u64(tb[SMEMV_A_VM_GOING]);
+	info->has_goal = tb[SMEMV_A_VM_GOAL];
+	info->goal_bytes = get_u64(tb[SMEMV_A_VM_GOAL]);
+	info->dma = tb[SMEMV_A_VM_DMA];
+	info->deleted = tb[SMEMV_A_VM_DELETED];
+	info->openers = get_u32(tb[SMEMV_A_VM_OPENERS]);
+	get_bytes(tb[SMEMV_A_VM_FILE_COUNTERS], info->file_counters, sizeof(info->file_counters));
+	get_vm_space(tb, info);
+
+	err = get_servers(tb[SMEMV_A_VM_SERVERS], &info->servers);
+	if (!err)
+		err = get_where(msg, SMEMV_A_VM_WHERE, &info->where, &info->n_where);
+	if (err)
+		vm_info_free(info);
+	return err;
+}
+
+void vm_info_free(struct vm_info *info)
 {
 	name_list_free(&info->servers);
 	free(info->where);
@@ -216,6 +267,8 @@ const char *event_text(uint32_t type)
 		[SMEMV_EV_FENCED_OUT] = "fenced-out",
 		[SMEMV_EV_SUSPENDED] = "suspended",
 		[SMEMV_EV_RESUMED] = "resumed",
+		[SMEMV_EV_VM_ADDED] = "vm-added",
+		[SMEMV_EV_VM_DELETED] = "vm-deleted",
 	};
 
 	return type < __SMEMV_EV_END && texts[type] ? texts[type] : "unknown";

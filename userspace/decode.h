@@ -58,6 +58,31 @@ struct swap_info {
 	uint64_t counters[SMEMV_PC__MAX];
 };
 
+struct vm_info {
+	char name[SMEMV_NAME_LEN];
+	uint64_t size_bytes;		/* 0: it has none yet, and no space */
+	uint64_t budget_bytes;
+	uint64_t resident_bytes;
+	uint64_t going_bytes;
+	bool has_goal;
+	uint64_t goal_bytes;
+	bool dma;
+	bool deleted;
+	struct name_list servers;
+	uint32_t policy;
+	uint32_t deadline_ms;
+	uint32_t openers;
+	uint8_t uuid[16];
+	uint64_t epoch;
+	uint64_t pages;
+	uint64_t lost;
+	uint32_t waiting;
+	struct swap_where *where;
+	size_t n_where;
+	uint64_t counters[SMEMV_PC__MAX];
+	uint64_t file_counters[SMEMV_FC__MAX];
+};
+
 struct event_info {
 	uint32_t type;
 	char server[SMEMV_NAME_LEN];
@@ -72,9 +97,11 @@ struct event_info {
 /* All return 0 or a negative errno. */
 int decode_server(const struct nlmsghdr *msg, struct server_info *info);
 int decode_swap(const struct nlmsghdr *msg, struct swap_info *info);
+int decode_vm(const struct nlmsghdr *msg, struct vm_info *info);
 int decode_event(const struct nlmsghdr *msg, struct event_info *info);
 
 void swap_info_free(struct swap_info *info);
+void vm_info_free(struct vm_info *info);
 
 const char *server_state_text(uint32_t state);
 const char *event_text(uint32_t type);

@@ -234,12 +234,14 @@ int parse_keyword(struct call *call, struct keyword *table)
 		return call_usage(call, "\"%s\" is not expected here", word);
 	if (keyword->seen)
 		return call_usage(call, "\"%s\" is given twice", word);
+	keyword->seen = true;
+	if (!keyword->operand)
+		return 0;
 	text = call_next(call);
 	if (!text)
 		return call_usage(call, "%s %s: the value is missing", word, keyword->operand);
 	if (keyword->parse(text, keyword->value, &why))
 		return call_usage(call, "%s: %s", word, why.text);
-	keyword->seen = true;
 	return 0;
 }
 

@@ -28,7 +28,7 @@ void name_list_free(struct name_list *list);
 
 const char *policy_text(uint32_t policy);
 
-/* "limit SIZE": a word, and a value that @parse puts into @value. */
+/* "limit SIZE": a word, and a value that @parse puts into @value; without @operand the word alone. */
 struct keyword {
 	const char *word;
 	const char *operand;

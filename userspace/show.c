@@ -69,6 +69,7 @@ static void view_all(FILE *out, const struct call *call, const struct watch *wat
 	print_group(printer, NULL);
 	view_servers(printer, "servers", now, before);
 	view_swaps(printer, "swaps", now, before);
+	view_vms(printer, "vms", now, before);
 	if (watch->processes.count)
 		view_processes(printer, "processes", &watch->processes);
 	print_group_end(printer);

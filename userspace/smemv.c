@@ -45,13 +45,26 @@ static const struct action swap_actions[] = {
 	{ 0 },
 };
 
+static const struct action vm_actions[] = {
+	{ "create", vm_create,
+	  "NAME size SIZE [budget SIZE] [servers NAME[,NAME]] [dma]\n"
+	  "                          [policy error|suspend] [deadline MS]",
+	  "make the memory file /dev/smemv/NAME for a guest, of which budget\n"
+	  "SIZE may be on this host; dma: devices write to it (VFIO)" },
+	{ "show", vm_show, "[NAME]", "list the memory files, or tell everything about one" },
+	{ "set", vm_set, "NAME [budget SIZE] [policy error|suspend] [deadline MS]", "change these" },
+	{ "evict", vm_evict, "NAME SIZE", "move so much of it to the servers, and wait for that" },
+	{ "del", vm_del, "NAME", "remove a memory file that is not in use, and its content" },
+	{ 0 },
+};
+
 static const struct object objects[] = {
 	{ "server", "memory servers", server_actions, NULL, NULL, NULL },
 	{ "swap", "swap disks whose pages are on memory servers", swap_actions, NULL, NULL, NULL },
+	{ "vm", "memory files: guests whose memory is partly on memory servers", vm_actions, NULL, NULL, NULL },
 	{ "show", "everything, once or refreshing", NULL, show,
 	  "[--watch [SECONDS] [count N]] [pid PID[,PID]]", NULL },
 	{ "monitor", "events as they happen", NULL, monitor, "[count N]", NULL },
-	{ "vm", "memory files", NULL, NULL, NULL, "memory files" },
 	{ "scan", "accessed pages of KVM guests", NULL, NULL, NULL, "scanner" },
 	{ "reclaim", "paging out cold memory", NULL, NULL, NULL, "reclaiming" },
 	{ "migrate", "split migration", NULL, NULL, NULL, "split migration" },

@@ -47,6 +47,17 @@ int snapshot_add_swap(const struct nlmsghdr *reply, void *arg, struct reason *wh
 	return 0;
 }
 
+int snapshot_add_vm(const struct nlmsghdr *reply, void *arg, struct reason *why)
+{
+	struct snapshot *snapshot = arg;
+
+	snapshot->vms = make_room(snapshot->vms, snapshot->n_vms, sizeof(*snapshot->vms));
+	if (decode_vm(reply, &snapshot->vms[snapshot->n_vms]))
+		return bad_message(why);
+	snapshot->n_vms++;
+	return 0;
+}
+
 static void forget_servers(struct snapshot *snapshot)
 {
 	free(snapshot->servers);
@@ -65,8 +76,20 @@ static void forget_swaps(struct snapshot *snapshot)
 	snapshot->n_swaps = 0;
 }
 
+static void forget_vms(struct snapshot *snapshot)
+{
+	size_t i;
+
+	for (i = 0; i < snapshot->n_vms; i++)
+		vm_info_free(&snapshot->vms[i]);
+	free(snapshot->vms);
+	snapshot->vms = NULL;
+	snapshot->n_vms = 0;
+}
+
 void snapshot_free(struct snapshot *snapshot)
 {
+	forget_vms(snapshot);
 	forget_servers(snapshot);
 	forget_swaps(snapshot);
 }
@@ -84,6 +107,10 @@ static const struct query server_query = {
 
 static const struct query swap_query = {
 	SMEMV_CMD_SWAP_GET, SMEMV_A_SWAP_NAME, snapshot_add_swap, forget_swaps,
+};
+
+static const struct query vm_query = {
+	SMEMV_CMD_VM_GET, SMEMV_A_VM_NAME, snapshot_add_vm, forget_vms,
 };
 
 static int ask(struct link *link, const struct query *query, const char *name,
@@ -126,11 +153,19 @@ int snapshot_swaps(struct link *link, const char *name, struct snapshot *snapsho
 	return ask_until_consistent(link, &swap_query, name, snapshot, why);
 }
 
+int snapshot_vms(struct link *link, const char *name, struct snapshot *snapshot,
+		 struct reason *why)
+{
+	return ask_until_consistent(link, &vm_query, name, snapshot, why);
+}
+
 int snapshot_all(struct link *link, struct snapshot *snapshot, struct reason *why)
 {
 	int err = snapshot_servers(link, NULL, snapshot, why);
 
-	return err ? err : snapshot_swaps(link, NULL, snapshot, why);
+	if (!err)
+		err = snapshot_swaps(link, NULL, snapshot, why);
+	return err ? err : snapshot_vms(link, NULL, snapshot, why);
 }
 
 const struct server_info *snapshot_server(const struct snapshot *snapshot, const char *name)
@@ -150,5 +185,15 @@ const struct swap_info *snapshot_swap(const struct snapshot *snapshot, const cha
 	for (i = 0; i < snapshot->n_swaps; i++)
 		if (!strcmp(snapshot->swaps[i].name, name))
 			return &snapshot->swaps[i];
+	return NULL;
+}
+
+const struct vm_info *snapshot_vm(const struct snapshot *snapshot, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < snapshot->n_vms; i++)
+		if (!strcmp(snapshot->vms[i].name, name))
+			return &snapshot->vms[i];
 	return NULL;
 }

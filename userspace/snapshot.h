@@ -11,6 +11,8 @@ struct snapshot {
 	size_t n_servers;
 	struct swap_info *swaps;
 	size_t n_swaps;
+	struct vm_info *vms;
+	size_t n_vms;
 	double taken_s;		/* monotonic clock */
 };
 
@@ -19,13 +21,17 @@ int snapshot_servers(struct link *link, const char *name, struct snapshot *snaps
 		     struct reason *why);
 int snapshot_swaps(struct link *link, const char *name, struct snapshot *snapshot,
 		   struct reason *why);
+int snapshot_vms(struct link *link, const char *name, struct snapshot *snapshot,
+		 struct reason *why);
 int snapshot_all(struct link *link, struct snapshot *snapshot, struct reason *why);
 void snapshot_free(struct snapshot *snapshot);
 
-/* For the answer to a command that makes an object. */
+/* For the answers to commands that make an object. */
+int snapshot_add_vm(const struct nlmsghdr *reply, void *snapshot, struct reason *why);
 int snapshot_add_swap(const struct nlmsghdr *reply, void *snapshot, struct reason *why);
 
 const struct server_info *snapshot_server(const struct snapshot *snapshot, const char *name);
 const struct swap_info *snapshot_swap(const struct snapshot *snapshot, const char *name);
+const struct vm_info *snapshot_vm(const struct snapshot *snapshot, const char *name);
 
 #endif

@@ -13,13 +13,14 @@ struct counter_text {
 #define COUNTER_TEXT(id, name, what)	{ name, what },
 static const struct counter_text server_counters[] = { SMEMV_SERVER_COUNTERS(COUNTER_TEXT) };
 static const struct counter_text space_counters[] = { SMEMV_SPACE_COUNTERS(COUNTER_TEXT) };
+static const struct counter_text file_counters[] = { SMEMV_FILE_COUNTERS(COUNTER_TEXT) };
 
-static void view_counters(struct printer *printer, const struct counter_text *texts,
+static void view_counters(struct printer *printer, const char *key, const struct counter_text *texts,
 			  const uint64_t *counters, int n)
 {
 	int i;
 
-	print_group(printer, "counters");
+	print_group(printer, key);
 	for (i = 0; i < n; i++)
 		print_counter(printer, texts[i].name, counters[i], texts[i].what);
 	print_group_end(printer);
@@ -131,7 +132,7 @@ static void view_server(struct printer *printer, const struct server_info *serve
 		view_server_rates(printer, server, before, seconds);
 	view_latency(printer, "store_latency", before ? NULL : "STORE p50/p99", &server->store);
 	view_latency(printer, "load_latency", before ? NULL : "LOAD p50/p99", &server->load);
-	view_counters(printer, server_counters, server->counters, SMEMV_SC__MAX);
+	view_counters(printer, "counters", server_counters, server->counters, SMEMV_SC__MAX);
 	print_item_end(printer);
 }
 
@@ -156,30 +157,30 @@ void view_servers(struct printer *printer, const char *key, const struct snapsho
 }
 
 /* "s1=1.5G s2=700M" */
-static void view_where(struct printer *printer, const struct swap_info *swap)
+static void view_where(struct printer *printer, const struct swap_where *where, size_t n)
 {
 	char text[1024] = "-";
 	size_t i, len = 0;
 
-	for (i = 0; i < swap->n_where && len < sizeof(text); i++)
+	for (i = 0; i < n && len < sizeof(text); i++)
 		len += snprintf(text + len, sizeof(text) - len, "%s%s=%s", i ? " " : "",
-				swap->where[i].server,
-				human_size((double)(swap->where[i].pages * PAGE_BYTES)).text);
+				where[i].server,
+				human_size((double)(where[i].pages * PAGE_BYTES)).text);
 	print_column(printer, "WHERE", text, false);
 
 	print_group(printer, "where");
-	for (i = 0; i < swap->n_where; i++)
-		print_counter(printer, swap->where[i].server, swap->where[i].pages, "pages");
+	for (i = 0; i < n; i++)
+		print_counter(printer, where[i].server, where[i].pages, "pages");
 	print_group_end(printer);
 }
 
-static void view_swap_servers(struct printer *printer, const struct swap_info *swap)
+static void view_names(struct printer *printer, const struct name_list *servers)
 {
 	size_t i;
 
 	print_list(printer, "servers", NULL);
-	for (i = 0; i < swap->servers.count; i++)
-		print_value_text(printer, swap->servers.names[i]);
+	for (i = 0; i < servers->count; i++)
+		print_value_text(printer, servers->names[i]);
 	print_list_end(printer);
 }
 
@@ -225,9 +226,9 @@ static void view_swap(struct printer *printer, const struct swap_info *swap,
 	print_number(printer, "waiting", "WAITING", swap->waiting);
 	if (before)
 		view_swap_rates(printer, swap, before, seconds);
-	view_swap_servers(printer, swap);
-	view_where(printer, swap);
-	view_counters(printer, space_counters, swap->counters, SMEMV_PC__MAX);
+	view_names(printer, &swap->servers);
+	view_where(printer, swap->where, swap->n_where);
+	view_counters(printer, "counters", space_counters, swap->counters, SMEMV_PC__MAX);
 	print_item_end(printer);
 }
 
@@ -247,6 +248,84 @@ void view_swaps(struct printer *printer, const char *key, const struct snapshot 
 		if (before && !old)
 			old = &nothing;
 		view_swap(printer, swap, old, seconds);
+	}
+	print_list_end(printer);
+}
+
+static void view_vm_rates(struct printer *printer, const struct vm_info *now,
+			  const struct vm_info *before, double seconds)
+{
+	const uint64_t *n = now->counters, *b = before->counters;
+
+	print_rate(printer, "store_pages_per_s", "OUT/s",
+		   per_second(n[SMEMV_PC_STORE_PAGES], b[SMEMV_PC_STORE_PAGES], seconds));
+	print_rate(printer, "load_pages_per_s", "IN/s",
+		   per_second(n[SMEMV_PC_LOAD_PAGES], b[SMEMV_PC_LOAD_PAGES], seconds));
+}
+
+static void view_vm_memory(struct printer *printer, const struct vm_info *vm)
+{
+	print_bytes(printer, "size_bytes", "SIZE", vm->size_bytes);
+	print_bytes(printer, "budget_bytes", "BUDGET", vm->budget_bytes);
+	print_bytes(printer, "resident_bytes", "RESIDENT", vm->resident_bytes);
+	print_number(printer, "going_bytes", NULL, vm->going_bytes);
+	if (vm->has_goal)
+		print_number(printer, "goal_bytes", NULL, vm->goal_bytes);
+	print_bytes(printer, "remote_bytes", "ON SERVERS", vm->pages * PAGE_BYTES);
+	print_number(printer, "pages", NULL, vm->pages);
+	print_number(printer, "lost_pages", "LOST", vm->lost);
+	print_number(printer, "waiting", "WAITING", vm->waiting);
+}
+
+static void view_vm_policy(struct printer *printer, const struct vm_info *vm, bool full)
+{
+	struct human deadline = human_time_us(1000.0 * vm->deadline_ms);
+
+	print_text(printer, "policy", "POLICY", policy_text(vm->policy));
+	print_column(printer, full ? "DEADLINE" : NULL, deadline.text, true);
+	print_number(printer, "deadline_ms", NULL, vm->deadline_ms);
+	print_text(printer, "dirty", NULL, vm->dma ? "dma" : "tracked");
+	print_number(printer, "openers", NULL, vm->openers);
+	print_column(printer, "IN USE", vm->openers ? vm->deleted ? "deleted" : "yes" : "no", false);
+}
+
+static void view_vm(struct printer *printer, const struct vm_info *vm, const struct vm_info *before,
+		    double seconds)
+{
+	char uuid[37];
+
+	uuid_text(vm->uuid, uuid);
+	print_item(printer);
+	print_text(printer, "name", "NAME", vm->name);
+	view_vm_memory(printer, vm);
+	view_vm_policy(printer, vm, !before);
+	print_text(printer, "uuid", NULL, uuid);
+	print_number(printer, "epoch", NULL, vm->epoch);
+	if (before)
+		view_vm_rates(printer, vm, before, seconds);
+	view_names(printer, &vm->servers);
+	view_where(printer, vm->where, vm->n_where);
+	view_counters(printer, "counters", space_counters, vm->counters, SMEMV_PC__MAX);
+	view_counters(printer, "file_counters", file_counters, vm->file_counters, SMEMV_FC__MAX);
+	print_item_end(printer);
+}
+
+void view_vms(struct printer *printer, const char *key, const struct snapshot *now,
+	      const struct snapshot *before)
+{
+	static const struct vm_info nothing;
+	double seconds = before ? now->taken_s - before->taken_s : 0;
+	size_t i;
+
+	print_list(printer, key, "Memory files");
+	for (i = 0; i < now->n_vms; i++) {
+		const struct vm_info *vm = &now->vms[i], *old = NULL;
+
+		if (before)
+			old = snapshot_vm(before, vm->name);
+		if (before && !old)
+			old = &nothing;
+		view_vm(printer, vm, old, seconds);
 	}
 	print_list_end(printer);
 }

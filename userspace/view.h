@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* How servers and swap disks look, in all styles of print.h. */
+/* How servers, swap disks and memory files look, in all styles of print.h. */
 #ifndef SMEMV_VIEW_H
 #define SMEMV_VIEW_H
 
@@ -11,6 +11,8 @@ void view_servers(struct printer *printer, const char *key, const struct snapsho
 		  const struct snapshot *before);
 void view_swaps(struct printer *printer, const char *key, const struct snapshot *now,
 		const struct snapshot *before);
+void view_vms(struct printer *printer, const char *key, const struct snapshot *now,
+	      const struct snapshot *before);
 void view_event(struct printer *printer, const struct event_info *event, const char *time);
 
 #endif

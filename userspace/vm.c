@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <netlink/attr.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "human.h"
+#include "request.h"
+#include "vm_mount.h"
+
+#define POLL_MS		50
+#define DELETE_WAIT_MS	10000
+
+enum { SIZE, BUDGET, SERVERS, POLICY, DEADLINE, DMA, N_OPTIONS };
+
+struct new_vm {
+	int fd;
+	uint64_t size_bytes;
+	uint64_t budget_bytes;
+	struct name_list servers;
+	uint32_t policy;
+	uint32_t deadline_ms;
+	struct keyword keywords[N_OPTIONS + 1];
+};
+
+static int put_servers(struct nl_msg *request, const struct name_list *servers)
+{
+	struct nlattr *nest = nla_nest_start(request, NLA_F_NESTED | SMEMV_A_VM_SERVERS);
+	size_t i;
+
+	if (!nest)
+		return -1;
+	for (i = 0; i < servers->count; i++)
+		if (nla_put_string(request, SMEMV_A_SERVER_NAME, servers->names[i]))
+			return -1;
+	return nla_nest_end(request, nest);
+}
+
+static int put_new_vm(struct nl_msg *request, const void *arg)
+{
+	const struct new_vm *vm = arg;
+	int err;
+
+	err = nla_put_u32(request, SMEMV_A_VM_FD, (uint32_t)vm->fd);
+	err |= nla_put_u64(request, SMEMV_A_VM_SIZE, vm->size_bytes);
+	if (vm->keywords[BUDGET].seen)
+		err |= nla_put_u64(request, SMEMV_A_VM_BUDGET, vm->budget_bytes);
+	if (vm->keywords[SERVERS].seen)
+		err |= put_servers(request, &vm->servers);
+	if (vm->keywords[POLICY].seen)
+		err |= nla_put_u32(request, SMEMV_A_VM_POLICY, vm->policy);
+	if (vm->keywords[DEADLINE].seen)
+		err |= nla_put_u32(request, SMEMV_A_VM_DEADLINE, vm->deadline_ms);
+	if (vm->keywords[DMA].seen)
+		err |= nla_put_flag(request, SMEMV_A_VM_DMA);
+	return err;
+}
+
+static void print_new(const struct call *call, const struct snapshot *made)
+{
+	struct printer *printer;
+
+	if (!call->json) {
+		puts(vm_path(call->subject).text);
+		return;
+	}
+	printer = printer_new(stdout, PRINT_JSON);
+	view_vms(printer, NULL, made, NULL);
+	printer_end(printer, false);
+}
+
+/* So that a missing module is told as such, not as a filesystem that cannot be mounted. */
+static int find_module(struct reason *why)
+{
+	struct link *link;
+	int err = link_open(&link, why);
+
+	if (!err)
+		link_close(link);
+	return err;
+}
+
+static int open_new(struct call *call)
+{
+	struct vm_path path = vm_path(call->subject);
+	int fd = open(path.text, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno == EEXIST)
+		call_fail(call, "a file %s exists already", path.text);
+	else if (fd < 0)
+		call_fail(call, "cannot make %s: %s", path.text, strerror(errno));
+	return fd;
+}
+
+static int create(struct call *call, struct new_vm *vm)
+{
+	struct snapshot made = { 0 };
+	struct reason why;
+	int status;
+
+	if (find_module(&why) || vm_mount(&why))
+		return call_fail(call, "%s", why.text);
+	vm->fd = open_new(call);
+	if (vm->fd < 0)
+		return EXIT_FAILURE;
+	status = request_run(call, SMEMV_CMD_VM_ADD, put_new_vm, vm, snapshot_add_vm, &made);
+	close(vm->fd);
+	if (status)
+		unlink(vm_path(call->subject).text);
+	else
+		print_new(call, &made);
+	snapshot_free(&made);
+	return status;
+}
+
+int vm_create(struct call *call)
+{
+	struct new_vm vm = {
+		.keywords = {
+			[SIZE] = { "size", "SIZE", parse_size, &vm.size_bytes, false },
+			[BUDGET] = { "budget", "SIZE", parse_size, &vm.budget_bytes, false },
+			[SERVERS] = { "servers", "NAME[,NAME]", parse_names, &vm.servers, false },
+			[POLICY] = { "policy", "error|suspend", parse_policy, &vm.policy, false },
+			[DEADLINE] = { "deadline", "MS", parse_number, &vm.deadline_ms, false },
+			[DMA] = { "dma", NULL, NULL, NULL, false },
+		},
+	};
+	int status;
+
+	if (!parse_subject(call))
+		return EXIT_USAGE;
+	status = parse_keywords(call, vm.keywords);
+	if (!status && !vm.keywords[SIZE].seen)
+		status = call_usage(call, "size SIZE is missing");
+	if (!status)
+		status = create(call, &vm);
+	name_list_free(&vm.servers);
+	return status;
+}
+
+int vm_show(struct call *call)
+{
+	return request_show(call, snapshot_vms, view_vms);
+}
+
+enum { SET_BUDGET, SET_POLICY, SET_DEADLINE, N_SETTINGS };
+
+struct settings {
+	const char *name;
+	uint64_t budget_bytes;
+	uint32_t policy;
+	uint32_t deadline_ms;
+	struct keyword keywords[N_SETTINGS + 1];
+};
+
+static int put_settings(struct nl_msg *request, const void *arg)
+{
+	const struct settings *settings = arg;
+	int err;
+
+	err = nla_put_string(request, SMEMV_A_VM_NAME, settings->name);
+	if (settings->keywords[SET_BUDGET].seen)
+		err |= nla_put_u64(request, SMEMV_A_VM_BUDGET, settings->budget_bytes);
+	if (settings->keywords[SET_POLICY].seen)
+		err |= nla_put_u32(request, SMEMV_A_VM_POLICY, settings->policy);
+	if (settings->keywords[SET_DEADLINE].seen)
+		err |= nla_put_u32(request, SMEMV_A_VM_DEADLINE, settings->deadline_ms);
+	return err;
+}
+
+int vm_set(struct call *call)
+{
+	struct settings settings = {
+		.keywords = {
+			[SET_BUDGET] = { "budget", "SIZE", parse_size, &settings.budget_bytes, false },
+			[SET_POLICY] = { "policy", "error|suspend", parse_policy, &settings.policy, false },
+			[SET_DEADLINE] = { "deadline", "MS", parse_number, &settings.deadline_ms, false },
+		},
+	};
+	int status;
+
+	settings.name = parse_subject(call);
+	if (!settings.name)
+		return EXIT_USAGE;
+	if (!call_peek(call))
+		return call_usage(call, "budget, policy or deadline is missing");
+	status = parse_keywords(call, settings.keywords);
+	if (status)
+		return status;
+	return request_run(call, SMEMV_CMD_VM_SET, put_settings, &settings, NULL, NULL);
+}
+
+static void pause_ms(long ms)
+{
+	const struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+	nanosleep(&pause, NULL);
+}
+
+/* What the module says about the call's subject now. -ENOENT: there is no such file. */
+static int look(struct call *call, struct vm_info *vm)
+{
+	struct snapshot snapshot = { 0 };
+	struct reason why;
+	struct link *link;
+	int err;
+
+	err = link_open(&link, &why);
+	if (err)
+		return err;
+	err = snapshot_vms(link, call->subject, &snapshot, &why);
+	link_close(link);
+	if (!err && !snapshot.n_vms)
+		err = -ENOENT;
+	if (!err)
+		*vm = snapshot.vms[0];	/* only its numbers are used */
+	snapshot_free(&snapshot);
+	return err;
+}
+
+struct eviction {
+	const char *name;
+	uint64_t bytes;
+};
+
+static int put_eviction(struct nl_msg *request, const void *arg)
+{
+	const struct eviction *eviction = arg;
+
+	return nla_put_string(request, SMEMV_A_VM_NAME, eviction->name) |
+	       nla_put_u64(request, SMEMV_A_VM_SIZE, eviction->bytes);
+}
+
+/* Pages that come back meanwhile count against it; what was asked for is less of it here. */
+static int wait_for_eviction(struct call *call, uint64_t before, uint64_t bytes)
+{
+	struct vm_info vm;
+	uint64_t gone;
+
+	do {
+		pause_ms(POLL_MS);
+		if (look(call, &vm))
+			return call_fail(call, "the file went away meanwhile");
+	} while (vm.has_goal);
+	gone = before > vm.resident_bytes ? before - vm.resident_bytes : 0;
+	if (gone < bytes && vm.resident_bytes)
+		return call_fail(call, "only %s of %s could be evicted: the rest is in use, pinned, or no server takes it",
+				 human_size((double)gone).text, human_size((double)bytes).text);
+	return EXIT_SUCCESS;
+}
+
+int vm_evict(struct call *call)
+{
+	struct eviction eviction;
+	struct reason why;
+	struct vm_info vm;
+	const char *size;
+	int status;
+
+	eviction.name = parse_subject(call);
+	if (!eviction.name)
+		return EXIT_USAGE;
+	size = parse_required(call, "SIZE");
+	if (!size)
+		return EXIT_USAGE;
+	if (parse_size(size, &eviction.bytes, &why))
+		return call_usage(call, "%s", why.text);
+	if (parse_end(call))
+		return EXIT_USAGE;
+	if (look(call, &vm))
+		vm.resident_bytes = 0;	/* the request will tell why */
+	status = request_run(call, SMEMV_CMD_VM_EVICT, put_eviction, &eviction, NULL, NULL);
+	return status ? status : wait_for_eviction(call, vm.resident_bytes, eviction.bytes);
+}
+
+static int put_name(struct nl_msg *request, const void *name)
+{
+	return nla_put_string(request, SMEMV_A_VM_NAME, name);
+}
+
+/* The servers are told in the background; who deletes them next should find them unused. */
+static void wait_until_gone(struct call *call)
+{
+	struct vm_info vm;
+	int waited_ms;
+
+	for (waited_ms = 0; waited_ms < DELETE_WAIT_MS && !look(call, &vm); waited_ms += POLL_MS)
+		pause_ms(POLL_MS);
+}
+
+int vm_del(struct call *call)
+{
+	struct vm_path path;
+	int status;
+
+	if (!parse_subject(call) || parse_end(call))
+		return EXIT_USAGE;
+	status = request_run(call, SMEMV_CMD_VM_DEL, put_name, call->subject, NULL, NULL);
+	if (status)
+		return status;
+	path = vm_path(call->subject);
+	if (unlink(path.text))
+		return call_fail(call, "cannot remove %s: %s; remove the file where the filesystem smemv is mounted",
+				 path.text, strerror(errno));
+	wait_until_gone(call);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "vm_mount.h"
+
+static bool is_mounted(void)
+{
+	struct statfs fs;
+
+	return !statfs(VM_MOUNT_POINT, &fs) && fs.f_type == SMEMV_FS_MAGIC;
+}
+
+int vm_mount(struct reason *why)
+{
+	if (is_mounted())
+		return 0;
+	if (mkdir(VM_MOUNT_POINT, 0755) && errno != EEXIST) {
+		reason_set(why, "cannot make the directory %s: %s", VM_MOUNT_POINT, strerror(errno));
+		return -errno;
+	}
+	if (mount("smemv", VM_MOUNT_POINT, "smemv", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) {
+		reason_set(why, "cannot mount the filesystem smemv on %s: %s", VM_MOUNT_POINT,
+			   strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
+struct vm_path vm_path(const char *name)
+{
+	struct vm_path path;
+
+	snprintf(path.text, sizeof(path.text), "%s/%s", VM_MOUNT_POINT, name);
+	return path;
+}
