@@ -15,8 +15,6 @@ fails() {
 	same "$status" 1 && same "$out" "" && { [[ $err == $want ]] || same "$err" "$want"; }
 }
 
-ok "memory files are announced, not there" fails \
-	'smemv: vm: this version has no memory files yet' vm create guest size 1G
 ok "the scanner is announced, not there" fails \
 	'smemv: scan: this version has no scanner yet' scan show
 ok "reclaiming is announced, not there" fails 'smemv: reclaim: this version has no reclaiming yet' reclaim pid 1
@@ -42,6 +40,12 @@ else
 	ok "swap add of a name without the module" without_module 'swap add d' swap add 1G name d
 	ok "swap set without the module" without_module 'swap set d' swap set d policy error
 	ok "swap del without the module" without_module 'swap del d' swap del d
+	ok "vm create without the module" without_module 'vm create web1' vm create web1 size 1G
+	ok "vm show without the module" without_module 'vm show' vm show
+	ok "vm set without the module" without_module 'vm set web1' vm set web1 budget 1G
+	ok "vm evict without the module" without_module 'vm evict web1' vm evict web1 1G
+	ok "vm del without the module" without_module 'vm del web1' vm del web1
+	ok "no directory is made without the module" test ! -e /dev/smemv
 	ok "show without the module" without_module show show
 	ok "show --watch without the module" without_module show show --watch 1 count 1
 	ok "monitor without the module" without_module monitor --json monitor

@@ -24,7 +24,8 @@ ok "--help of a command is its object's help" same "$server_help" "$out"
 
 grammar=("server add NAME ADDR[:PORT] [limit SIZE]" "server show [NAME]" "server del NAME"
 	"server drain NAME [to NAME[,NAME]]" "swap add SIZE [servers NAME" "swap show [NAME]"
-	"swap set NAME" "swap del NAME" "show" "monitor")
+	"swap set NAME" "swap del NAME" "vm create NAME size SIZE [budget SIZE]" "vm show [NAME]"
+	"vm set NAME [budget SIZE]" "vm evict NAME SIZE" "vm del NAME" "show" "monitor")
 for command in "${grammar[@]}"; do
 	ok "--help has: $command" grep -qF "smemv $command" <<<"$help"
 done
@@ -32,7 +33,7 @@ done
 # The man page as plain text on one line, without hyphenation.
 page=$(mandoc -Tascii -Owidth=200 "$tree/userspace/smemv.8" | sed 's/.\x08//g' | tr -s ' \n' ' ')
 for word in 'server add' 'server show' 'server del' 'server drain' 'swap add' 'swap show' 'swap set' \
-	'swap del' 'monitor' '--watch' '--json' '--help' '--version' limit lanes timeout servers policy \
+	'swap del' 'vm create' 'vm show' 'vm set' 'vm evict' 'vm del' 'monitor' budget dma '--watch' '--json' '--help' '--version' limit lanes timeout servers policy \
 	deadline queues count pid; do
 	ok "the man page has: $word" grep -qF -- "$word" <<<"$page"
 done
@@ -54,6 +55,7 @@ cat >"$work/bin/smemv" <<'SMEMV'
 #!/bin/bash
 case $1 in
 server) printf '[\n  {\n    "name": "alpha",\n    "state": "up"\n  },\n  {\n    "name": "beta",\n    "state": "up"\n  }\n]\n' ;;
+vm) printf '[\n  {\n    "name": "web1",\n    "size_bytes": 1\n  }\n]\n' ;;
 swap) printf '[\n  {\n    "name": "pool",\n    "where": {\n      "name": 3\n    }\n  }\n]\n' ;;
 esac
 SMEMV
@@ -80,7 +82,7 @@ completion() {
 	ok "completion of \"$1\"" completes "$1" "$2"
 }
 
-completion 'smemv ' 'server swap show monitor help --json --help --version'
+completion 'smemv ' 'server swap vm show monitor help --json --help --version'
 completion 'smemv s' 'server swap show'
 completion 'smemv --json sw' 'swap'
 completion 'smemv server ' 'add show del drain'
@@ -89,12 +91,17 @@ completion 'smemv server add s1 10.0.0.1 limit 1G ' 'lanes timeout'
 completion 'smemv swap add 1G policy ' 'error suspend'
 completion 'smemv swap add 1G policy error n' 'name'
 completion 'smemv swap set pool d' 'deadline'
+completion 'smemv vm ' 'create show set evict del'
+completion 'smemv vm create web1 ' 'size budget servers dma policy deadline'
+completion 'smemv vm create web1 size 1G dma b' 'budget'
+completion 'smemv vm set web1 budget 1G ' 'policy deadline'
 completion 'smemv show ' '--watch count pid'
 completion 'smemv help m' 'monitor'
 if ((EUID == 0)); then
 	completion 'smemv server del ' 'alpha beta'
 	completion 'smemv server --json show b' 'beta'
 	completion 'smemv swap del ' 'pool'
+	completion 'smemv vm del ' 'web1'
 	completion 'smemv swap add 1G servers a' 'alpha'
 	completion 'smemv swap add 1G servers alpha,' 'alpha,beta'
 else

@@ -49,6 +49,20 @@ refused 'swap add: queues: "5000000000" is too large a number' swap swap add 1G 
 refused 'swap set: NAME is missing' swap swap set
 refused 'swap set d: policy or deadline is missing' swap swap set d
 refused 'swap set d: "queues" is not expected here' swap swap set d queues 4
+refused 'vm: the action is missing' vm vm
+refused 'vm: there is no action "add"' vm vm add web1
+refused 'vm create: NAME is missing' vm vm create
+refused 'vm create web1: size SIZE is missing' vm vm create web1
+refused 'vm create web1: size SIZE: the value is missing' vm vm create web1 size
+refused 'vm create web1: budget: "much" is not a size (bytes, or a number with K, M, G or T)' vm vm create web1 size 1G budget much
+refused 'vm create web1: "dma" is given twice' vm vm create web1 size 1G dma dma
+refused 'vm create web1: "yes" is not expected here' vm vm create web1 size 1G dma yes
+refused 'vm set web1: budget, policy or deadline is missing' vm vm set web1
+refused 'vm set web1: "size" is not expected here' vm vm set web1 size 2G
+refused 'vm evict web1: SIZE is missing' vm vm evict web1
+refused 'vm evict web1: "all" is not a size (bytes, or a number with K, M, G or T)' vm vm evict web1 all
+refused 'vm del: NAME is missing' vm vm del
+refused 'vm show web1: "web2" is not expected here' vm vm show web1 web2
 refused 'show: "all" is not expected here' show show all
 refused 'show: --watch: "0" is not a number of seconds (0.1 to 86400)' show show --watch 0
 refused 'show: --watch: "" is not a number of seconds (0.1 to 86400)' show show --watch=

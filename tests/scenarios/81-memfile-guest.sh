@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 81-memfile-guest: stock QEMU runs a KVM guest on a memory file of which half may be on this host.
+# Its program verifies every byte of what it wrote, in random order, then all of it; the budget is
+# lowered and raised meanwhile.
+#
+# smoke: yes
+# timeout: 600
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$lib_dir/memfile.sh"
+
+memfile_servers 256M
+file=$(smemv vm create web1 size 160M budget 80M) || bail "no file was made"
+memfile_watch web1
+guest_on_file web1 "$file" 160M --size 96M --passes 1 --progress 2
+
+guest_says() {
+	guest_log web1 | grep -q "^MEMCHECK $1"
+}
+
+budget_is_kept() {
+	(($(memfile_get web1 .resident_bytes) <= $1))
+}
+
+ok "the guest has filled its memory" wait_until 300 guest_says filled
+fails "the file of a guest that runs is not deleted" 'open or mapped' smemv vm del web1
+fails "the module of a guest that runs is not unloaded" 'in use' smemv_unload
+ok "the budget is lowered while it runs" smemv vm set web1 budget 64M
+ok "and is kept" wait_until 60 budget_is_kept $((64 << 20))
+ok "the budget is raised while it runs" smemv vm set web1 budget 96M
+ok "every byte is right" guest_wait web1 400
+diag "$(memfile_get web1 .file_counters | tr -d '\n')"
+compare "$(memfile_get web1 .file_counters.out_stored)" -gt 4096 "pages went out"
+compare "$(memfile_get web1 .file_counters.remote_faults)" -gt 2048 "pages came back"
+is "$(memfile_get web1 .file_counters.fault_errors)" 0 "no fault failed"
+compare "$(memfile_highest web1)" -le $((96 << 20)) "no more than the budget was here at any time"
+
+leave_no_file web1
+leave_no_module
+
+done_testing
