@@ -22,9 +22,6 @@
 #ifndef RULE4
 #define RULE4 1		/* settled before again */
 #endif
-#ifndef RULE5
-#define RULE5 1		/* a late copy never wins; needs PUSH */
-#endif
 #ifndef RECONCILE
 #define RECONCILE 1	/* LIST after giving up */
 #endif
@@ -33,6 +30,9 @@
 #endif
 #ifndef PROVEN
 #define PROVEN 1	/* a later store's answer settles an invalidation before it */
+#endif
+#ifndef INCARNATION
+#define INCARNATION 1	/* a restarted server is known by its new server_id */
 #endif
 #ifndef PUSH
 #define PUSH 0		/* server 0 is drained to server 1, see push.pml */
@@ -69,7 +69,8 @@ typedef server {
 	byte dead[DEPTH];	/* frames of an older connection, in its buffer */
 	byte n_dead;
 	byte out[DEPTH];	/* replies on the way */
-	byte n_out
+	byte n_out;
+	bit reborn		/* restarted since the client last connected */
 };
 server srv[2];
 
@@ -312,8 +313,7 @@ inline client_receives(s, at) {
 		:: x == R_UNHELD -> got_list_reply(s, 0)
 		:: x == R_HELD -> got_list_reply(s, 1)
 #if PUSH
-		:: x == R_PUSHED -> got_push_reply(1)
-		:: x == R_SKIPPED -> got_push_reply(0)
+		:: x == R_PUSHED || x == R_SKIPPED || x == R_UNKNOWN -> got_push_reply(x)
 #endif
 		fi;
 		x = 0
@@ -329,11 +329,19 @@ inline forget_open_requests(s) {
 }
 
 /* Frames in flight stay in the server's buffer, or get lost by `tail_is_lost`. */
+inline cut_link(s) {
+	lnk[s].up = 0;
+	clear(srv[s].out, srv[s].n_out);
+	lnk[s].load = 0;
+	lnk[s].list = 0;
+	lnk[s].reconciling = 0;
+	lose_push(s)
+}
+
 inline link_dies(s) {
 	d_step {
 		lnk[s].up && srv[s].n_in + srv[s].n_dead <= DEPTH ->
 		printf("network: link to server %d dies\n", s);
-		lnk[s].up = 0;
 		do
 		:: srv[s].n_in > 0 ->
 			pop(srv[s].in, srv[s].n_in, 0);
@@ -342,12 +350,44 @@ inline link_dies(s) {
 		:: else -> break
 		od;
 		x = 0;
-		clear(srv[s].out, srv[s].n_out);
-		lnk[s].load = 0;
-		lnk[s].list = 0;
-		lnk[s].reconciling = 0;
-		lose_push(s)
+		cut_link(s)
 	}
+}
+
+/* A new incarnation: it holds nothing, and nothing of its connections is left. */
+inline server_restarts(s) {
+	d_step {
+		!srv[s].reborn ->
+		printf("server %d: is restarted\n", s);
+		srv[s].copy = NONE;
+		srv[s].reborn = 1;
+		clear(srv[s].in, srv[s].n_in);
+		clear(srv[s].dead, srv[s].n_dead);
+		cut_link(s);
+		restart_push(s)
+	}
+}
+
+/* A load of the page that is open elsewhere (it was pushed meanwhile) is waited for. */
+#define still_coming(s)	(where == s && lnk[1 - s].load)
+
+/* What the map attributes to it is lost, and its owner is told; it never comes back. */
+inline found_restarted(s) {
+	printf("client: server %d is another one\n", s);
+	forget_open_requests(s);
+	lnk[s].owe = 0;
+	lnk[s].gave_up = 0;
+	if
+	:: where == s ->
+		leave_pushed_copy(s);
+		where = NOWHERE;
+		if
+		:: mine == NONE -> nothing_is_newest_now(); exists = 0
+		:: else -> dirty = 1
+		fi
+	:: else
+	fi;
+	found_push_restarted(s)
 }
 
 inline tail_is_lost(s) {
@@ -362,13 +402,18 @@ inline tail_is_lost(s) {
 /* HELLO with a higher generation is answered. */
 inline link_returns(s) {
 	d_step {
-		!lnk[s].up ->
+		!lnk[s].up && !(srv[s].reborn && still_coming(s)) ->
 		printf("client: is connected to server %d again\n", s);
 		lnk[s].up = 1;
 		if
 		:: RULE2 -> clear(srv[s].dead, srv[s].n_dead)
 		:: !RULE2
 		fi;
+		if
+		:: srv[s].reborn && INCARNATION -> found_restarted(s)
+		:: else
+		fi;
+		srv[s].reborn = 0;
 		if
 		:: (lnk[s].stores > 0 || lnk[s].inv) && (where != s || !PROVEN) ->
 			lnk[s].owe = 1
@@ -542,6 +587,8 @@ active proctype world() {
 	:: tail_is_lost(1)
 	:: link_returns(0)
 	:: link_returns(1)
+	:: server_restarts(0)
+	:: server_restarts(1)
 	:: all_is_settled()
 	PUSH_STEPS
 	od
