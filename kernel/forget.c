@@ -64,6 +64,7 @@ void smemv_space_invalidate(struct smemv_space *space, u64 first, u64 nr)
 	struct smemv_run *run;
 	unsigned long i;
 
+	smemv_map_give_up_unmade(&space->map, first, nr);
 	xa_for_each_range(&space->map.runs, i, run, first >> SMEMV_RUN_SHIFT,
 			  (end - 1) >> SMEMV_RUN_SHIFT) {
 		u64 base = (u64)i << SMEMV_RUN_SHIFT;

@@ -341,23 +341,51 @@ static bool give_up(struct smemv_io *io)
 	return false;
 }
 
-void smemv_io_no_run(struct smemv_io *io)
+/* No page of the run was ever stored. */
+static void load_no_run(struct smemv_io *io)
 {
 	u32 i;
 
-	if (io->op == SMEMV_OP_STORE && !give_up(io))
-		return smemv_io_park(io);
 	for (i = 0; i < io->nr; i++) {
-		if (io->op == SMEMV_OP_LOAD) {
-			clear_highpage(io->page[i]);
-			smemv_space_count(io->space, ABSENT_PAGES, 1);
-			io->err[i] = 0;
-		} else {
-			smemv_space_count(io->space, STORE_ERRORS, 1);
-			io->err[i] = -ENOMEM;
+		if (smemv_map_unmade_failed(&io->space->map, io->run_nr,
+					    io->slot[i])) {
+			smemv_space_count(io->space, LOST_READS, 1);
+			io->err[i] = -EIO;
+			continue;
 		}
+		clear_highpage(io->page[i]);
+		smemv_space_count(io->space, ABSENT_PAGES, 1);
+		io->err[i] = 0;
 	}
 	io->done(io);
+}
+
+/* There is no memory for the run: later reads must fail, as they do for FAILED. */
+static void store_no_run(struct smemv_io *io)
+{
+	DECLARE_BITMAP(failed, SMEMV_RUN_PAGES) = {};
+	u32 i;
+
+	for (i = 0; i < io->nr; i++)
+		__set_bit(io->slot[i], failed);
+	if (smemv_map_fail_unmade(&io->space->map, io->run_nr, failed))
+		return smemv_io_park(io);	/* the run is there now */
+	for (i = 0; i < io->nr; i++)
+		io->err[i] = -ENOMEM;
+	smemv_space_count(io->space, STORE_ERRORS, io->nr);
+	pr_err_ratelimited("%s: store of page %llu failed: no memory for its part of the location map\n",
+			   io->space->name, index_of(io, 0));
+	io->done(io);
+}
+
+void smemv_io_no_run(struct smemv_io *io)
+{
+	if (io->op == SMEMV_OP_LOAD)
+		load_no_run(io);
+	else if (give_up(io))
+		store_no_run(io);
+	else
+		smemv_io_park(io);
 }
 
 void smemv_io_advance(struct smemv_io *io, bool direct)

@@ -21,6 +21,7 @@ void smemv_map_module_exit(void)
 void smemv_map_init(struct smemv_map *map)
 {
 	xa_init(&map->runs);
+	spin_lock_init(&map->make_lock);
 	atomic64_set(&map->remote, 0);
 	atomic64_set(&map->lost, 0);
 }
@@ -58,25 +59,146 @@ static struct smemv_run *new_run(u64 nr)
 	return run;
 }
 
+static struct smemv_unmade *find_unmade(struct smemv_map *map, u64 nr)
+{
+	u32 i;
+
+	lockdep_assert_held(&map->make_lock);
+	for (i = 0; i < min(map->nr_unmade, SMEMV_MAX_UNMADE + 0u); i++)
+		if (map->unmade[i].nr == nr)
+			return &map->unmade[i];
+	return NULL;
+}
+
+static bool unmade_overflowed(const struct smemv_map *map)
+{
+	return READ_ONCE(map->nr_unmade) > SMEMV_MAX_UNMADE;
+}
+
+/* Before anybody can see the run. */
+static void take_over_unmade(struct smemv_map *map, struct smemv_run *run)
+{
+	struct smemv_unmade *unmade = find_unmade(map, run->nr);
+	u32 slot;
+
+	for (slot = 0; slot < SMEMV_RUN_PAGES; slot++)
+		if (unmade_overflowed(map) ||
+		    (unmade && test_bit(slot, unmade->failed)))
+			run->where[slot] = SMEMV_WHERE_FAILED;
+}
+
+static void forget_unmade(struct smemv_map *map, u64 nr)
+{
+	struct smemv_unmade *unmade = find_unmade(map, nr);
+
+	if (unmade && !unmade_overflowed(map))
+		*unmade = map->unmade[--map->nr_unmade];
+}
+
+/* Where another run of this number is, that one stays. */
+static struct smemv_run *add_run(struct smemv_map *map, struct smemv_run *run)
+{
+	struct smemv_run *there;
+	unsigned long flags;
+
+	spin_lock_irqsave(&map->make_lock, flags);
+	there = xa_load(&map->runs, run->nr);
+	if (!there) {
+		take_over_unmade(map, run);
+		/* Its place is reserved: this allocates nothing. */
+		xa_store(&map->runs, run->nr, run, GFP_NOWAIT);
+		forget_unmade(map, run->nr);
+	}
+	spin_unlock_irqrestore(&map->make_lock, flags);
+	if (there)
+		kmem_cache_free(run_cache, run);
+	return there ?: run;
+}
+
 struct smemv_run *smemv_map_make_run(struct smemv_map *map, u64 nr)
 {
-	struct smemv_run *run = xa_load(&map->runs, nr), *old;
+	struct smemv_run *run = xa_load(&map->runs, nr);
 	unsigned int noreclaim;
 
 	if (run)
 		return run;
 	noreclaim = memalloc_noreclaim_save();
-	run = new_run(nr);
-	if (run) {
-		old = xa_cmpxchg(&map->runs, nr, NULL, run,
-				 GFP_NOIO | __GFP_NOWARN);
-		if (old) {
-			kmem_cache_free(run_cache, run);
-			run = xa_is_err(old) ? NULL : old;
-		}
-	}
+	if (!xa_reserve(&map->runs, nr, GFP_NOIO | __GFP_NOWARN))
+		run = new_run(nr);
 	memalloc_noreclaim_restore(noreclaim);
-	return run;
+	return run ? add_run(map, run) : NULL;
+}
+
+/* Where it is noted; NULL: no room is left. */
+static struct smemv_unmade *note_unmade(struct smemv_map *map, u64 nr)
+{
+	struct smemv_unmade *unmade = find_unmade(map, nr);
+
+	if (unmade)
+		return unmade;
+	if (map->nr_unmade >= SMEMV_MAX_UNMADE) {
+		WRITE_ONCE(map->nr_unmade, SMEMV_MAX_UNMADE + 1);
+		return NULL;
+	}
+	unmade = &map->unmade[map->nr_unmade];
+	unmade->nr = nr;
+	bitmap_zero(unmade->failed, SMEMV_RUN_PAGES);
+	WRITE_ONCE(map->nr_unmade, map->nr_unmade + 1);
+	return unmade;
+}
+
+int smemv_map_fail_unmade(struct smemv_map *map, u64 nr,
+			  const unsigned long *failed)
+{
+	struct smemv_unmade *unmade;
+	unsigned long flags;
+	int err = 0;
+
+	spin_lock_irqsave(&map->make_lock, flags);
+	if (xa_load(&map->runs, nr)) {
+		err = -EEXIST;
+	} else {
+		unmade = note_unmade(map, nr);
+		if (unmade)
+			bitmap_or(unmade->failed, unmade->failed, failed,
+				  SMEMV_RUN_PAGES);
+	}
+	spin_unlock_irqrestore(&map->make_lock, flags);
+	return err;
+}
+
+bool smemv_map_unmade_failed(struct smemv_map *map, u64 nr, unsigned int slot)
+{
+	struct smemv_unmade *unmade;
+	unsigned long flags;
+	bool failed;
+
+	if (!READ_ONCE(map->nr_unmade))
+		return false;
+	spin_lock_irqsave(&map->make_lock, flags);
+	unmade = find_unmade(map, nr);
+	failed = unmade_overflowed(map) ||
+		 (unmade && test_bit(slot, unmade->failed));
+	spin_unlock_irqrestore(&map->make_lock, flags);
+	return failed;
+}
+
+void smemv_map_give_up_unmade(struct smemv_map *map, u64 first, u64 nr)
+{
+	u64 end = first + nr, base, index;
+	unsigned long flags;
+	u32 i;
+
+	if (!READ_ONCE(map->nr_unmade))
+		return;
+	spin_lock_irqsave(&map->make_lock, flags);
+	for (i = 0; i < min(map->nr_unmade, SMEMV_MAX_UNMADE + 0u); i++) {
+		base = map->unmade[i].nr << SMEMV_RUN_SHIFT;
+		for (index = max(first, base);
+		     index < min(end, base + SMEMV_RUN_PAGES); index++)
+			clear_bit(index - base, map->unmade[i].failed);
+	}
+	spin_unlock_irqrestore(&map->make_lock, flags);
 }
 
 static void count_set(const struct smemv_set *set, s64 by)

@@ -63,10 +63,27 @@ struct smemv_run {
 	u16 where[SMEMV_RUN_PAGES];
 };
 
+/* Runs with failed stores that the map remembers without having them. */
+#define SMEMV_MAX_UNMADE	32
+
+/**
+ * struct smemv_unmade - a run that there was no memory for
+ * @nr: page index / 512
+ * @failed: its pages whose store failed, so that reads of them must fail
+ */
+struct smemv_unmade {
+	u64 nr;
+	DECLARE_BITMAP(failed, SMEMV_RUN_PAGES);
+};
+
 /**
  * struct smemv_map - the location map of a space
  * @runs: struct smemv_run by number; entries are only ever added, so that a
  *	  look-up needs no reference
+ * @make_lock: adding to @runs, @unmade; innermost; any context
+ * @unmade: runs that failed to be made, and
+ * @nr_unmade: how many; above SMEMV_MAX_UNMADE they are not known any more, and
+ *	       reads of any run that is not there fail
  * @set: replica sets
  * @nr_sets: of them
  * @remote: pages that are remote
@@ -74,6 +91,9 @@ struct smemv_run {
  */
 struct smemv_map {
 	struct xarray runs;
+	spinlock_t make_lock;
+	struct smemv_unmade unmade[SMEMV_MAX_UNMADE];
+	u32 nr_unmade;
 	struct smemv_set set[SMEMV_MAX_SETS];
 	u32 nr_sets;
 	atomic64_t remote;
@@ -91,6 +111,20 @@ struct smemv_run *smemv_map_run(struct smemv_map *map, u64 nr);
 
 /* Makes the run when it is not there; NULL: no memory. May sleep, no reclaim. */
 struct smemv_run *smemv_map_make_run(struct smemv_map *map, u64 nr);
+
+/*
+ * Stores of these pages (a bit each) failed because the run could not be made:
+ * they read as failed until they are stored again or given up. -EEXIST: the
+ * run is there by now.
+ */
+int smemv_map_fail_unmade(struct smemv_map *map, u64 nr,
+			  const unsigned long *failed);
+
+/* Whether a page of a run that is not there must not be read as zeros. */
+bool smemv_map_unmade_failed(struct smemv_map *map, u64 nr, unsigned int slot);
+
+/* These pages (by index) were given up: where no run is, they are zeros again. */
+void smemv_map_give_up_unmade(struct smemv_map *map, u64 first, u64 nr);
 
 /* Changes an entry and all counts. The caller owns the page or holds run->lock. */
 void smemv_map_set(struct smemv_map *map, struct smemv_run *run,

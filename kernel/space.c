@@ -158,7 +158,8 @@ enum smemv_copy smemv_space_copy(struct smemv_space *space, u64 index)
 	u16 where;
 
 	if (!run)
-		return SMEMV_COPY_ZERO;
+		return smemv_map_unmade_failed(&space->map, run_nr, slot) ?
+		       SMEMV_COPY_NONE : SMEMV_COPY_ZERO;
 	where = smemv_map_where(run, slot);
 	if (where == SMEMV_WHERE_ABSENT || test_bit(slot, run->given_up))
 		return SMEMV_COPY_ZERO;
