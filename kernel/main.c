@@ -29,6 +29,7 @@ static int __net_init ns_init(struct net *net)
 	ns->net = net;
 	mutex_init(&ns->lock);
 	INIT_LIST_HEAD(&ns->servers);
+	INIT_LIST_HEAD(&ns->adding);
 	INIT_LIST_HEAD(&ns->disks);
 	INIT_LIST_HEAD(&ns->files);
 	return 0;

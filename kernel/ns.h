@@ -15,6 +15,7 @@ struct smemv_file_defaults;
  * @lock: serialises configuration: protects the lists and the existence of
  *	  what is on them. Outermost lock of the module, see docs/locking.md
  * @servers: struct smemv_server.link
+ * @adding: struct smemv_server.link: connecting for the first time, not used yet
  * @disks: struct smemv_swapdisk.link
  * @files: struct smemv_memfile.link
  * @file_defaults: of the namespace's mounted filesystem, or NULL
@@ -24,6 +25,7 @@ struct smemv_ns {
 	struct net *net;
 	struct mutex lock;
 	struct list_head servers;
+	struct list_head adding;
 	struct list_head disks;
 	struct list_head files;
 	struct smemv_file_defaults *file_defaults;

@@ -9,15 +9,21 @@
 
 #define LANES_DEFAULT_MAX	4
 
-struct smemv_server *smemv_server_find(struct smemv_ns *ns, const char *name)
+static struct smemv_server *find_on(const struct list_head *servers,
+				    const char *name)
 {
 	struct smemv_server *server;
 
-	lockdep_assert_held(&ns->lock);
-	list_for_each_entry(server, &ns->servers, link)
+	list_for_each_entry(server, servers, link)
 		if (!strcmp(server->name, name))
 			return server;
 	return NULL;
+}
+
+struct smemv_server *smemv_server_find(struct smemv_ns *ns, const char *name)
+{
+	lockdep_assert_held(&ns->lock);
+	return find_on(&ns->servers, name);
 }
 
 static void free_lanes(struct smemv_server *server)
@@ -82,12 +88,28 @@ server_alloc(struct smemv_ns *ns, const struct smemv_server_config *config)
 	return server;
 }
 
+/* A silent host takes its timeout to be given up; nobody has to wait for that. */
+static int connect_unlocked(struct smemv_server *server, const char **why)
+{
+	struct smemv_ns *ns = server->ns;
+	int err = 0;
+	u32 i;
+
+	list_add_tail(&server->link, &ns->adding);
+	mutex_unlock(&ns->lock);
+	for (i = 0; i < server->nr_lanes && !err; i++)
+		err = smemv_lane_connect(server->lane[i], why);
+	mutex_lock(&ns->lock);
+	list_del(&server->link);
+	return err;
+}
+
 struct smemv_server *smemv_server_add(struct smemv_ns *ns,
 				      const struct smemv_server_config *config,
 				      const char **why)
 {
 	struct smemv_server *server;
-	int err = 0;
+	int err;
 	u32 i;
 
 	lockdep_assert_held(&ns->lock);
@@ -95,13 +117,16 @@ struct smemv_server *smemv_server_add(struct smemv_ns *ns,
 		*why = "a server of this name exists already";
 		return ERR_PTR(-EEXIST);
 	}
+	if (find_on(&ns->adding, config->name)) {
+		*why = "a server of this name is being added";
+		return ERR_PTR(-EEXIST);
+	}
 	server = server_alloc(ns, config);
 	if (!server) {
 		*why = "out of memory";
 		return ERR_PTR(-ENOMEM);
 	}
-	for (i = 0; i < server->nr_lanes && !err; i++)
-		err = smemv_lane_connect(server->lane[i], why);
+	err = connect_unlocked(server, why);
 	if (err) {
 		server_free(server);
 		return ERR_PTR(err);
@@ -197,8 +222,12 @@ int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 	list_add_tail(&bind->link, &server->binds);
 	for (i = 0; i < server->nr_lanes && !err; i++)
 		err = open_on_lane(server->lane[i], bind, req, why);
-	if (err)
+	if (err) {
+		/* The first lane had it made; on others it can be refused. */
+		if (i > 1)
+			drop_on_lane(server->lane[0], bind, req);
 		list_del(&bind->link);
+	}
 	mutex_unlock(&server->bind_lock);
 	if (err)
 		ida_free(&server->handles, handle);

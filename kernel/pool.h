@@ -23,6 +23,7 @@ struct smemv_server_config {
  * text for people.
  *
  * smemv_server_add() returns after the server answered on every lane, or fails.
+ * It lets go of ns->lock while it waits for that.
  */
 struct smemv_server *smemv_server_add(struct smemv_ns *ns,
 				      const struct smemv_server_config *config,
