@@ -27,8 +27,6 @@ enum conn_state {
 
 #define CONN_HELLO_TIMEOUT_MS	10000u
 #define CONN_LINGER_TIMEOUT_MS	2000u
-/* Nothing of the output was taken for that long: the client is gone or broken. */
-#define CONN_STALL_TIMEOUT_MS	30000u
 /* With more output than this no further request is looked at. */
 #define CONN_OUT_LIMIT		(512u << 10)
 

@@ -409,10 +409,10 @@ static void check_deadlines(struct loop *l, struct conn *c)
 		conn_close(c);
 	} else if (c->state == CONN_LINGER && l->tick_ms >= c->deadline_ms) {
 		conn_close(c);
-	} else if (c->out_bytes && l->tick_ms - c->progress_ms >= CONN_STALL_TIMEOUT_MS) {
+	} else if (c->out_bytes && l->tick_ms - c->progress_ms >= l->server->stall_timeout_ms) {
 		stats_add(&l->stats->slow_closed, 1);
 		log_peer("%s at %s: took none of its replies for %u s; closed",
-			 c->name, c->peer, CONN_STALL_TIMEOUT_MS / 1000);
+			 c->name, c->peer, (unsigned int)(l->server->stall_timeout_ms / 1000));
 		conn_close(c);
 	}
 }
@@ -471,7 +471,7 @@ static void *loop_main(void *arg)
 			next_tick = l->tick_ms + TICK_MS;
 			tick(l);
 		}
-		if (l->out_bytes > LOOP_OUT_LIMIT)
+		if (l->out_bytes > l->server->output_limit)
 			close_slowest(l);
 		flush_dirty(l);
 		count_service_time(l);

@@ -13,8 +13,6 @@
 
 #define LOOP_RECV_BUFS		64u	/* a power of two */
 #define LOOP_RECV_BUF_SIZE	(64u << 10)
-/* Output waiting for slow clients; above it the slowest is closed. */
-#define LOOP_OUT_LIMIT		(256u << 20)
 #define LOOP_OUTBUFS_KEPT	128u
 
 TAILQ_HEAD(conn_queue, conn);

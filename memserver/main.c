@@ -271,6 +271,8 @@ static void start_server(struct daemon *d)
 	char err[512];
 
 	srv->n_loops = d->opt.threads;
+	srv->stall_timeout_ms = d->opt.stall_timeout_s * 1000ull;
+	srv->output_limit = d->opt.output_limit_bytes;
 	srv->qs.n = srv->n_loops;
 	srv->qs.slot = aligned_alloc(CACHELINE, srv->n_loops * sizeof(*srv->qs.slot));
 	srv->loops = calloc(srv->n_loops, sizeof(*srv->loops));

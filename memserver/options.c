@@ -11,6 +11,7 @@
 #include "options.h"
 
 #define THREADS_MAX	256u
+#define OUTPUT_LIMIT_MIN	(4u << 20)
 
 #ifndef SMEMV_VERSION
 #define SMEMV_VERSION "unknown"
@@ -33,6 +34,8 @@ static const char help[] =
 "      --orphan-timeout SECONDS drop spaces without an owner for that long (never)\n"
 "      --drain-timeout SECONDS  end that long after SIGTERM at the latest (no limit)\n"
 "      --max-connections N      connections at a time (4096)\n"
+"      --stall-timeout SECONDS  close who takes none of its replies for that long (30)\n"
+"      --output-limit SIZE      replies that wait for slow clients, of each thread (256M)\n"
 "      --no-hugepages           do not use huge pages\n"
 "      --no-mlock               do not lock the pages into memory\n"
 "      --no-sandbox             keep capabilities, no system call filter\n"
@@ -48,7 +51,7 @@ static const char help[] =
 "  --json                       for programs\n";
 
 enum {
-	OPT_STATS = 256, OPT_ORPHAN, OPT_DRAIN, OPT_MAX_CONN, OPT_NO_HUGE, OPT_NO_MLOCK,
+	OPT_STATS = 256, OPT_ORPHAN, OPT_DRAIN, OPT_MAX_CONN, OPT_STALL, OPT_OUTPUT, OPT_NO_HUGE, OPT_NO_MLOCK,
 	OPT_NO_SANDBOX, OPT_LOG_LEVEL, OPT_VERSION,
 };
 
@@ -61,6 +64,8 @@ static const struct option long_options[] = {
 	{ "orphan-timeout", required_argument, NULL, OPT_ORPHAN },
 	{ "drain-timeout", required_argument, NULL, OPT_DRAIN },
 	{ "max-connections", required_argument, NULL, OPT_MAX_CONN },
+	{ "stall-timeout", required_argument, NULL, OPT_STALL },
+	{ "output-limit", required_argument, NULL, OPT_OUTPUT },
 	{ "no-hugepages", no_argument, NULL, OPT_NO_HUGE },
 	{ "no-mlock", no_argument, NULL, OPT_NO_MLOCK },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
@@ -133,6 +138,15 @@ static void set_memory(struct options *o, const char *text)
 		usage_error("--memory: %s is less than one page (4096)", text);
 }
 
+/* One connection may need a megabyte and more. */
+static void set_output_limit(struct options *o, const char *text)
+{
+	if (size_parse(&o->output_limit_bytes, text))
+		usage_error("--output-limit: '%s' is not a size such as 64M or 1G", text);
+	if (o->output_limit_bytes < OUTPUT_LIMIT_MIN)
+		usage_error("--output-limit: %s is less than 4M, the least", text);
+}
+
 static void set_stats(struct options *o, const char *text)
 {
 	char err[256];
@@ -155,6 +169,8 @@ static void apply(struct options *o, int opt, const char *arg)
 	case OPT_ORPHAN: o->orphan_timeout_s = number_of("orphan-timeout", arg, 1, 1u << 30); break;
 	case OPT_DRAIN: o->drain_timeout_s = number_of("drain-timeout", arg, 1, 1u << 30); break;
 	case OPT_MAX_CONN: o->max_connections = (u32)number_of("max-connections", arg, 1, 1u << 20); break;
+	case OPT_STALL: o->stall_timeout_s = (u32)number_of("stall-timeout", arg, 1, 3600); break;
+	case OPT_OUTPUT: set_output_limit(o, arg); break;
 	case OPT_NO_HUGE: o->no_hugepages = true; break;
 	case OPT_NO_MLOCK: o->no_mlock = true; break;
 	case OPT_NO_SANDBOX: o->no_sandbox = true; break;
@@ -174,6 +190,8 @@ void options_parse(struct options *o, int argc, char **argv)
 	memset(o, 0, sizeof(*o));
 	o->threads = usable_cpus();
 	o->max_connections = 4096;
+	o->stall_timeout_s = 30;
+	o->output_limit_bytes = 256u << 20;
 	o->log_level = LOG_L_INFO;
 	if (gethostname(o->name, sizeof(o->name) - 1))
 		snprintf(o->name, sizeof(o->name), "memserver");

@@ -18,6 +18,8 @@ struct options {
 	u64 orphan_timeout_s;	/* 0: never */
 	u64 drain_timeout_s;	/* 0: no limit */
 	u32 max_connections;
+	u32 stall_timeout_s;
+	u64 output_limit_bytes;	/* of each event loop */
 	char name[64];
 	enum log_level log_level;
 	bool no_hugepages;

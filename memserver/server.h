@@ -26,6 +26,10 @@ struct server {
 	unsigned int n_loops;
 	struct loop *loops;
 	_Atomic u32 connections;
+	/* Nothing of its output was taken for that long: the client is gone or broken. */
+	u64 stall_timeout_ms;
+	/* Output that waits for slow clients, of a loop; above it the slowest is closed. */
+	u64 output_limit;
 };
 
 #endif

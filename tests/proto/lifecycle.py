@@ -22,8 +22,8 @@ A, B = b"A" * 16, b"B" * 16
 A_TEXT = "41414141-4141-4141-4141-414141414141"
 
 
-def opened(server, uuid=A):
-    c = Client(server.address)
+def opened(server, uuid=A, **kw):
+    c = Client(server.address, **kw)
     equal(c.open(1, uuid).status, ST_OK)
     return c
 
@@ -270,26 +270,57 @@ def test_server_id_is_new_at_each_start():
     equal(len(ids), 3)
 
 
-@with_server("64M", 2)
-def test_client_that_takes_nothing_is_closed(server):
-    """After 30 s without any progress (only with SMEMV_TEST_LONG=1)."""
-    if not os.environ.get("SMEMV_TEST_LONG"):
-        raise Skip("takes 35 s: SMEMV_TEST_LONG=1")
-    c = opened(server)
-    c.store(1, [(i, content(i)) for i in range(256)])
-    c.sock.settimeout(1)
+def ask_without_listening(c, frames):
+    """Sends requests until the server takes no more of them."""
+    c.sock.settimeout(0.3)
     try:
-        while True:
+        for _ in range(frames):
             c.send(load_frame(1, range(256)))
     except socket.timeout:
         pass
-    time.sleep(32)
-    c.sock.settimeout(10)
+
+
+@with_server("4M", 1, "--stall-timeout", "3")
+def test_client_that_takes_nothing_is_closed(server):
+    """A client that takes no replies is closed; one that takes them slowly is not."""
+    good, bad, slow = (opened(server, rcvbuf=1 << 16) for _ in range(3))
+    good.store(1, [(i, content(i)) for i in range(256)])
+    ask_without_listening(bad, 40)
+    for _ in range(8):
+        slow.send(load_frame(1, range(256)))
+    for _ in range(8):
+        equal(len(parse_load(slow.recv())), 256)
+        time.sleep(0.3)
+        equal(good.load(1, [5])[1][0].content, content(5))
+    assert server.logged("took none of its replies for 3 s")
+    assert bad.is_closed(10)
+    equal(slow.load(1, [5])[1][0].content, content(5))
+
+
+@without_server
+def test_memory_for_slow_clients_is_bounded():
+    """With many that take nothing the slowest are closed, and nobody else suffers."""
+    port = free_port()
+    server = prototest.Server("4M", 1, "--stall-timeout", "60", "--output-limit", "4M",
+                              "--stats", f"127.0.0.1:{port}")
     try:
-        while c.sock.recv(1 << 20):
-            pass
-    except ConnectionResetError:
-        pass
+        good = opened(server)
+        good.store(1, [(i, content(i)) for i in range(256)])
+        bad = [opened(server, rcvbuf=1 << 14) for _ in range(12)]
+        for c in bad:
+            c.sock.settimeout(0.05)
+            ask_without_listening(c, 60)
+            equal(good.load(1, [7])[1][0].content, content(7))
+        assert server.logged("too many replies wait for slow clients", 10)
+        closed = 'smemv_connections_slow_total'
+        assert wait_for(lambda: prototest.metrics(f"127.0.0.1:{port}")[closed] >= 4)
+        for _ in range(20):
+            equal(good.load(1, [7])[1][0].content, content(7))
+        left = prototest.metrics(f"127.0.0.1:{port}")
+        assert left[closed] + left["smemv_connections"] == 13 and left[closed] < 12, left
+        prototest.check_clean(server, server.stop())
+    finally:
+        server.process.kill()
 
 
 if __name__ == "__main__":
