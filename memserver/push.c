@@ -484,6 +484,9 @@ static void check_deadlines(struct link *k)
 	u64 now = k->loop->tick_ms;
 	struct push_job *job, *next;
 
+	if (now < k->check_ms)
+		return;
+	k->check_ms = now + PUSH_CHECK_MS;
 	for (job = TAILQ_FIRST(&k->waiting); job; job = next) {
 		next = TAILQ_NEXT(job, queue);
 		if (now >= job->deadline_ms || !job->conn)

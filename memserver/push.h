@@ -17,6 +17,7 @@
 #define PUSH_CONNECT_MS		3000u
 #define PUSH_RETRY_MS		1000u
 #define PUSH_IDLE_MS		30000u
+#define PUSH_CHECK_MS		100u
 
 struct push_job {
 	TAILQ_ENTRY(push_job) queue;
@@ -49,6 +50,7 @@ struct link {
 	u64 next_tag;
 	u64 retry_ms;		/* no attempt to connect before */
 	u64 idle_ms;		/* when it had something to do last */
+	u64 check_ms;		/* when deadlines are looked at next */
 };
 
 LIST_HEAD(link_list, link);

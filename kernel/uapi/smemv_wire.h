@@ -85,7 +85,7 @@ enum smemv_wire_status {
 	SMEMV_ST_HELD		= 16,	/* the target has, or had, something newer (rule 5) */
 	SMEMV_ST_NO_DRAIN	= 17,	/* no such drain is open at the target */
 	SMEMV_ST_UNREACHABLE	= 18,	/* not sent to the target: surely not applied */
-	SMEMV_ST_UNKNOWN	= 19,	/* sent, unanswered: may be applied until the drain closes */
+	SMEMV_ST_UNKNOWN	= 19,	/* sent, unanswered: may be applied till the drain closes */
 	SMEMV_ST_NOT_ACTIVE	= 20,	/* the epoch is claimed and not active (rule 6) */
 	SMEMV_ST_ACTIVE		= 21,	/* CLAIM: active, and never taken back (rule 6) */
 	SMEMV_ST__END
