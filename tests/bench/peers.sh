@@ -6,7 +6,7 @@
 
 declare -A peer_disk=()
 readonly nbd_port=10809 nvme_port=4420 memcached_port=11211
-readonly configfs=/sys/kernel/config nvme_subsystem=smemv-bench
+readonly configfs=/sys/kernel/config
 
 # start_server NAME COMMAND...: in the sub-host, ended when the session ends.
 start_server() {
@@ -58,31 +58,44 @@ nbd_up() {
 	wait_for_disk nbd0
 }
 
-# The target listens in the network namespace of the process that enables its port; "ip netns exec"
-# would give that process another /sys.
+# The target's port; it exports nothing yet.
 nvme_target_up() {
-	local subsystem=$configfs/nvmet/subsystems/$nvme_subsystem port=$configfs/nvmet/ports/1
+	local port=$configfs/nvmet/ports/1
 
 	modprobe brd rd_nr=1 rd_size=$(($1 * 1024))
 	modprobe nvmet-tcp
 	mountpoint -q "$configfs" || mount -t configfs configfs "$configfs"
-	mkdir -p "$subsystem/namespaces/1" "$port"
-	echo 1 >"$subsystem/attr_allow_any_host"
-	echo /dev/ram0 >"$subsystem/namespaces/1/device_path"
-	echo 1 >"$subsystem/namespaces/1/enable"
+	mkdir -p "$port"
+	at_exit "rmdir $port"
 	echo ipv4 >"$port/addr_adrfam"
 	echo tcp >"$port/addr_trtype"
 	net_address far >"$port/addr_traddr"
 	echo "$nvme_port" >"$port/addr_trsvcid"
-	nsenter --net=/run/netns/far ln -s "$subsystem" "$port/subsystems/$nvme_subsystem"
-	at_exit nvme_target_down
 }
 
-nvme_target_down() {
-	local subsystem=$configfs/nvmet/subsystems/$nvme_subsystem
+# nvme_export SUBSYSTEM: the RAM disk. The target listens in the network namespace of the process that
+# enables its port; "ip netns exec" would give that process another /sys.
+nvme_export() {
+	local subsystem=$configfs/nvmet/subsystems/$1 port=$configfs/nvmet/ports/1
 
-	rm "$configfs/nvmet/ports/1/subsystems/$nvme_subsystem"
-	rmdir "$configfs/nvmet/ports/1" "$subsystem/namespaces/1" "$subsystem"
+	mkdir -p "$subsystem/namespaces/1"
+	at_exit "rm $port/subsystems/$1; rmdir $subsystem/namespaces/1 $subsystem"
+	echo 1 >"$subsystem/attr_allow_any_host"
+	echo /dev/ram0 >"$subsystem/namespaces/1/device_path"
+	echo 1 >"$subsystem/namespaces/1/enable"
+	nsenter --net=/run/netns/far ln -s "$subsystem" "$port/subsystems/$1"
+}
+
+# nvme_connect PEER SUBSYSTEM DISK [OPTION...]: DISK is what the kernel will call it.
+nvme_connect() {
+	local peer=$1 subsystem=$2 disk=$3
+	shift 3
+
+	nvme connect -t tcp -a "$(net_address far)" -s "$nvme_port" -n "$subsystem" -i "$(nproc)" "$@" \
+		>>"$scenario_out/nvme.log" 2>&1
+	at_exit "nvme disconnect -n $subsystem >/dev/null"
+	peer_disk[$peer]=$disk
+	wait_for_disk "$disk"
 }
 
 nvme_up() {
@@ -90,12 +103,17 @@ nvme_up() {
 	modprobe nvme-core multipath=N
 	modprobe nvme-tcp
 	nvme_target_up "$1"
+	nvme_export smemv-bench
 	wait_for_port nvme "$nvme_port"
-	nvme connect -t tcp -a "$(net_address far)" -s "$nvme_port" -n "$nvme_subsystem" \
-		-i "$(nproc)" >"$scenario_out/nvme.log" 2>&1
-	at_exit "nvme disconnect -n $nvme_subsystem >/dev/null"
-	peer_disk[nvme]=nvme0n1
-	wait_for_disk nvme0n1
+	nvme_connect nvme smemv-bench nvme0n1
+}
+
+# The same RAM disk once more, with a CRC32C over headers and data as smemv has. Both hold the same
+# pages: only one may be swapped to at a time.
+nvme_digest_up() {
+	[[ -n ${peer_disk[nvme]:-} ]] || bail "nvme_digest needs nvme before it"
+	nvme_export smemv-bench-digest
+	nvme_connect nvme_digest smemv-bench-digest nvme1n1 --hdr-digest --data-digest
 }
 
 memcached_up() {
