@@ -51,8 +51,11 @@ bool smemv_evict_reserve(struct smemv_evictor *ev, long pages)
 	if (after > budget - spare_room(ev) / 2 &&
 	    !delayed_work_pending(&ev->work))
 		kick(ev);
-	if (after <= budget)
+	if (after <= budget) {
+		if (after > READ_ONCE(ev->peak))
+			WRITE_ONCE(ev->peak, after);
 		return true;
+	}
 	atomic_long_sub(pages, &ev->filling);
 	return false;
 }

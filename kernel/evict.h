@@ -42,6 +42,7 @@ struct smemv_clock {
  * @stats: the file's counters
  * @budget: pages that may be here
  * @goal: pages that shall be here once (smemv vm evict), or SMEMV_NO_GOAL
+ * @peak: most pages that were here, or promised room
  * @filling: pages that were promised room and are not in @mapping yet
  * @out: pages being stored
  * @room: faults wait here for room
@@ -68,6 +69,7 @@ struct smemv_evictor {
 	struct smemv_file_stats __percpu *stats;
 	u64 budget;
 	u64 goal;
+	u64 peak;
 	atomic_long_t filling;
 	atomic_long_t out;
 	wait_queue_head_t room;

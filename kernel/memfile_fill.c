@@ -135,10 +135,26 @@ static void readahead(struct readahead_control *rac)
 {
 }
 
+/*
+ * The memory of the folio is broken. One that was written since a server got it
+ * stays where it is, so that its users get SIGBUS and not an old content.
+ */
+static int error_remove(struct address_space *mapping, struct folio *folio)
+{
+	struct smemv_memfile *mf = smemv_memfile_of(mapping->host);
+
+	if (folio_test_dirty(folio) || folio_test_writeback(folio) ||
+	    smemv_space_copy(mf->space, folio->index) == SMEMV_COPY_NONE)
+		return 0;
+	return smemv_compat_remove_folio(mapping, folio);
+}
+
+SMEMV_COMPAT_DEFINE_ERROR_REMOVE(error_remove)
+
 const struct address_space_operations smemv_memfile_aops = {
 	.read_folio = read_folio,
 	.readahead = readahead,
 	.dirty_folio = noop_dirty_folio,
 	.migrate_folio = filemap_migrate_folio,
-	SMEMV_COMPAT_ERROR_REMOVE,
+	SMEMV_COMPAT_ERROR_REMOVE(error_remove),
 };

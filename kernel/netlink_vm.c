@@ -61,6 +61,7 @@ static int fill_evictor(struct sk_buff *skb, struct smemv_evictor *ev)
 	u64 goal = READ_ONCE(ev->goal);
 
 	if (put_u64(skb, SMEMV_A_VM_BUDGET, READ_ONCE(ev->budget) << PAGE_SHIFT) ||
+	    put_u64(skb, SMEMV_A_VM_PEAK, READ_ONCE(ev->peak) << PAGE_SHIFT) ||
 	    put_u64(skb, SMEMV_A_VM_GOING,
 		    (u64)atomic_long_read(&ev->out) << PAGE_SHIFT))
 		return -EMSGSIZE;

@@ -196,6 +196,7 @@ int decode_vm(const struct nlmsghdr *msg, struct vm_info *info)
 	get_text(tb[SMEMV_A_VM_NAME], info->name, sizeof(info->name));
 	info->budget_bytes = get_u64(tb[SMEMV_A_VM_BUDGET]);
 	info->resident_bytes = get_u64(tb[SMEMV_A_VM_RESIDENT]);
+	info->peak_bytes = get_u64(tb[SMEMV_A_VM_PEAK]);
 	info->going_bytes = get_u64(tb[SMEMV_A_VM_GOING]);
 	info->has_goal = tb[SMEMV_A_VM_GOAL];
 	info->goal_bytes = get_u64(tb[SMEMV_A_VM_GOAL]);

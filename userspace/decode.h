@@ -63,6 +63,7 @@ struct vm_info {
 	uint64_t size_bytes;		/* 0: it has none yet, and no space */
 	uint64_t budget_bytes;
 	uint64_t resident_bytes;
+	uint64_t peak_bytes;
 	uint64_t going_bytes;
 	bool has_goal;
 	uint64_t goal_bytes;

@@ -268,6 +268,7 @@ static void view_vm_memory(struct printer *printer, const struct vm_info *vm)
 	print_bytes(printer, "size_bytes", "SIZE", vm->size_bytes);
 	print_bytes(printer, "budget_bytes", "BUDGET", vm->budget_bytes);
 	print_bytes(printer, "resident_bytes", "RESIDENT", vm->resident_bytes);
+	print_number(printer, "peak_bytes", NULL, vm->peak_bytes);
 	print_number(printer, "going_bytes", NULL, vm->going_bytes);
 	if (vm->has_goal)
 		print_number(printer, "goal_bytes", NULL, vm->goal_bytes);

@@ -47,11 +47,16 @@ static inline int smemv_compat_remove_folio(struct address_space *mapping,
 }
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
-#define SMEMV_COMPAT_ERROR_REMOVE \
-	.error_remove_folio = generic_error_remove_folio
+#define SMEMV_COMPAT_ERROR_REMOVE(fn)	.error_remove_folio = fn
+#define SMEMV_COMPAT_DEFINE_ERROR_REMOVE(fn)
 #else
-#define SMEMV_COMPAT_ERROR_REMOVE \
-	.error_remove_page = generic_error_remove_page
+#define SMEMV_COMPAT_ERROR_REMOVE(fn)	.error_remove_page = fn##_page
+#define SMEMV_COMPAT_DEFINE_ERROR_REMOVE(fn)				\
+	static int fn##_page(struct address_space *mapping,		\
+			     struct page *page)				\
+	{								\
+		return fn(mapping, page_folio(page));			\
+	}
 #endif
 
 #endif

@@ -165,6 +165,7 @@ enum smemv_vm_attr {
 	SMEMV_A_VM_DELETED,		/* flag: it has no name any more, but users */
 	SMEMV_A_VM_OPENERS,		/* u32 open files, 0: not in use */
 	SMEMV_A_VM_RESIDENT,		/* u64 bytes on this host */
+	SMEMV_A_VM_PEAK,		/* u64 bytes, the most that were ever on this host */
 	SMEMV_A_VM_GOING,		/* u64 of these, bytes being stored */
 	SMEMV_A_VM_GOAL,		/* u64 resident bytes to be reached by VM_EVICT */
 	SMEMV_A_VM_UUID,		/* binary 16, of the space */

@@ -41,22 +41,6 @@ servers_hold_nothing() {
 		(($(memserver_stat one smemv_spaces) + $(memserver_stat two smemv_spaces) == 0))
 }
 
-# memfile_watch NAME: notes the resident size over and over, until the scenario ends.
-memfile_watch() {
-	(
-		trap - ERR EXIT
-		while smemv vm show "$1" --json 2>/dev/null | jq -r 'first | .resident_bytes' >>"$scenario_tmp/resident-$1"; do
-			sleep 0.05
-		done
-	) &
-	at_exit "kill $! 2>/dev/null"
-}
-
-# The highest that memfile_watch saw, in bytes.
-memfile_highest() {
-	sort -n "$scenario_tmp/resident-$1" | tail -n 1
-}
-
 # guest_on_file NAME FILE MEMORY MEMCHECK-OPTION...: a guest whose RAM is a memory file.
 guest_on_file() {
 	local name=$1 file=$2 guest_memory=$3
