@@ -19,14 +19,14 @@ cgroup_make() {
 	done
 }
 
-# cgroup_run NAME COMMAND...: with "exec" and "&" around it when the pid is wanted.
 cgroup_run() {
-	local directory=$cgroup_root/$1
-	shift
-	(
-		echo "$BASHPID" >"$directory/cgroup.procs"
-		exec "$@"
-	)
+	(cgroup_exec "$@")
+}
+
+# In place of this shell. "(cgroup_exec NAME COMMAND...) &" leaves the pid of COMMAND in $!.
+cgroup_exec() {
+	echo "$BASHPID" >"$cgroup_root/$1/cgroup.procs"
+	exec "${@:2}"
 }
 
 cgroup_get() {

@@ -45,11 +45,11 @@ guest_start() {
 	kvm_start
 	kernel=$(guest_kernel)
 	: >"$(guest_log_file "$name")"
-	cgroup_run "$group" setsid qemu-system-x86_64 -name "$name" -nodefaults -no-user-config \
+	(cgroup_exec "$group" setsid qemu-system-x86_64 -name "$name" -nodefaults -no-user-config \
 		-display none -no-reboot -machine pc -accel kvm -cpu host -smp 1 -m "$guest_memory" \
 		-kernel "$kernel" -initrd "$guest_dir/initramfs.cpio" \
 		-append "console=ttyS0 quiet panic=-1 mitigations=off memcheck=$(IFS=,; echo "${check[*]}")" \
-		-serial "file:$(guest_log_file "$name")" "$@" \
+		-serial "file:$(guest_log_file "$name")" "$@") \
 		>"$scenario_out/guest-$name.qemu" 2>&1 </dev/null &
 	guest_pids[$name]=$!
 	at_exit "guest_stop $name"

@@ -65,3 +65,56 @@ leave_no_module() {
 	done
 	ok "the module goes" smemv_unload
 }
+
+declare -A filecheck_pids=() filecheck_inputs=()
+
+filecheck_log_file() {
+	echo "$scenario_out/filecheck-$1.log"
+}
+
+# filecheck_start NAME OPTION...: in the background; a line to it ends --hold (filecheck_go_on).
+filecheck_start() {
+	local name=$1 input
+	shift
+
+	rm -f "$scenario_tmp/filecheck-$name"
+	mkfifo "$scenario_tmp/filecheck-$name"
+	setsid "$filecheck" "$@" <"$scenario_tmp/filecheck-$name" >"$(filecheck_log_file "$name")" 2>&1 &
+	filecheck_pids[$name]=$!
+	exec {input}>"$scenario_tmp/filecheck-$name"
+	filecheck_inputs[$name]=$input
+	at_exit "kill -KILL ${filecheck_pids[$name]} 2>/dev/null"
+}
+
+filecheck_holds() {
+	grep -q '^FILECHECK holding' "$(filecheck_log_file "$1")"
+}
+
+filecheck_go_on() {
+	echo >&"${filecheck_inputs[$1]}"
+}
+
+# filecheck_verdict NAME SECONDS: prints it; fails unless it is PASS.
+filecheck_verdict() {
+	wait_until "$2" is_gone "${filecheck_pids[$1]}" || echo "no verdict after $2 s"
+	tail -n 3 "$(filecheck_log_file "$1")"
+	grep -q '^FILECHECK PASS' "$(filecheck_log_file "$1")"
+}
+
+# filecheck_get NAME KEY: of the verdict.
+filecheck_get() {
+	grep -oE " $2=[0-9]+" "$(filecheck_log_file "$1")" | tail -n 1 | cut -d = -f 2
+}
+
+memfile_passes() {
+	(($(memfile_get "$1" "$2") > $3))
+}
+
+memfile_server_is() {
+	[[ $(smemv_json 'first | .state' server show "$1") == "$2" ]]
+}
+
+# memfile_says JQ-CONDITION: of the file demo.
+memfile_says() {
+	smemv_json "first | $1" vm show demo
+}

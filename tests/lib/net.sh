@@ -95,12 +95,18 @@ net_cut() {
 	net_apply_shape "$1" loss 100%
 }
 
+# Only what the main host sends vanishes: the end of a connection, for instance, is never heard of.
+net_mute() {
+	modprobe -q sch_netem || true
+	in_main "$1" tc qdisc replace dev "to-$1" root handle 1: netem loss 100%
+}
+
 # The cable is pulled: the main host sees the carrier go.
 net_unplug() {
 	ip -n "$1" link set eth0 down
 }
 
-# After net_cut or net_unplug: as it was before.
+# After net_cut, net_mute or net_unplug: as it was before.
 net_heal() {
 	local shape=()
 	ip -n "$1" link set eth0 up
@@ -117,4 +123,18 @@ net_remove() {
 # Bytes that crossed the link: net_bytes NAME rx|tx, as the main host counts them.
 net_bytes() {
 	in_main "$1" cat "/sys/class/net/to-$1/statistics/${2}_bytes"
+}
+
+# tcp_counter NAME [SUBHOST]: of the main host's TCP, or a sub-host's; the names are those of nstat.
+tcp_counter() {
+	local show=(cat)
+
+	if (($# > 1)); then
+		show=(in_subhost "$2" cat)
+	fi
+	# Each line of names is followed by one of values.
+	"${show[@]}" /proc/net/snmp /proc/net/netstat | awk -v wanted="$1" '
+		NR % 2 { for (i = 1; i <= NF; i++) name[i] = $i; next }
+		{ for (i = 2; i <= NF; i++) if (name[i] == wanted) { print $i; found = 1 } }
+		END { exit !found }'
 }

@@ -41,25 +41,15 @@ blkdiscard -f "$disk"
 # The same with a process whose memory it is.
 swap_on "$disk"
 cgroup_make pager memory.max=16M memory.swap.max=max
-cgroup_run pager "$memcheck" --size 32M --passes 1000 --write 0 --allow-lost --duration 20 --progress 1 \
-	>"$scenario_tmp/memcheck" 2>&1 &
-process=$!
-memcheck_is_filled() {
-	grep -q 'MEMCHECK filled' "$scenario_tmp/memcheck"
-}
-require "a process has filled its memory" wait_until 60 memcheck_is_filled
+pager_start victim pager --size 32M --write 0 --allow-lost --duration 3600
+require "a process has filled its memory" pager_fills victim 60
 wait_until 60 counter_passes 500 swap_pages one || bail "nothing was swapped to server one"
 smemv swap set demo deadline 3000
 memserver_kill one
-memcheck_lost_some() {
-	grep -q ' lost=[1-9]' "$scenario_tmp/memcheck"
-}
-ok "the process cannot read some of its memory" wait_until 60 memcheck_lost_some
+ok "the process cannot read some of its memory" wait_until 60 counter_passes 0 pager_get victim lost
 server_comes_back_empty one 128M
-ok "it ends" wait_until 120 is_gone "$process"
-verdict=$(grep -E 'PASS|FAIL' "$scenario_tmp/memcheck") || true
-like "$verdict" 'MEMCHECK PASS' "every page that it could read was right"
-like "$verdict" ' lost=[1-9]' "pages of the killed server gave SIGBUS"
+ok "every page that it could read was right" pager_finish victim 120
+compare "$(pager_get victim lost)" -gt 0 "pages of the killed server gave SIGBUS"
 require "swapoff works" swap_off "$disk"
 blkdiscard -f "$disk"
 ok "nothing stays behind" wait_until 30 servers_are_empty one two

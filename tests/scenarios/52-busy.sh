@@ -25,15 +25,6 @@ refused() {
 	fi
 }
 
-# pager_start OPTION...: memcheck in the background; its own pid, not that of a shell around it.
-pager_start() {
-	(
-		echo "$BASHPID" >"$cgroup_root/pager/cgroup.procs"
-		exec "$memcheck" "$@"
-	) >"$scenario_out/memcheck" 2>&1 &
-	pager=$!
-}
-
 swap_holds() {
 	(($(swap_used_pages "$disk") >= $1))
 }
@@ -75,8 +66,7 @@ refused 'a swap disk uses it; delete the disk first' "a server of a disk is dele
 # While it is swapped to.
 swap_on "$disk"
 cgroup_make pager memory.max=16M memory.swap.max=max
-pager_start --size 32M --duration 600
-at_exit "end_process $pager KILL 10"
+pager_start busy pager --size 32M --duration 3600
 ok "pages go out" wait_until 60 swap_holds 1000
 for ((attempt = 1; attempt <= 5; attempt++)); do
 	refused 'the disk is in use; swapoff \(or unmount\) it first' "the disk is deleted while swapping, $attempt" smemv swap del demo
@@ -85,10 +75,7 @@ refused 'it holds pages of a swap disk; swapoff and delete the disk first' "the 
 	smemv server del one
 ok "deadline and policy can be changed meanwhile" smemv swap set demo policy suspend deadline 5000
 is "$(smemv_json '.[0] | "\(.policy) \(.deadline_ms)"' swap show demo)" "suspend 5000" "and are"
-ok "the pager still runs" kill -0 "$pager"
-end_process "$pager" TERM 10 || true
-wait "$pager" 2>/dev/null || true
-unlike "$(cat "$scenario_out/memcheck")" 'FAIL' "no byte was lost"
+ok "the pager still runs, and no byte was lost" pager_finish busy 120
 ok "swapoff" swap_off "$disk"
 
 # A disk that is open, though not for swap.

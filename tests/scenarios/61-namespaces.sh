@@ -33,15 +33,6 @@ holds_nothing() {
 	[[ $(memserver_pages "$1") == 0 && $(memserver_stat "$1" smemv_spaces) == 0 ]]
 }
 
-# pager_start OPTION...: memcheck in the background; its own pid, not that of a shell around it.
-pager_start() {
-	(
-		echo "$BASHPID" >"$cgroup_root/pager/cgroup.procs"
-		exec "$memcheck" "$@"
-	) >"$scenario_out/memcheck" 2>&1 &
-	pager=$!
-}
-
 swap_holds() {
 	(($(swap_used_pages "$right_disk") >= $1))
 }
@@ -89,18 +80,14 @@ ok "right still works" same_as right "$right_disk"
 # A namespace that goes while its disk is in use.
 ok "right's disk is swapped to" swap_on "$right_disk"
 cgroup_make pager memory.max=8M memory.swap.max=max
-pager_start --size 16M --duration 600
-at_exit "end_process $pager KILL 10"
+pager_start all-the-time pager --size 16M --duration 3600
 ok "pages go out" wait_until 60 swap_holds 500
 ok "right is deleted" ip netns del right
 before=$(counter_of /proc/vmstat pswpin)
 ok "and still pages" wait_until 60 paged_in_since "$before"
 ok "its disk is there" test -b "$right_disk"
 ok "a process that pages now loses no byte" cgroup_run pager "$memcheck" --size 16M --passes 2
-ok "one that paged all the time lost none" kill -0 "$pager"
-end_process "$pager" TERM 20 || true
-wait "$pager" 2>/dev/null || true
-unlike "$(cat "$scenario_out/memcheck")" 'FAIL' "nor has it seen a wrong one"
+ok "one that paged all the time lost none" pager_finish all-the-time 120
 ok "swapoff ends" timeout 60 swapoff "$right_disk"
 ok "then the disk goes" wait_until 30 test ! -e "$right_disk"
 ok "and its server was told to forget" wait_until 10 holds_nothing two
