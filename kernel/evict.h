@@ -40,6 +40,7 @@ struct smemv_clock {
  * @mapping: the file's pages
  * @space: where they go
  * @stats: the file's counters
+ * @wasted: a page that had been fetched ahead went without having been used
  * @budget: pages that may be here
  * @goal: pages that shall be here once (smemv vm evict), or SMEMV_NO_GOAL
  * @peak: most pages that were here, or promised room
@@ -67,6 +68,7 @@ struct smemv_evictor {
 	struct address_space *mapping;
 	struct smemv_space *space;
 	struct smemv_file_stats __percpu *stats;
+	void (*wasted)(struct smemv_evictor *ev, pgoff_t index);
 	u64 budget;
 	u64 goal;
 	u64 peak;

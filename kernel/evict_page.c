@@ -45,8 +45,12 @@ static void add(struct smemv_evictor *ev, struct smemv_batch *batch,
 
 static bool drop_clean(struct smemv_evictor *ev, struct folio *folio)
 {
+	bool wasted = folio_test_readahead(folio);
+
 	if (!smemv_evict_remove(ev, folio))
 		return false;
+	if (wasted && ev->wasted)
+		ev->wasted(ev, folio->index);
 	smemv_file_count(ev, OUT_CLEAN, 1);
 	return true;
 }

@@ -50,6 +50,7 @@ struct smemv_memfile *smemv_memfile_alloc(struct smemv_ns *ns,
 	mf->inode = inode;
 	strscpy(mf->name, name, sizeof(mf->name));
 	spin_lock_init(&mf->lock);
+	spin_lock_init(&mf->ahead_lock);
 	INIT_WORK(&mf->destroy, destroy_work);
 	get_net(ns->net);
 	mutex_lock(&ns->lock);
@@ -128,6 +129,7 @@ int smemv_memfile_back(struct smemv_memfile *mf,
 		smemv_space_destroy(space);
 		return err;
 	}
+	mf->ev.wasted = smemv_ahead_waste;
 	mf->dma = config->dma;
 	/* Who sees the size sees the space. */
 	smp_store_release(&mf->space, space);

@@ -8,6 +8,7 @@
 
 #include <linux/fs.h>
 
+#include "core/ahead.h"
 #include "evict.h"
 
 #define SMEMV_FILE_SIZE_MIN	(1ULL << 20)
@@ -56,6 +57,8 @@ struct smemv_file_defaults {
  * @no_room: jiffies when a fault last found no room in time, 0: never
  * @stats: counters
  * @ev: what evicts its pages; from @space on
+ * @ahead_lock: protects @ahead
+ * @ahead: what is fetched before it is asked for
  * @destroy: drops the space
  */
 struct smemv_memfile {
@@ -73,6 +76,8 @@ struct smemv_memfile {
 	unsigned long no_room;
 	struct smemv_file_stats __percpu *stats;
 	struct smemv_evictor ev;
+	spinlock_t ahead_lock;
+	struct smemv_ahead ahead;
 	struct work_struct destroy;
 };
 
@@ -119,14 +124,39 @@ extern const struct address_space_operations smemv_memfile_aops;
 int smemv_fill_module_init(void);
 void smemv_fill_module_exit(void);
 
+/**
+ * struct smemv_filling - folios that are filled together
+ * @mf: the file; set by the caller
+ * @load: the request that is being made, NULL at first
+ */
+struct smemv_filling {
+	struct smemv_memfile *mf;
+	struct smemv_load *load;
+};
+
 /*
  * Fills a locked folio that is in the page cache and unlocks it when that is
- * done, perhaps later. 0 or -ENOMEM, the folio is unlocked then.
+ * done: at once, or some time after smemv_fill_end(). 0, or -ENOMEM: the folio
+ * is unlocked then. @ahead: nobody asked for it yet.
  */
-int smemv_fill(struct smemv_memfile *mf, struct folio *folio);
+int smemv_fill_add(struct smemv_filling *filling, struct folio *folio,
+		   bool ahead);
+void smemv_fill_end(struct smemv_filling *filling);
 
 /* Whether filling it failed a moment ago: tell it rather than try again. */
 bool smemv_fill_just_failed(const struct folio *folio);
+
+/*
+ * memfile_ahead.c: a page was asked for that was remote or (@hit) had been
+ * fetched ahead: adds to @filling what is likely to be asked for next. Under the
+ * mapping's invalidate lock; charges the memory to the caller's active cgroup.
+ */
+void smemv_fetch_ahead(struct smemv_filling *filling, u64 index, bool hit);
+void smemv_ahead_waste(struct smemv_evictor *ev, pgoff_t index);
+
+/* memfile_fill.c: a new folio, locked and in the page cache, or an errno. */
+struct folio *smemv_memfile_new_folio(struct smemv_memfile *mf, pgoff_t index,
+				      gfp_t gfp);
 
 /* memfile_fs.c */
 int smemv_fs_init(void);

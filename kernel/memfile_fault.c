@@ -18,12 +18,6 @@ static bool must_not_wait(const struct vm_fault *vmf)
 	       vmf->flags & FAULT_FLAG_RETRY_NOWAIT;
 }
 
-static vm_fault_t bus_error(struct smemv_memfile *mf)
-{
-	smemv_file_count(mf, FAULT_ERRORS, 1);
-	return VM_FAULT_SIGBUS;
-}
-
 /* The wait is told from the fault that follows it by a note in the file. */
 static int wait_for_room(struct smemv_memfile *mf)
 {
@@ -47,7 +41,7 @@ static vm_fault_t no_room(struct smemv_memfile *mf, struct vm_fault *vmf)
 	int err;
 
 	if (just_found_no_room(mf))
-		return bus_error(mf);
+		return VM_FAULT_SIGBUS;
 	if (must_not_wait(vmf))
 		return VM_FAULT_RETRY;
 	if (vmf->flags & FAULT_FLAG_ALLOW_RETRY) {
@@ -58,37 +52,7 @@ static vm_fault_t no_room(struct smemv_memfile *mf, struct vm_fault *vmf)
 		return VM_FAULT_RETRY;
 	}
 	err = wait_for_room(mf);
-	return err ? bus_error(mf) : 0;
-}
-
-/* Charged to whose memory it becomes, whoever touches it (KVM's worker). */
-static int add_folio(struct vm_fault *vmf, struct address_space *mapping,
-		     struct folio *folio)
-{
-	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(vmf->vma->vm_mm);
-	struct mem_cgroup *old = set_active_memcg(memcg);
-	int err = filemap_add_folio(mapping, folio, vmf->pgoff,
-				    mapping_gfp_mask(mapping));
-
-	set_active_memcg(old);
-	mem_cgroup_put(memcg);
-	return err;
-}
-
-/* A new folio, locked and in the page cache, or an errno. */
-static struct folio *make_folio(struct smemv_memfile *mf, struct vm_fault *vmf)
-{
-	struct address_space *mapping = mf->ev.mapping;
-	struct folio *folio = smemv_compat_alloc_folio(mapping);
-	int err;
-
-	if (!folio)
-		return ERR_PTR(-ENOMEM);
-	err = add_folio(vmf, mapping, folio);
-	if (!err)
-		return folio;
-	folio_put(folio);
-	return ERR_PTR(err);
+	return err ? VM_FAULT_SIGBUS : 0;
 }
 
 static bool lock_mapping(struct vm_fault *vmf, struct address_space *mapping)
@@ -105,6 +69,26 @@ static bool beyond_end(const struct smemv_memfile *mf,
 	return vmf->pgoff >= i_size_read(mf->ev.mapping->host) >> PAGE_SHIFT;
 }
 
+static vm_fault_t make_charged_page(struct smemv_memfile *mf,
+				    struct vm_fault *vmf, struct folio **made)
+{
+	struct smemv_filling filling = { .mf = mf };
+	struct folio *folio = smemv_memfile_new_folio(mf, vmf->pgoff,
+						      mapping_gfp_mask(mf->ev.mapping));
+
+	if (PTR_ERR_OR_ZERO(folio) == -EEXIST)
+		return 0;
+	if (IS_ERR(folio))
+		return VM_FAULT_OOM;
+	*made = folio;
+	if (smemv_fill_add(&filling, folio, false))
+		return VM_FAULT_OOM;
+	if (filling.load)
+		smemv_fetch_ahead(&filling, vmf->pgoff, false);
+	smemv_fill_end(&filling);
+	return 0;
+}
+
 /*
  * The missing page is put into the page cache and its filling begun, or found
  * there after all (*made NULL). The lock keeps holes from being punched between
@@ -114,24 +98,21 @@ static vm_fault_t make_page(struct smemv_memfile *mf, struct vm_fault *vmf,
 			    struct folio **made)
 {
 	struct address_space *mapping = mf->ev.mapping;
-	struct folio *folio;
-	vm_fault_t ret = 0;
+	struct mem_cgroup *memcg, *old;
+	vm_fault_t ret;
 
 	if (!lock_mapping(vmf, mapping))
 		return VM_FAULT_RETRY;
 	if (beyond_end(mf, vmf)) {
-		ret = VM_FAULT_SIGBUS;
-		goto unlock;
+		filemap_invalidate_unlock_shared(mapping);
+		return VM_FAULT_SIGBUS;
 	}
-	folio = make_folio(mf, vmf);
-	if (!IS_ERR(folio)) {
-		*made = folio;
-		if (smemv_fill(mf, folio))
-			ret = VM_FAULT_OOM;
-	} else if (PTR_ERR(folio) != -EEXIST) {
-		ret = VM_FAULT_OOM;
-	}
-unlock:
+	/* Charged to whose memory it becomes, whoever touches it (KVM's worker). */
+	memcg = get_mem_cgroup_from_mm(vmf->vma->vm_mm);
+	old = set_active_memcg(memcg);
+	ret = make_charged_page(mf, vmf, made);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
 	filemap_invalidate_unlock_shared(mapping);
 	return ret;
 }
@@ -157,6 +138,28 @@ static bool has_failed(struct folio *folio)
 	       smemv_fill_just_failed(folio);
 }
 
+/* A page that was fetched ahead is used: time to think of the next ones. */
+static void note_hit(struct smemv_memfile *mf, struct vm_fault *vmf,
+		     struct folio *folio)
+{
+	struct address_space *mapping = mf->ev.mapping;
+	struct smemv_filling filling = { .mf = mf };
+	struct mem_cgroup *memcg, *old;
+
+	if (!folio_test_clear_readahead(folio))
+		return;
+	smemv_file_count(mf, AHEAD_HITS, 1);
+	if (!filemap_invalidate_trylock_shared(mapping))
+		return;
+	memcg = get_mem_cgroup_from_mm(vmf->vma->vm_mm);
+	old = set_active_memcg(memcg);
+	smemv_fetch_ahead(&filling, vmf->pgoff, true);
+	smemv_fill_end(&filling);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+	filemap_invalidate_unlock_shared(mapping);
+}
+
 /* The reference keeps the evictor off the page until it is mapped. */
 static vm_fault_t memfile_fault(struct vm_fault *vmf)
 {
@@ -168,12 +171,16 @@ static vm_fault_t memfile_fault(struct vm_fault *vmf)
 	if (vmf->pgoff >= i_size_read(inode) >> PAGE_SHIFT)
 		return VM_FAULT_SIGBUS;
 	folio = smemv_compat_get_folio(inode->i_mapping, vmf->pgoff);
+	if (folio)
+		note_hit(mf, vmf, folio);
 	if (!folio)
 		ret = fault_missing(mf, vmf, &folio);
 	else if (has_failed(folio))
-		ret = bus_error(mf);
+		ret = VM_FAULT_SIGBUS;
 	if (!ret)
 		ret = filemap_fault(vmf);
+	if (ret & VM_FAULT_SIGBUS)
+		smemv_file_count(mf, FAULT_ERRORS, 1);
 	if (folio)
 		folio_put(folio);
 	return ret;

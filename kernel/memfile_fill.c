@@ -14,10 +14,12 @@
 /**
  * struct smemv_load - pages of a run that are filled by one request
  * @mf: whose
+ * @ahead: which of them nobody asked for yet
  * @io: with the pages; they are locked
  */
 struct smemv_load {
 	struct smemv_memfile *mf;
+	u32 ahead;
 	struct smemv_io io;
 };
 
@@ -47,10 +49,12 @@ bool smemv_fill_just_failed(const struct folio *folio)
 	return when && time_before(jiffies, when + FAILURE_KEPT);
 }
 
-static void end_folio(struct folio *folio, int err)
+/* Who comes for a page that was fetched ahead shall try by himself. */
+static void end_folio(struct folio *folio, int err, bool ahead)
 {
 	if (err) {
-		mark_failed(folio);
+		if (!ahead)
+			mark_failed(folio);
 	} else {
 		folio->private = NULL;
 		folio_mark_uptodate(folio);
@@ -66,7 +70,8 @@ static void loaded(struct smemv_io *io)
 	u32 i;
 
 	for (i = 0; i < io->nr; i++)
-		end_folio(page_folio(io->page[i]), io->err[i]);
+		end_folio(page_folio(io->page[i]), io->err[i],
+			  load->ahead & BIT(i));
 	kmem_cache_free(load_cache, load);
 	if (atomic_dec_and_test(&mf->loads))
 		wake_up_var(&mf->loads);
@@ -75,13 +80,7 @@ static void loaded(struct smemv_io *io)
 static void zero_fill(struct folio *folio)
 {
 	clear_highpage(folio_page(folio, 0));
-	end_folio(folio, 0);
-}
-
-static void add_page(struct smemv_io *io, struct folio *folio)
-{
-	io->slot[io->nr] = folio->index % SMEMV_RUN_PAGES;
-	io->page[io->nr++] = folio_page(folio, 0);
+	end_folio(folio, 0, false);
 }
 
 static struct smemv_load *new_load(struct smemv_memfile *mf, u64 run_nr)
@@ -91,6 +90,7 @@ static struct smemv_load *new_load(struct smemv_memfile *mf, u64 run_nr)
 	if (!load)
 		return NULL;
 	load->mf = mf;
+	load->ahead = 0;
 	load->io.space = mf->space;
 	load->io.op = SMEMV_OP_LOAD;
 	load->io.run_nr = run_nr;
@@ -100,34 +100,87 @@ static struct smemv_load *new_load(struct smemv_memfile *mf, u64 run_nr)
 	return load;
 }
 
-int smemv_fill(struct smemv_memfile *mf, struct folio *folio)
+static bool fits(const struct smemv_load *load, u64 run_nr)
 {
+	return load->io.run_nr == run_nr && load->io.nr < SMEMV_IO_PAGES;
+}
+
+void smemv_fill_end(struct smemv_filling *filling)
+{
+	if (filling->load)
+		smemv_space_submit(&filling->load->io);
+	filling->load = NULL;
+}
+
+static int load_page(struct smemv_filling *filling, struct folio *folio,
+		     bool ahead)
+{
+	u64 run_nr = folio->index >> SMEMV_RUN_SHIFT;
 	struct smemv_load *load;
+
+	if (filling->load && !fits(filling->load, run_nr))
+		smemv_fill_end(filling);
+	if (!filling->load)
+		filling->load = new_load(filling->mf, run_nr);
+	load = filling->load;
+	if (!load) {
+		folio_unlock(folio);
+		return -ENOMEM;
+	}
+	if (ahead)
+		load->ahead |= BIT(load->io.nr);
+	load->io.slot[load->io.nr] = folio->index % SMEMV_RUN_PAGES;
+	load->io.page[load->io.nr++] = folio_page(folio, 0);
+	return 0;
+}
+
+int smemv_fill_add(struct smemv_filling *filling, struct folio *folio,
+		   bool ahead)
+{
+	struct smemv_memfile *mf = filling->mf;
 
 	if (smemv_space_copy(mf->space, folio->index) == SMEMV_COPY_ZERO) {
 		smemv_file_count(mf, ZERO_FAULTS, 1);
 		zero_fill(folio);
 		return 0;
 	}
-	load = new_load(mf, folio->index >> SMEMV_RUN_SHIFT);
-	if (!load) {
-		folio_unlock(folio);
-		return -ENOMEM;
-	}
-	smemv_file_count(mf, REMOTE_FAULTS, 1);
-	add_page(&load->io, folio);
-	smemv_space_submit(&load->io);
-	return 0;
+	if (ahead)
+		smemv_file_count(mf, AHEAD_PAGES, 1);
+	else
+		smemv_file_count(mf, REMOTE_FAULTS, 1);
+	return load_page(filling, folio, ahead);
+}
+
+struct folio *smemv_memfile_new_folio(struct smemv_memfile *mf, pgoff_t index,
+				      gfp_t gfp)
+{
+	struct folio *folio = smemv_compat_alloc_folio(gfp);
+	int err;
+
+	if (!folio)
+		return ERR_PTR(-ENOMEM);
+	err = filemap_add_folio(mf->ev.mapping, folio, index, gfp);
+	if (!err)
+		return folio;
+	folio_put(folio);
+	return ERR_PTR(err);
 }
 
 /* The page cache found a folio whose filling failed. */
 static int read_folio(struct file *file, struct folio *folio)
 {
+	struct smemv_filling filling = {
+		.mf = smemv_memfile_of(folio->mapping->host),
+	};
+	int err;
+
 	if (smemv_fill_just_failed(folio)) {
 		folio_unlock(folio);
 		return -EIO;
 	}
-	return smemv_fill(smemv_memfile_of(folio->mapping->host), folio);
+	err = smemv_fill_add(&filling, folio, false);
+	smemv_fill_end(&filling);
+	return err;
 }
 
 /* Nothing is read ahead this way; the caller drops the folios that it made. */

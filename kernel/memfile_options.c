@@ -5,8 +5,10 @@
 
 #include "memfile_fs.h"
 
-enum { OPT_BUDGET, OPT_POLICY, OPT_DEADLINE, OPT_SERVERS, OPT_DMA, OPT_MODE,
-       OPT_UID, OPT_GID };
+enum {
+	OPT_BUDGET, OPT_POLICY, OPT_DEADLINE, OPT_SERVERS, OPT_DMA, OPT_MODE,
+	OPT_UID, OPT_GID
+};
 
 static const struct constant_table policies[] = {
 	{ "error", SMEMV_POLICY_ERROR },

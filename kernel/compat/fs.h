@@ -30,7 +30,9 @@ static inline void smemv_compat_init_times(struct inode *inode)
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 	simple_inode_init_ts(inode);
 #else
-	inode->i_atime = inode->i_mtime = inode->i_ctime = current_time(inode);
+	inode->i_ctime = current_time(inode);
+	inode->i_mtime = inode->i_ctime;
+	inode->i_atime = inode->i_ctime;
 #endif
 }
 
@@ -39,7 +41,8 @@ static inline void smemv_compat_touch(struct inode *inode)
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 	inode_set_mtime_to_ts(inode, inode_set_ctime_current(inode));
 #else
-	inode->i_mtime = inode->i_ctime = current_time(inode);
+	inode->i_ctime = current_time(inode);
+	inode->i_mtime = inode->i_ctime;
 #endif
 }
 

@@ -7,9 +7,8 @@
 #include <linux/pagemap.h>
 #include <linux/version.h>
 
-/* 6.19: folio batches have a header of their own. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0) && \
-	__has_include(<linux/folio_batch.h>)
+/* 7.0: folio batches have a header of their own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
 #include <linux/folio_batch.h>
 #else
 #include <linux/pagevec.h>
@@ -25,13 +24,12 @@ static inline struct folio *smemv_compat_get_folio(struct address_space *mapping
 }
 
 /* 6.19: takes a memory policy. */
-static inline struct folio *
-smemv_compat_alloc_folio(struct address_space *mapping)
+static inline struct folio *smemv_compat_alloc_folio(gfp_t gfp)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
-	return filemap_alloc_folio(mapping_gfp_mask(mapping), 0, NULL);
+	return filemap_alloc_folio(gfp, 0, NULL);
 #else
-	return filemap_alloc_folio(mapping_gfp_mask(mapping), 0);
+	return filemap_alloc_folio(gfp, 0);
 #endif
 }
 

@@ -274,7 +274,10 @@ enum smemv_event {
 	X(OUT_FAILED, "out_failed", "pages kept because no server took them")	\
 	X(OUT_YOUNG, "out_young", "pages kept because they had been used")	\
 	X(OUT_BUSY, "out_busy", "pages kept because they were locked or pinned") \
-	X(PUNCHED, "punched", "pages of holes that were punched")
+	X(PUNCHED, "punched", "pages of holes that were punched")		\
+	X(AHEAD_PAGES, "ahead_pages", "pages fetched before they were asked for") \
+	X(AHEAD_HITS, "ahead_hits", "of these, pages asked for later")		\
+	X(AHEAD_WASTE, "ahead_waste", "of these, pages evicted without having been used")
 
 #define SMEMV_X_ENUM_SERVER(id, name, what)	SMEMV_SC_##id,
 #define SMEMV_X_ENUM_SPACE(id, name, what)	SMEMV_PC_##id,

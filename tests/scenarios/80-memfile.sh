@@ -7,7 +7,7 @@
 # smoke: yes
 
 . "$(dirname "$0")/../lib/scenario.sh"
-. "$lib_dir/memfile.sh"
+. "$(dirname "$0")/../lib/memfile.sh"
 
 memfile_servers 128M
 file=$(smemv vm create demo size 16M budget 8M) || bail "no file was made"

@@ -9,7 +9,7 @@
 # timeout: 600
 
 . "$(dirname "$0")/../lib/scenario.sh"
-. "$lib_dir/memfile.sh"
+. "$(dirname "$0")/../lib/memfile.sh"
 
 memfile_servers 256M
 file=$(smemv vm create web1 size 192M budget 96M) || bail "no file was made"

@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 82-memfile-failures: a memory file's servers are cut and killed while pages go and come. A cut
+# loses nothing; of a killed server exactly the pages are lost that were there and nowhere else, each
+# a SIGBUS and never another content; who waits by policy can be killed.
+#
+# timeout: 600
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/memfile.sh"
+
+memfile_servers 64M timeout 1000
+file=$(smemv vm create demo size 16M budget 6M deadline 60000) || bail "no file was made"
+
+# A cut, in the midst of evictions and faults.
+filecheck_start cut --duration 20 --punch 5 "$file"
+require "pages come back" wait_until 60 memfile_passes demo .file_counters.remote_faults 300
+net_cut one
+ok "the cut is noticed" wait_until 30 memfile_server_is one down
+net_heal one
+ok "the server is used again" wait_until 60 memfile_server_is one up
+ok "every byte is right after a cut" filecheck_verdict cut 180
+is "$(memfile_get demo .lost_pages)" 0 "no page is lost"
+compare "$(memfile_get demo .peak_bytes)" -le $((6 << 20)) "the budget was kept"
+
+# Killed with pages that are nowhere else, and pages that are here too.
+filecheck_start killed --hold --allow-lost --seed 2 "$file"
+require "the file is written anew" wait_until 120 filecheck_holds killed
+there=$(memfile_get demo '.where.two // 0')
+compare "$there" -gt 500 "pages are at server two"
+memserver_kill two
+memserver_start two 64M
+ok "an empty one takes its place" wait_until 60 memfile_server_is two up
+filecheck_go_on killed
+ok "all other pages are right" filecheck_verdict killed 240
+lost=$(filecheck_get killed lost)
+compare "$lost" -gt 0 "pages are lost"
+compare "$lost" -le "$there" "no more than were there"
+is "$(memfile_get demo .lost_pages)" "$lost" "the module counts as many"
+like "$(dmesg)" 'demo: page [0-9]+ is lost: server two' "the kernel's log names page and server"
+compare "$(memfile_get demo .file_counters.fault_errors)" -ge "$lost" "each was a SIGBUS"
+
+# Written pages do not care for what was lost, and holes heal.
+ok "a file with lost pages can be emptied" fallocate -p -o 0 -l 16M "$file"
+ok "lost pages are gone with the hole" wait_until 20 memfile_says '.lost_pages == 0'
+ok "and be used again" "$filecheck" --passes 1 --seed 3 "$file"
+
+# Waiting by policy.
+smemv vm set demo policy suspend deadline 1000
+filecheck_start waits --hold --seed 4 "$file"
+require "the file is written once more" wait_until 120 filecheck_holds waits
+net_cut one
+net_cut two
+filecheck_go_on waits
+ok "it waits for the servers" wait_until 30 memfile_says '.waiting > 0'
+kill -KILL "${filecheck_pids[waits]}"
+ok "and can be killed meanwhile" wait_until 20 is_gone "${filecheck_pids[waits]}"
+net_heal one
+net_heal two
+ok "nothing waits any more when they are back" wait_until 60 memfile_says '.waiting == 0'
+
+leave_no_file demo
+leave_no_module
+
+done_testing
