@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +42,9 @@ static struct {
 	bool sequential;
 	bool allow_lost;
 	bool hold;
+	bool fork;
+	uint64_t mlock_pages;
+	const char *direct;
 } options = {
 	.passes = 3,
 	.seed = 1,
@@ -59,7 +63,7 @@ struct worker {
 	uint64_t lost;
 };
 
-static int fd;
+static int fd, direct_fd = -1;
 static uint64_t *memory;
 static uint64_t pages;
 static uint32_t *generations;
@@ -77,6 +81,9 @@ static const char usage_text[] =
 	"  --sequential       in the order of the file (default: random)\n"
 	"  --seed N           another content and order\n"
 	"  --allow-lost       count pages that cannot be read (SIGBUS) and go on\n"
+	"  --direct DEVICE    half of the writes come from DEVICE by direct I/O into the file's pages\n"
+	"  --mlock PAGES      lock the first PAGES in memory, and see at the end that they are there\n"
+	"  --fork             with --hold: a child verifies at the same time\n"
 	"  --hold             after the first pass wait for a line on stdin, then verify and end\n";
 
 static uint64_t mix(uint64_t x)
@@ -121,17 +128,31 @@ static uint64_t next_word(uint64_t word)
 	return word * 6364136223846793005ULL + 1442695040888963407ULL;
 }
 
-static void write_page(uint64_t page)
+static void fill_words(uint64_t *words, uint64_t word)
 {
-	uint64_t *words = memory + page * PAGE_WORDS;
-	uint64_t word;
-
-	generations[page]++;
-	word = page_key(page);
 	for (size_t i = 0; i < PAGE_WORDS; i++) {
 		words[i] = word;
 		word = next_word(word);
 	}
+}
+
+static void write_page(uint64_t page)
+{
+	generations[page]++;
+	fill_words(memory + page * PAGE_WORDS, page_key(page));
+}
+
+/* The kernel pins the page and writes to it past all page tables. */
+static void write_page_directly(uint64_t page)
+{
+	uint64_t buffer[PAGE_WORDS] __attribute__((aligned(PAGE_BYTES)));
+	off_t offset = (off_t)(page * PAGE_BYTES);
+
+	generations[page]++;
+	fill_words(buffer, page_key(page));
+	if (pwrite(direct_fd, buffer, PAGE_BYTES, offset) != PAGE_BYTES ||
+	    pread(direct_fd, memory + page * PAGE_WORDS, PAGE_BYTES, offset) != PAGE_BYTES)
+		die("direct I/O");
 }
 
 static void report_wrong_page(uint64_t page, size_t word, uint64_t want, uint64_t got)
@@ -195,7 +216,10 @@ static void __attribute__((noinline)) visit_readable(struct worker *worker, uint
 		return;
 	verify_page(page);
 	if (change && dice >= 100 - options.write_percent) {
-		write_page(page);
+		if (direct_fd >= 0 && dice % 2)
+			write_page_directly(page);
+		else
+			write_page(page);
 		worker->writes++;
 	}
 }
@@ -304,6 +328,36 @@ static void open_file(const char *path)
 	lost = allocate(pages * sizeof(*lost));
 }
 
+static void open_device(void)
+{
+	if (options.direct) {
+		direct_fd = open(options.direct, O_RDWR | O_DIRECT | O_CLOEXEC);
+		if (direct_fd < 0)
+			die(options.direct);
+	}
+}
+
+static void lock_pages(void)
+{
+	if (options.mlock_pages && mlock(memory, options.mlock_pages * PAGE_BYTES))
+		die("cannot lock pages");
+}
+
+static void check_locked_pages(void)
+{
+	unsigned char *resident = allocate(options.mlock_pages + 1);
+
+	if (mincore(memory, options.mlock_pages * PAGE_BYTES, resident))
+		die("mincore");
+	for (uint64_t page = 0; page < options.mlock_pages; page++) {
+		if (resident[page] & 1)
+			continue;
+		printf("FILECHECK FAIL page=%" PRIu64 " was locked and is not in memory\n", page);
+		exit(1);
+	}
+	free(resident);
+}
+
 static void run_all(struct worker *workers, void *(*run)(void *arg))
 {
 	unsigned int i;
@@ -313,6 +367,23 @@ static void run_all(struct worker *workers, void *(*run)(void *arg))
 			die("cannot start a thread");
 	for (i = 0; i < options.threads; i++)
 		pthread_join(workers[i].thread, NULL);
+}
+
+/* The child's pages are the parent's; what it knows about them is a copy. */
+static void verify_in_both(struct worker *workers)
+{
+	pid_t child = options.fork ? fork() : 0;
+	int status = 0;
+
+	if (options.fork && child < 0)
+		die("fork");
+	run_all(workers, verify);
+	if (options.fork && !child)
+		_exit(0);
+	if (options.fork && (waitpid(child, &status, 0) != child || status)) {
+		printf("FILECHECK FAIL the child found a wrong page\n");
+		exit(1);
+	}
 }
 
 static void print_verdict(const struct worker *workers)
@@ -352,6 +423,9 @@ static void parse_options(int argc, char **argv)
 		{ "write", required_argument, NULL, 'w' },
 		{ "punch", required_argument, NULL, 'p' },
 		{ "seed", required_argument, NULL, 'r' },
+		{ "direct", required_argument, NULL, 'i' },
+		{ "mlock", required_argument, NULL, 'm' },
+		{ "fork", no_argument, NULL, 'f' },
 		{ "sequential", no_argument, NULL, 's' },
 		{ "allow-lost", no_argument, NULL, 'l' },
 		{ "hold", no_argument, NULL, 'o' },
@@ -368,6 +442,9 @@ static void parse_options(int argc, char **argv)
 		case 'w': options.write_percent = parse_number(optarg); break;
 		case 'p': options.punch_percent = parse_number(optarg); break;
 		case 'r': options.seed = parse_number(optarg); break;
+		case 'i': options.direct = optarg; break;
+		case 'm': options.mlock_pages = parse_number(optarg); break;
+		case 'f': options.fork = true; break;
 		case 's': options.sequential = true; break;
 		case 'l': options.allow_lost = true; break;
 		case 'o': options.hold = true; break;
@@ -390,6 +467,8 @@ int main(int argc, char **argv)
 	parse_options(argc, argv);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	open_file(argv[optind]);
+	open_device();
+	lock_pages();
 	sigaction(SIGBUS, &action, NULL);
 	for (i = 0; i < options.threads; i++) {
 		workers[i].nr = i;
@@ -401,8 +480,9 @@ int main(int argc, char **argv)
 		printf("FILECHECK holding pages=%" PRIu64 "\n", pages);
 		while (getchar() != '\n' && !feof(stdin))
 			;
-		run_all(workers, verify);
+		verify_in_both(workers);
 	}
+	check_locked_pages();
 	print_verdict(workers);
 	return 0;
 }

@@ -62,6 +62,8 @@ leave_no_module() {
 	umount /dev/smemv
 	for name in one two; do
 		ok "server $name is not needed any more" smemv server del "$name"
+		# One that was started late has a copy of the mount, as "ip netns exec" copies them all.
+		ok "server $name ends cleanly" memserver_stop "$name"
 	done
 	ok "the module goes" smemv_unload
 }

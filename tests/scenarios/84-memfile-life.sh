@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 84-memfile-life: the filesystem of memory files: sizes, names, modes, mount options, files made by
+# applications, clear errors; a thousand files made and deleted leave nothing behind.
+#
+# timeout: 600
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/memfile.sh"
+
+smemv_load
+at_exit memfile_unmount
+fails "no file without a server" 'there is no memory server; add one first' smemv vm create demo size 16M
+ok "which leaves no file" test ! -e /dev/smemv/demo
+fails "nor one made by an application" 'truncate' truncate -s 16M /dev/smemv/own
+like "$(dmesg)" 'own: the file cannot have a size: there is no memory server' "the kernel's log says why"
+rm /dev/smemv/own
+smemv_unload_expected() {
+	umount /dev/smemv && smemv_unload
+}
+ok "unmounted, the module goes" smemv_unload_expected
+memfile_servers 64M
+
+# Sizes and budgets.
+fails "too small" 'the size must be between 1 MiB and 4 PiB' smemv vm create demo size 64K
+fails "not a multiple of a page" 'the size must be a multiple of 4096' smemv vm create demo size 1048577
+fails "too large" 'the size must be between 1 MiB and 4 PiB' smemv vm create demo size 5000T
+fails "a budget that is too small" 'the budget must be between 1 MiB and 4 PiB' smemv vm create demo size 16M budget 64K
+fails "an unknown server" 'there is no server of this name' smemv vm create demo size 16M servers three
+ok "no failure leaves a file" test ! -e /dev/smemv/demo
+ok "larger than all servers together is possible" smemv vm create demo size 4T budget 1G
+is "$(stat -c %s /dev/smemv/demo)" $((4 << 40)) "it is sparse"
+fails "a name is used once" 'exists already' smemv vm create demo size 16M
+fails "and cannot grow" 'File too large' truncate -s 5T /dev/smemv/demo
+ok "but shrink" truncate -s 1T /dev/smemv/demo
+fails "to whole pages" 'Invalid argument' truncate -s 1000001 /dev/smemv/demo
+is "$(smemv vm create web1 size 16M budget 4M --json | jq -r 'first | .budget_bytes')" $((4 << 20)) "--json tells what was made"
+fails "the budget of no file" 'there is no memory file of this name' smemv vm set web2 budget 4M
+fails "nothing changes to nothing" 'must be between' smemv vm set web1 budget 0
+fails "a server with files stays" 'a memory file uses it' smemv server del one
+
+# Names, modes, directories, as on any filesystem.
+ok "a file is renamed" mv /dev/smemv/web1 /dev/smemv/web9
+is "$(memfile_get web9 .name)" web9 "and has its new name"
+ok "it has a mode" chmod 640 /dev/smemv/web9
+ok "and an owner" chown 1234:5678 /dev/smemv/web9
+is "$(stat -c '%a %u %g' /dev/smemv/web9)" "640 1234 5678" "which are kept"
+ok "there are directories" mkdir -p /dev/smemv/libvirt/qemu
+ok "a file in one, made by an application" truncate -s 8M /dev/smemv/libvirt/qemu/ram
+is "$(memfile_get ram .size_bytes)" $((8 << 20)) "is known by its name"
+fails "reads are for mappings" 'Invalid argument' cat /dev/smemv/web9
+fails "an unaligned hole" 'Invalid argument' fallocate -p -o 100 -l 4096 /dev/smemv/web9
+compare "$(stat -f -c %b /dev/smemv)" -ge $((2 * 64 * 256)) "statfs tells what the servers have"
+is "$(stat -f -c %S /dev/smemv)" 4096 "in pages"
+rm -r /dev/smemv/libvirt
+
+# Mount options are for files that applications make.
+ok "a remount sets defaults" mount -o remount,budget=2M,policy=suspend,deadline=5000,servers=two /dev/smemv
+like "$(grep ' /dev/smemv ' /proc/mounts)" 'budget=2048K,policy=suspend,deadline=5000,servers=two' "which can be seen"
+truncate -s 8M /dev/smemv/own
+is "$(memfile_get own '"\(.budget_bytes) \(.policy) \(.deadline_ms) \(.servers[0]) \(.servers|length)"')" \
+	"2097152 suspend 5000 two 1" "a file has them"
+for bad in budget=many deadline=5 policy=maybe unknown=1; do
+	fails "mount option $bad" 'mount' mount -t smemv -o "$bad" smemv /mnt
+done
+mount -o remount smemv /dev/smemv
+rm /dev/smemv/own
+ok "deleting" smemv vm del web9
+fails "deleting again" 'there is no memory file of this name' smemv vm del web9
+ok "and the large one" smemv vm del demo
+ok "the servers hold nothing" wait_until 20 servers_hold_nothing
+
+make_and_delete() {
+	python3 - "$1" <<'PYTHON'
+import mmap, os, sys
+for n in range(int(sys.argv[1])):
+    path = f"/dev/smemv/file{n}"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    os.ftruncate(fd, 1 << 20)
+    with mmap.mmap(fd, 1 << 20) as pages:
+        pages[0:4096] = b"x" * 4096
+    os.close(fd)
+    os.unlink(path)
+PYTHON
+}
+
+unreclaimable() {
+	awk '/^(SUnreclaim|Percpu|Shmem):/ { sum += $2 } END { print sum }' /proc/meminfo
+}
+
+ok "files are made and deleted" make_and_delete 50
+ok "nothing of them is left" wait_until 30 servers_hold_nothing
+before=$(unreclaimable)
+ok "a thousand files" make_and_delete 1000
+ok "none is left" wait_until 60 servers_hold_nothing
+is "$(smemv vm show --json)" "[]" "nor known"
+echo 3 >/proc/sys/vm/drop_caches
+diag "kB that cannot be reclaimed: $before, then $(unreclaimable)"
+compare $(($(unreclaimable) - before)) -le 1024 "no memory is left with them"
+
+leave_no_module
+done_testing
