@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -501,11 +500,6 @@ int loop_init(struct loop *l, struct server *server, unsigned int index, char *e
 		goto err_free;
 	}
 	memset(l->stats, 0, sizeof(*l->stats));
-	if (getrandom(l->push_id, sizeof(l->push_id), 0) != sizeof(l->push_id)) {
-		ret = -EIO;
-		snprintf(err, err_len, "cannot get random numbers");
-		goto err_close;
-	}
 	ret = ring_init(l, err, err_len);
 	if (ret)
 		goto err_close;

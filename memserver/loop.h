@@ -46,8 +46,6 @@ struct loop {
 	struct drop_list drops;
 	struct link_list links;		/* to other servers, see push.h */
 	u32 n_links;
-	u8 push_id[16];			/* client_id there */
-	u64 push_generation;
 	struct outbuf *outbufs;		/* kept for reuse */
 	u32 n_outbufs;
 	size_t out_bytes;		/* of all connections */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -65,12 +66,49 @@ static struct link *find_link(struct loop *l, const u8 target_id[16])
 	return NULL;
 }
 
+static bool is_idle(const struct link *k)
+{
+	return TAILQ_EMPTY(&k->waiting) && TAILQ_EMPTY(&k->sent);
+}
+
+static void free_link(struct link *k)
+{
+	LIST_REMOVE(k, all);
+	k->loop->n_links--;
+	free(k);
+}
+
+static void end_link(struct link *k)
+{
+	if (k->conn)
+		conn_close(k->conn);
+	free_link(k);
+}
+
+/* Nobody shuts others out with many targets. */
+static void end_longest_idle(struct loop *l)
+{
+	struct link *k, *oldest = NULL;
+
+	LIST_FOREACH(k, &l->links, all)
+		if (is_idle(k) && (!oldest || k->idle_ms < oldest->idle_ms))
+			oldest = k;
+	if (oldest)
+		end_link(oldest);
+}
+
 static struct link *add_link(struct loop *l, const u8 target_id[16])
 {
-	struct link *k = l->n_links < PUSH_LINKS_MAX ? calloc(1, sizeof(*k)) : NULL;
+	struct link *k = NULL;
 
-	if (!k)
+	if (l->n_links >= PUSH_LINKS_MAX)
+		end_longest_idle(l);
+	if (l->n_links < PUSH_LINKS_MAX)
+		k = calloc(1, sizeof(*k));
+	if (!k || getrandom(k->client_id, sizeof(k->client_id), 0) != sizeof(k->client_id)) {
+		free(k);
 		return NULL;
+	}
 	k->loop = l;
 	memcpy(k->target_id, target_id, 16);
 	k->idle_ms = l->tick_ms;
@@ -163,9 +201,9 @@ static u8 *frame_begin(struct conn *c, u32 meta_len)
 
 void link_connected(struct conn *c)
 {
-	struct loop *l = c->loop;
+	struct link *k = c->link;
 	struct smemv_wire_hello hello = {
-		.generation = cpu_to_le64(++l->push_generation),
+		.generation = cpu_to_le64(++k->generation),
 		.features = cpu_to_le64(SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_PUSH),
 		.required = cpu_to_le64(SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_PUSH),
 		.max_pages = cpu_to_le32(SMEMV_WIRE_MAX_PAGES),
@@ -176,7 +214,7 @@ void link_connected(struct conn *c)
 
 	if (!meta)
 		return;
-	memcpy(hello.client_id, l->push_id, sizeof(hello.client_id));
+	memcpy(hello.client_id, k->client_id, sizeof(hello.client_id));
 	memcpy(meta, &hello, sizeof(hello));
 	smemv_frame_seal(meta - HDR_LEN, &f);
 	conn_out_commit(c, HDR_LEN + sizeof(hello));
@@ -207,121 +245,7 @@ static void settle_lost(struct link *k)
 		finish_waiting(k, job);
 }
 
-/* Sending */
-
-struct chain {
-	struct outbuf *head, *tail;
-	size_t len;
-};
-
-static u8 *chain_reserve(struct loop *l, struct chain *ch, u32 n)
-{
-	struct outbuf *b = ch->tail;
-
-	if (!b || OUTBUF_ROOM - b->len < n) {
-		b = loop_outbuf_get(l);
-		if (!b)
-			return NULL;
-		if (ch->tail)
-			ch->tail->next = b;
-		else
-			ch->head = b;
-		ch->tail = b;
-	}
-	return b->data + b->len;
-}
-
-static void chain_commit(struct chain *ch, u32 n)
-{
-	ch->tail->len += n;
-	ch->len += n;
-}
-
-static void chain_release(struct loop *l, struct chain *ch)
-{
-	while (ch->head) {
-		struct outbuf *b = ch->head;
-
-		ch->head = b->next;
-		loop_outbuf_put(l, b);
-	}
-}
-
-/* Reads the job's pages behind each other, and their descriptors; false: no memory. */
-static bool read_pages(struct loop *l, struct push_job *job, struct chain *ch,
-		       struct smemv_wire_page *desc)
-{
-	u32 i;
-
-	job->sent = 0;
-	for (i = 0; i < job->count; i++) {
-		struct loaded_page page = { 0 };
-		u8 *data = chain_reserve(l, ch, SMEMV_WIRE_PAGE_SIZE);
-
-		if (!data)
-			return false;
-		job->status[i] = (u16)space_load(&l->server->store, job->space, job->index[i],
-						 data, &page);
-		if (job->status[i])
-			continue;
-		if (!page.zero)
-			chain_commit(ch, SMEMV_WIRE_PAGE_SIZE);
-		desc[job->sent] = (struct smemv_wire_page){
-			.index = cpu_to_le64(job->index[i]),
-			.crc = cpu_to_le32(page.zero ? 0 : page.crc),
-			.flags = cpu_to_le16(page.zero ? SMEMV_PAGE_F_ZERO : 0),
-		};
-		job->sent_at[job->sent++] = (u16)i;
-	}
-	return true;
-}
-
-static bool put_header(struct loop *l, struct push_job *job, struct chain *ch,
-		       const struct smemv_wire_page *desc, u32 data_len)
-{
-	struct smemv_wire_deliver body = {
-		.drain = job->order.drain,
-		.epoch = cpu_to_le64(job->epoch),
-	};
-	struct smemv_frame f = {
-		.opcode = SMEMV_OP_DELIVER, .tag = job->tag,
-		.count = (u16)job->sent, .data_len = data_len,
-	};
-	u32 desc_len = job->sent * (u32)sizeof(*desc);
-	u8 *frame = chain_reserve(l, ch, HDR_LEN + (u32)sizeof(body) + desc_len);
-
-	if (!frame)
-		return false;
-	memcpy(body.uuid, job->space->uuid, sizeof(body.uuid));
-	memcpy(body.token, job->order.token, sizeof(body.token));
-	memcpy(frame + HDR_LEN, &body, sizeof(body));
-	memcpy(frame + HDR_LEN + sizeof(body), desc, desc_len);
-	smemv_frame_seal(frame, &f);
-	chain_commit(ch, HDR_LEN + (u32)sizeof(body) + desc_len);
-	return true;
-}
-
-/* The pages come before the header, as only then it is known which are there. */
-static bool send_job(struct link *k, struct push_job *job)
-{
-	struct loop *l = k->loop;
-	struct smemv_wire_page desc[SMEMV_WIRE_MAX_PAGES];
-	struct chain data = { 0 }, header = { 0 };
-
-	job->tag = ++k->next_tag;
-	if (!read_pages(l, job, &data, desc) ||
-	    !put_header(l, job, &header, desc, (u32)data.len)) {
-		chain_release(l, &data);
-		chain_release(l, &header);
-		log_peer("no memory to push pages");
-		return false;
-	}
-	header.tail->next = data.head;
-	conn_out_append(k->conn, header.head, data.head ? data.tail : header.tail,
-			header.len + data.len);
-	loop_mark_dirty(k->conn);
-	return true;
-}
+/* Starting */
 
 /* Inside a quiescence section: the order still stands. */
 static enum smemv_wire_status order_stands(const struct push_job *job)
@@ -347,7 +271,7 @@ static void start_job(struct link *k, struct push_job *job)
 	qs_enter(&l->server->qs, l->index);
 	refused = order_stands(job);
 	if (!refused)
-		ok = send_job(k, job);
+		ok = push_send(k, job);
 	qs_exit(&l->server->qs, l->index);
 	TAILQ_REMOVE(&k->waiting, job, queue);
 	job->refused = (u16)refused;
@@ -500,26 +424,12 @@ static void check_deadlines(struct link *k)
 	}
 }
 
-static bool is_idle(const struct link *k)
-{
-	return TAILQ_EMPTY(&k->waiting) && TAILQ_EMPTY(&k->sent);
-}
-
-static void free_link(struct link *k)
-{
-	LIST_REMOVE(k, all);
-	k->loop->n_links--;
-	free(k);
-}
-
 /* Returns false when the link is gone. */
 static bool step_idle(struct link *k)
 {
 	if (k->loop->tick_ms - k->idle_ms < PUSH_IDLE_MS)
 		return true;
-	if (k->conn)
-		conn_close(k->conn);
-	free_link(k);
+	end_link(k);
 	return false;
 }
 

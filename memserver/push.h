@@ -42,6 +42,9 @@ struct link {
 	LIST_ENTRY(link) all;
 	struct loop *loop;
 	u8 target_id[16];
+	/* Its own: links for an old and a new target at one address must not fence each other. */
+	u8 client_id[16];
+	u64 generation;
 	struct sockaddr_in6 addr;
 	struct conn *conn;	/* or NULL */
 	bool lost;		/* conn was closed, its jobs are to be answered */
@@ -62,6 +65,9 @@ void push_step(struct loop *l);
 /* The orders of a connection that ends. */
 void push_forget_conn(struct conn *c);
 void push_destroy(struct loop *l);
+
+/* Inside a quiescence section. False: no memory. */
+bool push_send(struct link *k, struct push_job *job);
 
 /* Of the link's connection: the socket is connected; a frame arrived; it was closed. */
 void link_connected(struct conn *c);

@@ -3,6 +3,7 @@
 """Drains (rule 5): targets that are dead, deaf, slow, or something else."""
 import os
 import socket
+import struct
 import sys
 import threading
 import time
@@ -46,6 +47,36 @@ def test_target_that_cannot_be_reached():
         equal(p.push([(1, 1)], target=(ids[0], p.servers[1].address)), (ST_PARTIAL, [ST_UNREACHABLE]))
         assert time.monotonic() - start < 0.5 * prototest.SLOW
         equal(p.push([(1, 1)]), (ST_OK, []), "the right one")
+
+
+@prototest.without_server
+def test_wrong_target_at_the_right_address():
+    """Orders for an incarnation that is gone do not disturb those for the one that is there."""
+    with Pair(threads=1) as p:
+        p.source.store(1, [(i, content(i)) for i in range(256)])
+        gone = (os.urandom(16), p.servers[1].address)
+        for n in range(40):
+            target = gone if n % 4 == 3 else p.target_at
+            p.source.send(push_frame(1, [(n * 6, 6)], target, 1, TOKEN, tag=n))
+        statuses = {}
+        for _ in range(40):
+            reply = p.source.recv()
+            statuses[reply.tag] = (reply.status, page_statuses(reply))
+        for n in range(40):
+            want = (ST_PARTIAL, [ST_UNREACHABLE] * 6) if n % 4 == 3 else (ST_OK, [])
+            equal(statuses[n], want, f"push {n}")
+
+
+@prototest.without_server
+def test_many_targets():
+    """More than a server keeps links to; the good one is reached all the time."""
+    with Pair(threads=1) as p:
+        p.source.store(1, [(i, content(i)) for i in range(100)])
+        nobody = refused_address()
+        for n in range(100):
+            gone = (struct.pack("<QQ", n, 1), nobody)
+            equal(p.push([(n, 1)], target=gone), (ST_PARTIAL, [ST_UNREACHABLE]))
+            equal(p.push([(n, 1)]), (ST_OK, []))
 
 
 @prototest.without_server
