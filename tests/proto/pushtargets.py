@@ -68,6 +68,35 @@ def test_wrong_target_at_the_right_address():
 
 
 @prototest.without_server
+def test_target_behind_a_black_hole():
+    """A connection that is neither made nor refused costs no more than the time-out."""
+    with Pair(threads=1) as p, socket.create_server(("127.0.0.1", 0), backlog=0) as hole:
+        p.source.store(1, [(1, content(1))])
+        full = [socket.socket() for _ in range(4)]
+        for s in full:
+            s.setblocking(False)
+            s.connect_ex(hole.getsockname())
+        time.sleep(0.2)
+        target = (os.urandom(16), hole.getsockname())
+        start = time.monotonic()
+        p.source.send(push_frame(1, [(1, 1)], target, 1, TOKEN, 1000, tag=1))
+        p.source.send(push_frame(1, [(1, 1)], p.target_at, 1, TOKEN, 1000, tag=2))
+        first, second = p.source.recv(), p.source.recv()
+        equal((first.tag, first.status), (2, ST_OK))
+        equal((second.tag, page_statuses(second)), (1, [ST_UNREACHABLE]))
+        assert 0.8 < time.monotonic() - start < 2.5 * prototest.SLOW
+        assert p.servers[0].logged("cannot connect: no answer", 10)
+        # and one under way does not keep the server from ending
+        equal(p.push([(1, 1)], target=target, timeout_ms=500)[1], [ST_UNREACHABLE])
+        time.sleep(1.2)
+        p.source.send(push_frame(1, [(1, 1)], target, 1, TOKEN, 20000, tag=3))
+        p.source.send(Frame(OP_STAT, 4))
+        equal(p.source.recv().tag, 4)
+        for s in full:
+            s.close()
+
+
+@prototest.without_server
 def test_many_targets():
     """More than a server keeps links to; the good one is reached all the time."""
     with Pair(threads=1) as p:
