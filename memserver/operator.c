@@ -137,15 +137,17 @@ static void open_link(struct link *l, const char *server)
 
 static json_t *space_json(const struct smemv_wire_space_entry *e)
 {
-	bool owned = le32_to_cpu(e->flags) & SMEMV_SPACE_F_OWNED;
+	u32 flags = le32_to_cpu(e->flags);
 	char uuid[UUID_TEXT_LEN];
 
 	uuid_format(uuid, e->uuid);
-	return json_pack("{s:s, s:I, s:I, s:I, s:b, s:i}", "uuid", uuid,
+	return json_pack("{s:s, s:I, s:I, s:I, s:b, s:b, s:i}", "uuid", uuid,
 			 "size_pages", (json_int_t)le64_to_cpu(e->size_pages),
 			 "epoch", (json_int_t)le64_to_cpu(e->epoch),
 			 "pages", (json_int_t)le64_to_cpu(e->pages),
-			 "owned", owned, "idle_seconds", (int)le32_to_cpu(e->idle_s));
+			 "owned", flags & SMEMV_SPACE_F_OWNED ? 1 : 0,
+			 "claimed", flags & SMEMV_SPACE_F_CLAIMED ? 1 : 0,
+			 "idle_seconds", (int)le32_to_cpu(e->idle_s));
 }
 
 static json_t *get_spaces(struct link *l)
@@ -195,9 +197,10 @@ static void print_spaces(json_t *spaces)
 		if (!json_is_true(json_object_get(s, "owned")))
 			snprintf(owner, sizeof(owner), "none for %lld s",
 				 (long long)json_integer_value(json_object_get(s, "idle_seconds")));
-		printf("%-36s  %10s  %10s  %6lld  %s\n",
+		printf("%-36s  %10s  %10s  %6lld  %s%s\n",
 		       json_string_value(json_object_get(s, "uuid")), size, held,
-		       (long long)json_integer_value(json_object_get(s, "epoch")), owner);
+		       (long long)json_integer_value(json_object_get(s, "epoch")), owner,
+		       json_is_true(json_object_get(s, "claimed")) ? ", claimed and not active" : "");
 	}
 }
 

@@ -357,7 +357,8 @@ static void put_space_entry(u8 *to, const struct space_info *info)
 		.size_pages = cpu_to_le64(info->size_pages),
 		.epoch = cpu_to_le64(info->epoch),
 		.pages = cpu_to_le64(info->pages),
-		.flags = cpu_to_le32(info->owned ? SMEMV_SPACE_F_OWNED : 0),
+		.flags = cpu_to_le32((info->owned ? SMEMV_SPACE_F_OWNED : 0) |
+				     (info->claimed ? SMEMV_SPACE_F_CLAIMED : 0)),
 		.idle_s = cpu_to_le32(info->idle_s),
 	};
 

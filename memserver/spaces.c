@@ -330,6 +330,7 @@ u32 spaces_list(struct spaces *s, const u8 after[16], struct space_info *info, u
 		info[n].epoch = atomic_load(&sp->epoch);
 		info[n].pages = pages_of(sp);
 		info[n].owned = sp->handles != 0;
+		info[n].claimed = atomic_load(&sp->claimed) != 0;
 		info[n].idle_s = sp->handles ? 0 : (u32)((now - sp->idle_since_ms) / 1000);
 	}
 	*more = at < s->count;

@@ -104,6 +104,7 @@ struct space_info {
 	u64 epoch;
 	u64 pages;
 	bool owned;
+	bool claimed;
 	u32 idle_s;
 };
 

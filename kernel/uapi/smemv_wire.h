@@ -303,6 +303,7 @@ struct smemv_wire_spaces {
 
 /* smemv_wire_space_entry.flags */
 #define SMEMV_SPACE_F_OWNED	0x0001	/* some connection has it open */
+#define SMEMV_SPACE_F_CLAIMED	0x0002	/* its epoch is claimed, not active (rule 6) */
 
 /* SPACES replies carry hdr.count of these (not 16 bytes) as body */
 struct smemv_wire_space_entry {

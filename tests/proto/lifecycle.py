@@ -159,7 +159,7 @@ def test_operator_commands(server):
     status, out, _ = run("spaces", "--server", at, "--json")
     equal((status, json.loads(out)),
           (0, [{"uuid": A_TEXT, "size_pages": 1 << 20, "epoch": 1, "pages": 10, "owned": True,
-                "idle_seconds": 0}]))
+                "claimed": False, "idle_seconds": 0}]))
     status, out, _ = run("spaces", "--server", at)
     assert status == 0 and A_TEXT in out and "connected" in out, out
     status, out, _ = run("stat", "--json", "--server", at)

@@ -168,7 +168,8 @@ def test_spaces(server):
     c.store(3, [(1, content(1)), (2, ZERO_PAGE)])
     spaces = c.spaces()
     equal(sorted(spaces), uuids)
-    equal(spaces[uuids[2]], {"size": 103, "epoch": 3, "pages": 2, "owned": True, "idle": 0})
+    equal(spaces[uuids[2]], {"size": 103, "epoch": 3, "pages": 2, "owned": True, "claimed": False,
+                            "idle": 0})
     equal(c.stat()[1]["spaces"], 200)
 
 

@@ -363,7 +363,8 @@ class Client(Connection):
             for uuid, size, epoch, pages, flags, idle in SPACE_ENTRY.iter_unpack(reply.meta):
                 assert uuid > after
                 spaces[uuid] = {"size": size, "epoch": epoch, "pages": pages,
-                                "owned": bool(flags & 1), "idle": idle}
+                                "owned": bool(flags & 1), "claimed": bool(flags & 2),
+                                "idle": idle}
                 after = uuid
             if not reply.flags & F_MORE:
                 return spaces
