@@ -13,10 +13,16 @@
 #define NOT_BY_TIME	MAX_JIFFY_OFFSET
 #define FRUITLESS_LAPS	2
 
-/* Pages of the budget that are kept free, so that few faults have to wait. */
+/*
+ * Pages of the budget that are kept free, so that few faults have to wait; none
+ * when all of the file may be here.
+ */
 static u64 spare_room(const struct smemv_evictor *ev)
 {
-	return clamp_t(u64, READ_ONCE(ev->budget) / 32, 16, 1024);
+	u64 budget = READ_ONCE(ev->budget);
+
+	return budget < ev->space->size_pages ?
+	       clamp_t(u64, budget / 32, 16, 1024) : 0;
 }
 
 static u64 used(struct smemv_evictor *ev)
@@ -58,6 +64,17 @@ bool smemv_evict_reserve(struct smemv_evictor *ev, long pages)
 	}
 	atomic_long_sub(pages, &ev->filling);
 	return false;
+}
+
+bool smemv_evict_has_spare(struct smemv_evictor *ev)
+{
+	return used(ev) + spare_room(ev) < READ_ONCE(ev->budget) ||
+	       !spare_room(ev);
+}
+
+void smemv_evict_note_fault(struct smemv_evictor *ev, pgoff_t index)
+{
+	WRITE_ONCE(ev->latest, index >> SMEMV_RUN_SHIFT);
 }
 
 void smemv_evict_release(struct smemv_evictor *ev, long pages)

@@ -44,6 +44,7 @@ struct smemv_clock {
  * @budget: pages that may be here
  * @goal: pages that shall be here once (smemv vm evict), or SMEMV_NO_GOAL
  * @peak: most pages that were here, or promised room
+ * @latest: run of the latest fault
  * @filling: pages that were promised room and are not in @mapping yet
  * @out: pages being stored
  * @room: faults wait here for room
@@ -72,6 +73,7 @@ struct smemv_evictor {
 	u64 budget;
 	u64 goal;
 	u64 peak;
+	u64 latest;
 	atomic_long_t filling;
 	atomic_long_t out;
 	wait_queue_head_t room;
@@ -114,6 +116,12 @@ void smemv_evict_release(struct smemv_evictor *ev, long pages);
  * space's deadline passed and its policy is not to wait.
  */
 int smemv_evict_wait(struct smemv_evictor *ev);
+
+/* A page was asked for that was not here. */
+void smemv_evict_note_fault(struct smemv_evictor *ev, pgoff_t index);
+
+/* There is room that need not be kept free for faults. */
+bool smemv_evict_has_spare(struct smemv_evictor *ev);
 
 /* Under the protection that keeps the file's inode; any context. */
 void smemv_evict_set_budget(struct smemv_evictor *ev, u64 pages);

@@ -93,6 +93,13 @@ static bool is_aged(const struct smemv_clock *clock, u64 run)
 	return false;
 }
 
+/* Where faults are now, more is being fetched: leave it, if there is anything else. */
+static bool is_in_use(struct smemv_evictor *ev, u64 run)
+{
+	return run == READ_ONCE(ev->latest) && !ev->force &&
+	       smemv_evict_resident(ev) > 2 * SMEMV_RUN_PAGES;
+}
+
 /* Moves the first hand by a run. False: it has come round to the second. */
 static bool advance(struct smemv_evictor *ev)
 {
@@ -108,8 +115,10 @@ static bool advance(struct smemv_evictor *ev)
 	}
 	if (is_aged(clock, run))
 		return false;
-	age(ev, run);
 	clock->hand = (run + 1) << SMEMV_RUN_SHIFT;
+	if (is_in_use(ev, run))
+		return true;
+	age(ev, run);
 	last = (clock->head + clock->nr++) % SMEMV_AGED_MAX;
 	clock->aged[last].run = run;
 	clock->aged[last].when = jiffies;

@@ -46,6 +46,16 @@ struct smemv_run *smemv_map_run(struct smemv_map *map, u64 nr)
 	return xa_load(&map->runs, nr);
 }
 
+bool smemv_map_next(struct smemv_map *map, u64 *nr)
+{
+	unsigned long index = *nr;
+
+	if (!xa_find(&map->runs, &index, ULONG_MAX, XA_PRESENT))
+		return false;
+	*nr = index;
+	return true;
+}
+
 static struct smemv_run *new_run(u64 nr)
 {
 	struct smemv_run *run = kmem_cache_zalloc(run_cache,

@@ -126,6 +126,9 @@ bool smemv_map_unmade_failed(struct smemv_map *map, u64 nr, unsigned int slot);
 /* These pages (by index) were given up: where no run is, they are zeros again. */
 void smemv_map_give_up_unmade(struct smemv_map *map, u64 first, u64 nr);
 
+/* The first run from *nr on that was stored to; false: there is none. */
+bool smemv_map_next(struct smemv_map *map, u64 *nr);
+
 /* Changes an entry and all counts. The caller owns the page or holds run->lock. */
 void smemv_map_set(struct smemv_map *map, struct smemv_run *run,
 		   unsigned int slot, u16 where);

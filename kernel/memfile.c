@@ -3,6 +3,7 @@
  * The life of a memory file. It begins with its inode, gets its space with its
  * size, and outlives its inode for as long as the servers have to be told.
  */
+#include <linux/memcontrol.h>
 #include <linux/slab.h>
 
 #include "event.h"
@@ -51,6 +52,7 @@ struct smemv_memfile *smemv_memfile_alloc(struct smemv_ns *ns,
 	strscpy(mf->name, name, sizeof(mf->name));
 	spin_lock_init(&mf->lock);
 	spin_lock_init(&mf->ahead_lock);
+	smemv_populate_init(mf);
 	INIT_WORK(&mf->destroy, destroy_work);
 	get_net(ns->net);
 	mutex_lock(&ns->lock);
@@ -59,16 +61,40 @@ struct smemv_memfile *smemv_memfile_alloc(struct smemv_ns *ns,
 	return mf;
 }
 
-/* No page of the file is in the page cache, nor can one come any more. */
-void smemv_memfile_release(struct smemv_memfile *mf)
+/*
+ * Nobody has the file any more. What is being stored or loaded ends at once
+ * when it waits for a server, else with its answer.
+ */
+void smemv_memfile_leave(struct smemv_memfile *mf)
 {
 	spin_lock(&mf->lock);
 	mf->inode = NULL;
 	spin_unlock(&mf->lock);
+	if (!mf->space)
+		return;
+	smemv_populate_stop(mf);
+	smemv_space_close(mf->space);
+	smemv_evict_stop(&mf->ev);
+}
+
+/* No page of the file is in the page cache, nor can one come any more. */
+void smemv_memfile_release(struct smemv_memfile *mf)
+{
+	mem_cgroup_put(mf->memcg);
 	wait_var_event(&mf->loads, !atomic_read(&mf->loads));
 	if (mf->space)
 		smemv_evict_uninit(&mf->ev);
 	queue_work(smemv_wq, &mf->destroy);
+}
+
+void smemv_memfile_note_user(struct smemv_memfile *mf, struct mm_struct *mm)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(mm);
+
+	spin_lock(&mf->lock);
+	swap(mf->memcg, memcg);
+	spin_unlock(&mf->lock);
+	mem_cgroup_put(memcg);
 }
 
 void smemv_memfile_rename(struct smemv_memfile *mf, const char *name)

@@ -49,7 +49,7 @@ struct smemv_file_defaults {
  * @name: the last part of its path, or the beginning of that
  * @removed: may not be opened any more
  * @lock: protects @inode
- * @inode: NULL when it is gone and only the space remains to be dropped
+ * @inode: NULL when it goes, or is gone and only the space remains to be dropped
  * @space: NULL until the file has a size; never changes then
  * @dma: see struct smemv_file_config
  * @openers: open files
@@ -59,6 +59,10 @@ struct smemv_file_defaults {
  * @ev: what evicts its pages; from @space on
  * @ahead_lock: protects @ahead
  * @ahead: what is fetched before it is asked for
+ * @memcg: of the latest process that mapped it, or NULL; protected by @lock
+ * @populate: brings pages home, from page index
+ * @populate_pos: on
+ * @populating: as long as this is set
  * @destroy: drops the space
  */
 struct smemv_memfile {
@@ -78,6 +82,10 @@ struct smemv_memfile {
 	struct smemv_evictor ev;
 	spinlock_t ahead_lock;
 	struct smemv_ahead ahead;
+	struct mem_cgroup *memcg;
+	struct delayed_work populate;
+	u64 populate_pos;
+	bool populating;
 	struct work_struct destroy;
 };
 
@@ -86,11 +94,14 @@ static inline struct smemv_memfile *smemv_memfile_of(const struct inode *inode)
 	return inode->i_private;
 }
 
-/* memfile.c: life. The inode owns it from alloc to release. */
+/* memfile.c: life. The inode owns it from alloc over leave to release. */
 struct smemv_memfile *smemv_memfile_alloc(struct smemv_ns *ns,
 					  struct inode *inode,
 					  const char *name);
+void smemv_memfile_leave(struct smemv_memfile *mf);
 void smemv_memfile_release(struct smemv_memfile *mf);
+/* A process maps it. */
+void smemv_memfile_note_user(struct smemv_memfile *mf, struct mm_struct *mm);
 void smemv_memfile_rename(struct smemv_memfile *mf, const char *name);
 
 /* Under ns->lock; *why is a static text for people. */
@@ -118,6 +129,11 @@ long smemv_memfile_fallocate(struct file *file, int mode, loff_t offset,
 /* memfile_fault.c */
 extern const struct vm_operations_struct smemv_memfile_vm_ops;
 extern const struct vm_operations_struct smemv_memfile_dma_vm_ops;
+
+/* memfile_populate.c: begins to bring remote pages home, as far as there is room. */
+void smemv_memfile_populate(struct smemv_memfile *mf);
+void smemv_populate_init(struct smemv_memfile *mf);
+void smemv_populate_stop(struct smemv_memfile *mf);
 
 /* memfile_fill.c */
 extern const struct address_space_operations smemv_memfile_aops;
@@ -152,6 +168,12 @@ bool smemv_fill_just_failed(const struct folio *folio);
  * mapping's invalidate lock; charges the memory to the caller's active cgroup.
  */
 void smemv_fetch_ahead(struct smemv_filling *filling, u64 index, bool hit);
+
+/*
+ * Adds a page to @filling if it is remote, not here, and there is room and memory.
+ * False: there is none. Under the invalidate lock.
+ */
+bool smemv_fetch_page(struct smemv_filling *filling, u64 index);
 void smemv_ahead_waste(struct smemv_evictor *ev, pgoff_t index);
 
 /* memfile_fill.c: a new folio, locked and in the page cache, or an errno. */

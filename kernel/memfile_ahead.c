@@ -16,7 +16,7 @@ static struct smemv_ahead_plan plan(struct smemv_memfile *mf, u64 index,
 	return plan;
 }
 
-static bool is_worth_it(struct smemv_memfile *mf, u64 index)
+static bool is_remote(struct smemv_memfile *mf, u64 index)
 {
 	struct address_space *mapping = mf->ev.mapping;
 
@@ -25,8 +25,7 @@ static bool is_worth_it(struct smemv_memfile *mf, u64 index)
 	       !xa_load(&mapping->i_pages, index);
 }
 
-/* False: no room or memory, the next ones need not be tried. */
-static bool fetch(struct smemv_filling *filling, u64 index)
+bool smemv_fetch_page(struct smemv_filling *filling, u64 index)
 {
 	struct smemv_memfile *mf = filling->mf;
 	gfp_t gfp = mapping_gfp_mask(mf->ev.mapping) | __GFP_NORETRY |
@@ -34,6 +33,8 @@ static bool fetch(struct smemv_filling *filling, u64 index)
 	struct folio *folio;
 	int err;
 
+	if (!is_remote(mf, index))
+		return true;
 	if (!smemv_evict_reserve(&mf->ev, 1))
 		return false;
 	folio = smemv_memfile_new_folio(mf, index, gfp);
@@ -65,7 +66,6 @@ void smemv_fetch_ahead(struct smemv_filling *filling, u64 index, bool hit)
 	u32 i;
 
 	for (i = 0; i < next.nr; i++, next.first += next.step)
-		if (is_worth_it(filling->mf, next.first) &&
-		    !fetch(filling, next.first))
+		if (!smemv_fetch_page(filling, next.first))
 			break;
 }

@@ -127,6 +127,7 @@ static vm_fault_t fault_missing(struct smemv_memfile *mf, struct vm_fault *vmf,
 		if (ret)
 			return ret;
 	}
+	smemv_evict_note_fault(&mf->ev, vmf->pgoff);
 	ret = make_page(mf, vmf, made);
 	smemv_evict_release(&mf->ev, 1);
 	return ret;
@@ -149,6 +150,7 @@ static void note_hit(struct smemv_memfile *mf, struct vm_fault *vmf,
 	if (!folio_test_clear_readahead(folio))
 		return;
 	smemv_file_count(mf, AHEAD_HITS, 1);
+	smemv_evict_note_fault(&mf->ev, vmf->pgoff);
 	if (!filemap_invalidate_trylock_shared(mapping))
 		return;
 	memcg = get_mem_cgroup_from_mm(vmf->vma->vm_mm);
@@ -187,12 +189,30 @@ static vm_fault_t memfile_fault(struct vm_fault *vmf)
 }
 
 /*
+ * KVM's worker for asynchronous page faults asks for write access, whatever the
+ * guest wanted, and so would make every page dirty that comes back. All it has
+ * to do is to wait until the page is here, which is over now; it looks at no
+ * result, and the guest's processor comes by itself for what it wants.
+ */
+static bool only_waits(const struct vm_fault *vmf)
+{
+	/* A worker without memory of its own: vmf->flags does not tell it here. */
+	return current->flags & PF_WQ_WORKER && !current->mm &&
+	       !folio_test_dirty(page_folio(vmf->page));
+}
+
+static vm_fault_t memfile_mkwrite(struct vm_fault *vmf)
+{
+	return only_waits(vmf) ? VM_FAULT_SIGBUS : filemap_page_mkwrite(vmf);
+}
+
+/*
  * Without map_pages: a page that nobody touched is not mapped, so that mapped
  * means used (evict_clock.c).
  */
 const struct vm_operations_struct smemv_memfile_vm_ops = {
 	.fault = memfile_fault,
-	.page_mkwrite = filemap_page_mkwrite,
+	.page_mkwrite = memfile_mkwrite,
 };
 
 /* For long-term pins, which page_mkwrite forbids: read pages count as written. */

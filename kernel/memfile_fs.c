@@ -127,18 +127,12 @@ static const struct inode_operations dir_iops = {
 	.rename = memfs_rename,
 };
 
-/*
- * Nobody has the file any more. What is being stored or loaded ends at once
- * when it waits for a server, else with its answer.
- */
 static void memfs_evict_inode(struct inode *inode)
 {
 	struct smemv_memfile *mf = smemv_memfile_of(inode);
 
-	if (mf && mf->space) {
-		smemv_space_close(mf->space);
-		smemv_evict_stop(&mf->ev);
-	}
+	if (mf)
+		smemv_memfile_leave(mf);
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
 	if (mf)

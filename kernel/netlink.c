@@ -131,6 +131,7 @@ static const struct genl_ops ops[] = {
 	VM_OP(SMEMV_CMD_VM_SET, smemv_nl_vm_set),
 	VM_OP(SMEMV_CMD_VM_DEL, smemv_nl_vm_del),
 	VM_OP(SMEMV_CMD_VM_EVICT, smemv_nl_vm_evict),
+	VM_OP(SMEMV_CMD_VM_POPULATE, smemv_nl_vm_populate),
 	{
 		.cmd = SMEMV_CMD_VM_GET,
 		.flags = GENL_ADMIN_PERM,

@@ -42,6 +42,7 @@ int smemv_nl_vm_add(struct sk_buff *skb, struct genl_info *info);
 int smemv_nl_vm_set(struct sk_buff *skb, struct genl_info *info);
 int smemv_nl_vm_del(struct sk_buff *skb, struct genl_info *info);
 int smemv_nl_vm_evict(struct sk_buff *skb, struct genl_info *info);
+int smemv_nl_vm_populate(struct sk_buff *skb, struct genl_info *info);
 int smemv_nl_vm_get(struct sk_buff *skb, struct genl_info *info);
 int smemv_nl_vm_dump(struct sk_buff *skb, struct netlink_callback *cb);
 

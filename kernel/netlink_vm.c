@@ -73,6 +73,8 @@ static int fill_attrs(struct sk_buff *skb, struct smemv_memfile *mf)
 {
 	if (nla_put_string(skb, SMEMV_A_VM_NAME, mf->name) ||
 	    (mf->dma && nla_put_flag(skb, SMEMV_A_VM_DMA)) ||
+	    (READ_ONCE(mf->populating) &&
+	     nla_put_flag(skb, SMEMV_A_VM_POPULATING)) ||
 	    (smemv_memfile_is_deleted(mf) &&
 	     nla_put_flag(skb, SMEMV_A_VM_DELETED)) ||
 	    nla_put_u32(skb, SMEMV_A_VM_OPENERS, atomic_read(&mf->openers)) ||
@@ -318,6 +320,17 @@ int smemv_nl_vm_evict(struct sk_buff *skb, struct genl_info *info)
 		return smemv_nl_error(info, -EINVAL, "a size is needed", NULL);
 	smemv_memfile_evict(mf, nla_get_u64(size) >> PAGE_SHIFT);
 	return 0;
+}
+
+int smemv_nl_vm_populate(struct sk_buff *skb, struct genl_info *info)
+{
+	struct smemv_memfile *mf;
+	int err;
+
+	mf = named_with_size(info, &err);
+	if (mf)
+		smemv_memfile_populate(mf);
+	return err;
 }
 
 int smemv_nl_vm_get(struct sk_buff *skb, struct genl_info *info)

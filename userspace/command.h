@@ -19,6 +19,7 @@ int vm_create(struct call *call);
 int vm_show(struct call *call);
 int vm_set(struct call *call);
 int vm_del(struct call *call);
+int vm_populate(struct call *call);
 int vm_evict(struct call *call);
 
 int show(struct call *call);

@@ -67,6 +67,7 @@ struct vm_info {
 	uint64_t going_bytes;
 	bool has_goal;
 	uint64_t goal_bytes;
+	bool populating;
 	bool dma;
 	bool deleted;
 	struct name_list servers;

@@ -53,6 +53,7 @@ static const struct action vm_actions[] = {
 	  "SIZE may be on this host; dma: devices write to it (VFIO)" },
 	{ "show", vm_show, "[NAME]", "list the memory files, or tell everything about one" },
 	{ "set", vm_set, "NAME [budget SIZE] [policy error|suspend] [deadline MS]", "change these" },
+	{ "populate", vm_populate, "NAME", "bring its pages here as far as the budget goes, and wait for that" },
 	{ "evict", vm_evict, "NAME SIZE", "move so much of it to the servers, and wait for that" },
 	{ "del", vm_del, "NAME", "remove a memory file that is not in use, and its content" },
 	{ 0 },

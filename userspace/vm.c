@@ -292,6 +292,24 @@ static void wait_until_gone(struct call *call)
 		pause_ms(POLL_MS);
 }
 
+int vm_populate(struct call *call)
+{
+	struct vm_info vm;
+	int status;
+
+	if (!parse_subject(call) || parse_end(call))
+		return EXIT_USAGE;
+	status = request_run(call, SMEMV_CMD_VM_POPULATE, put_name, call->subject, NULL, NULL);
+	if (status)
+		return status;
+	do {
+		pause_ms(POLL_MS);
+		if (look(call, &vm))
+			return call_fail(call, "the file went away meanwhile");
+	} while (vm.populating);
+	return EXIT_SUCCESS;
+}
+
 int vm_del(struct call *call)
 {
 	struct vm_path path;

@@ -3,6 +3,7 @@
 #ifndef SMEMV_COMPAT_MM_H
 #define SMEMV_COMPAT_MM_H
 
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/version.h>
@@ -30,6 +31,15 @@ static inline struct folio *smemv_compat_alloc_folio(gfp_t gfp)
 	return filemap_alloc_folio(gfp, 0, NULL);
 #else
 	return filemap_alloc_folio(gfp, 0);
+#endif
+}
+
+/* 6.7 has mem_cgroup_tryget() for it. NULL is allowed. */
+static inline void smemv_compat_get_memcg(struct mem_cgroup *memcg)
+{
+#ifdef CONFIG_MEMCG
+	if (memcg)
+		css_get(&memcg->css);
 #endif
 }
 

@@ -62,6 +62,9 @@
  *  SMEMV_CMD_VM_EVICT        begins to; SMEMV_A_VM_GOAL tells whether it still does
  *    SMEMV_A_VM_NAME         M
  *    SMEMV_A_VM_SIZE         M  u64 bytes to take off this host
+ *  SMEMV_CMD_VM_POPULATE     begins to bring pages here, as far as the budget has room;
+ *                            SMEMV_A_VM_POPULATING tells whether it still does
+ *    SMEMV_A_VM_NAME         M
  *  SMEMV_CMD_VM_GET          dump, or one by name
  *    SMEMV_A_VM_NAME         O
  *    -> all SMEMV_A_VM_*; those of its space only when it has a size
@@ -94,6 +97,7 @@ enum smemv_cmd {
 	SMEMV_CMD_VM_SET,
 	SMEMV_CMD_VM_DEL,
 	SMEMV_CMD_VM_EVICT,
+	SMEMV_CMD_VM_POPULATE,
 	SMEMV_CMD_VM_GET,
 	__SMEMV_CMD_MAX
 };
@@ -168,6 +172,7 @@ enum smemv_vm_attr {
 	SMEMV_A_VM_PEAK,		/* u64 bytes, the most that were ever on this host */
 	SMEMV_A_VM_GOING,		/* u64 of these, bytes being stored */
 	SMEMV_A_VM_GOAL,		/* u64 resident bytes to be reached by VM_EVICT */
+	SMEMV_A_VM_POPULATING,		/* flag: VM_POPULATE is under way */
 	SMEMV_A_VM_UUID,		/* binary 16, of the space */
 	SMEMV_A_VM_EPOCH,		/* u64, of the space */
 	SMEMV_A_VM_PAGES,		/* u64 pages that servers hold a copy of */
