@@ -126,6 +126,7 @@ static void learn(struct smemv_server *server,
 	memcpy(server->server_id, r->server_id, 16);
 	server->known = true;
 	server->capacity_pages = le64_to_cpu(r->capacity_pages);
+	server->can_push = le64_to_cpu(r->features) & SMEMV_FEAT_PUSH;
 	server->max_inflight = clamp(le32_to_cpu(r->max_inflight), 1u,
 				     SMEMV_LANE_INFLIGHT);
 	server->max_spaces = clamp(le32_to_cpu(r->max_spaces), 1u,
@@ -155,7 +156,8 @@ int smemv_handshake_hello(struct smemv_lane *lane, struct socket *sock,
 
 	memcpy(hello->client_id, server->client_id, 16);
 	hello->generation = cpu_to_le64(++lane->generation);
-	hello->features = cpu_to_le64(SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_LIST);
+	hello->features = cpu_to_le64(SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_LIST |
+				      SMEMV_FEAT_PUSH);
 	hello->required = cpu_to_le64(REQUIRED);
 	hello->lane = cpu_to_le32(lane->nr);
 	hello->max_pages = cpu_to_le32(SMEMV_REQ_DESCS);

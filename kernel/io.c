@@ -55,9 +55,15 @@ static struct smemv_lane *lane_of(const struct smemv_io *io, u16 target)
 	return smemv_server_lane(bind_of(io, target)->server, io->run_nr);
 }
 
+/* Whether the space still uses the server; one that it uses no more has no pages. */
+static bool in_use(const struct smemv_io *io, u16 target)
+{
+	return READ_ONCE(io->space->map.set[target - SMEMV_WHERE_SET].n);
+}
+
 static bool reachable(const struct smemv_io *io, u16 target)
 {
-	return smemv_lane_is_up(lane_of(io, target));
+	return in_use(io, target) && smemv_lane_is_up(lane_of(io, target));
 }
 
 static void finish_page(struct smemv_io *io, u32 i, int err)
@@ -203,7 +209,8 @@ static bool any_unreachable(const struct smemv_io *io)
 	u32 set;
 
 	for (set = 0; set < io->space->map.nr_sets; set++)
-		if (!reachable(io, SMEMV_WHERE_SET + set))
+		if (in_use(io, SMEMV_WHERE_SET + set) &&
+		    !reachable(io, SMEMV_WHERE_SET + set))
 			return true;
 	return false;
 }
@@ -223,7 +230,7 @@ static int no_target(struct smemv_io *io)
  * Chooses the next request: pages that go to, or come from, one set. 0, or
  * -EAGAIN: nothing can be sent now, or another errno: give the rest up.
  */
-static int plan(struct smemv_io *io)
+static int plan_locked(struct smemv_io *io)
 {
 	unsigned long todo = io->todo;
 	u16 placed = 0;
@@ -247,6 +254,17 @@ static int plan(struct smemv_io *io)
 			break;
 	}
 	return reachable(io, io->target) ? 0 : -EAGAIN;
+}
+
+/* A server that smemv_space_remove_server() takes away is not looked at after it. */
+static int plan(struct smemv_io *io)
+{
+	int err;
+
+	rcu_read_lock();
+	err = plan_locked(io);
+	rcu_read_unlock();
+	return err;
 }
 
 static void describe_store(struct smemv_wire_page *desc, struct page *page,

@@ -26,8 +26,8 @@ void smemv_io_advance(struct smemv_io *io, bool direct);
 /* The server's pages may differ from the map: compare when it can be reached. */
 void smemv_reconcile(struct smemv_space *space, u32 bind);
 
-int smemv_reconcile_init(struct smemv_space *space);
-void smemv_reconcile_uninit(struct smemv_space *space);
+int smemv_reconcile_init(struct smemv_space *space, u32 bind);
+void smemv_reconcile_uninit(struct smemv_space *space, u32 bind);
 void smemv_reconcile_lane_up(struct smemv_space *space, u32 bind);
 
 /* Have the run's given-up pages invalidated. Any context but hard interrupt. */

@@ -178,6 +178,10 @@ struct smemv_bind {
  * @max_inflight: requests open on one lane, as negotiated
  * @max_spaces: handles must be below this
  * @max_pages: descriptors in one frame
+ * @can_push: it can push pages to other servers, and be pushed to
+ * @draining: its pages are moved away; new ones are placed elsewhere
+ * @drains: spaces whose pages are being moved away just now
+ * @drain_why: static text: why pages stayed when the last of them ended, or NULL
  * @pages: pages that location maps attribute to it
  * @stats: counters
  * @nr_lanes: connections
@@ -204,6 +208,10 @@ struct smemv_server {
 	u32 max_inflight;
 	u32 max_spaces;
 	u32 max_pages;
+	bool can_push;
+	bool draining;
+	atomic_t drains;
+	const char *drain_why;
 	atomic64_t pages;
 	struct smemv_server_stats __percpu *stats;
 	u32 nr_lanes;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/slab.h>
 
+#include "drain.h"
 #include "netlink.h"
-#include "pool.h"
+#include "netlink_space.h"
 
 static struct netlink_range_validation lanes_range = {
 	.min = 1, .max = SMEMV_WIRE_MAX_LANES,
@@ -21,6 +23,8 @@ const struct nla_policy smemv_nl_server_policy[SMEMV_A_SERVER_MAX + 1] = {
 	[SMEMV_A_SERVER_LANES] = NLA_POLICY_FULL_RANGE(NLA_U32, &lanes_range),
 	[SMEMV_A_SERVER_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32,
 							 &timeout_range),
+	[SMEMV_A_SERVER_TO] = { .type = NLA_NESTED },
+	[SMEMV_A_SERVER_STOP] = { .type = NLA_FLAG },
 };
 
 static int check_addr(struct genl_info *info, const struct nlattr *attr)
@@ -102,9 +106,36 @@ int smemv_nl_server_del(struct sk_buff *skb, struct genl_info *info)
 	server = named(info, &err);
 	if (!server)
 		return err;
-	err = smemv_server_del(server, &why);
+	if (server->draining && !atomic64_read(&server->pages))
+		err = smemv_server_leave_spaces(server, &why);
+	if (!err)
+		err = smemv_server_del(server, &why);
 	return err ? smemv_nl_error(info, err, why,
 				    info->attrs[SMEMV_A_SERVER_NAME]) : 0;
+}
+
+/* Borrows what swap disks and memory files use to name servers. */
+static int drain_to(struct genl_info *info, struct smemv_server *server)
+{
+	struct nlattr *nest = info->attrs[SMEMV_A_SERVER_TO];
+	struct smemv_space_config config = {};
+	const char *why = NULL;
+	int err = 0;
+
+	config.server = kcalloc(SMEMV_MAX_SETS, sizeof(*config.server),
+				GFP_KERNEL);
+	if (!config.server)
+		return -ENOMEM;
+	if (nest)
+		err = smemv_nl_pick_servers(info, nest, &config);
+	if (!err) {
+		err = smemv_server_drain(server, config.server,
+					 config.nr_servers, &why);
+		if (err)
+			smemv_nl_error(info, err, why, nest);
+	}
+	kfree(config.server);
+	return err;
 }
 
 int smemv_nl_server_drain(struct sk_buff *skb, struct genl_info *info)
@@ -115,9 +146,10 @@ int smemv_nl_server_drain(struct sk_buff *skb, struct genl_info *info)
 	server = named(info, &err);
 	if (!server)
 		return err;
-	return smemv_nl_error(info, -EOPNOTSUPP,
-			      "draining needs servers that push pages to each other, which this version cannot do yet; use swapoff to bring a swap disk's pages home",
-			      NULL);
+	if (!info->attrs[SMEMV_A_SERVER_STOP])
+		return drain_to(info, server);
+	smemv_server_drain_stop(server);
+	return 0;
 }
 
 static int put_counters(struct sk_buff *skb, const struct smemv_server *server)
@@ -158,6 +190,7 @@ static int put_u64(struct sk_buff *skb, int attr, u64 value)
 
 static int fill_attrs(struct sk_buff *skb, struct smemv_server *server)
 {
+	const char *why = READ_ONCE(server->drain_why);
 	u64 used = atomic64_read(&server->pages);
 
 	if (nla_put_string(skb, SMEMV_A_SERVER_NAME, server->name) ||
@@ -176,7 +209,10 @@ static int fill_attrs(struct sk_buff *skb, struct smemv_server *server)
 		    READ_ONCE(server->free_pages) << PAGE_SHIFT) ||
 	    put_u64(skb, SMEMV_A_SERVER_PAGES, used) ||
 	    nla_put_u32(skb, SMEMV_A_SERVER_INFLIGHT,
-			smemv_server_inflight(server)))
+			smemv_server_inflight(server)) ||
+	    nla_put_u32(skb, SMEMV_A_SERVER_DRAINS,
+			atomic_read(&server->drains)) ||
+	    (why && nla_put_string(skb, SMEMV_A_SERVER_DRAIN_WHY, why)))
 		return -EMSGSIZE;
 	return put_counters(skb, server);
 }

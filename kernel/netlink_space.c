@@ -14,7 +14,8 @@ int smemv_nl_put_servers(struct sk_buff *skb, int attr,
 	if (!nest)
 		return -EMSGSIZE;
 	for (i = 0; i < space->nr_binds; i++)
-		if (nla_put_string(skb, SMEMV_A_SERVER_NAME,
+		if (space->bind[i].server &&
+		    nla_put_string(skb, SMEMV_A_SERVER_NAME,
 				   space->bind[i].server->name))
 			return -EMSGSIZE;
 	nla_nest_end(skb, nest);
@@ -111,7 +112,7 @@ int smemv_nl_pick_servers(struct genl_info *info, const struct nlattr *nest,
 		err = named_servers(info, nest, config);
 	} else {
 		list_for_each_entry(server, &ns->servers, link)
-			if (!err)
+			if (!err && !server->draining)
 				err = add_server(info, config, server, NULL);
 	}
 	if (!err && !config->nr_servers)

@@ -148,8 +148,8 @@ int smemv_server_del(struct smemv_server *server, const char **why)
 		*why = list_empty(&server->ns->disks) ?
 			"a memory file uses it; delete the file first (smemv vm del)" :
 			atomic64_read(&server->pages) ?
-			"it holds pages of a swap disk; swapoff and delete the disk first" :
-			"a swap disk uses it; delete the disk first";
+			"it holds pages of a swap disk; drain it first (smemv server drain), or swapoff and delete the disk" :
+			"a swap disk uses it; drain it first (smemv server drain), or delete the disk";
 		return -EBUSY;
 	}
 	list_del(&server->link);
@@ -258,6 +258,8 @@ u64 smemv_server_room(const struct smemv_server *server)
 	u64 room = READ_ONCE(server->free_pages);
 	u64 used = atomic64_read(&server->pages);
 
+	if (READ_ONCE(server->draining))
+		return 0;
 	if (!server->limit_pages)
 		return room;
 	if (used >= server->limit_pages)
@@ -273,6 +275,8 @@ enum smemv_server_state smemv_server_state(const struct smemv_server *server)
 		return SMEMV_SERVER_DOWN;
 	if (up < server->nr_lanes)
 		return SMEMV_SERVER_CONNECTING;
+	if (READ_ONCE(server->draining))
+		return SMEMV_SERVER_DRAINING;
 	return smemv_server_room(server) ? SMEMV_SERVER_UP : SMEMV_SERVER_FULL;
 }
 

@@ -34,7 +34,7 @@ struct smemv_reconcile {
 
 void smemv_reconcile(struct smemv_space *space, u32 bind)
 {
-	struct smemv_reconcile *r = &space->reconcile[bind];
+	struct smemv_reconcile *r = space->reconcile[bind];
 
 	set_bit(0, &r->wanted);
 	if (!READ_ONCE(space->closing))
@@ -43,7 +43,7 @@ void smemv_reconcile(struct smemv_space *space, u32 bind)
 
 void smemv_reconcile_lane_up(struct smemv_space *space, u32 bind)
 {
-	if (test_bit(0, &space->reconcile[bind].wanted))
+	if (test_bit(0, &space->reconcile[bind]->wanted))
 		smemv_reconcile(space, bind);
 }
 
@@ -177,27 +177,26 @@ static void reconcile_work(struct work_struct *work)
 		queue_delayed_work(smemv_wq, &r->work, AGAIN);
 }
 
-int smemv_reconcile_init(struct smemv_space *space)
+int smemv_reconcile_init(struct smemv_space *space, u32 bind)
 {
-	u32 i;
+	struct smemv_reconcile *r = kzalloc(sizeof(*r), GFP_KERNEL);
 
-	space->reconcile = kcalloc(space->nr_binds, sizeof(*space->reconcile),
-				   GFP_KERNEL);
-	if (!space->reconcile)
+	if (!r)
 		return -ENOMEM;
-	for (i = 0; i < space->nr_binds; i++) {
-		space->reconcile[i].space = space;
-		space->reconcile[i].bind = &space->bind[i];
-		INIT_DELAYED_WORK(&space->reconcile[i].work, reconcile_work);
-	}
+	r->space = space;
+	r->bind = &space->bind[bind];
+	INIT_DELAYED_WORK(&r->work, reconcile_work);
+	space->reconcile[bind] = r;
 	return 0;
 }
 
-void smemv_reconcile_uninit(struct smemv_space *space)
+void smemv_reconcile_uninit(struct smemv_space *space, u32 bind)
 {
-	u32 i;
+	struct smemv_reconcile *r = space->reconcile[bind];
 
-	for (i = 0; space->reconcile && i < space->nr_binds; i++)
-		cancel_delayed_work_sync(&space->reconcile[i].work);
-	kfree(space->reconcile);
+	if (!r)
+		return;
+	cancel_delayed_work_sync(&r->work);
+	space->reconcile[bind] = NULL;
+	kfree(r);
 }

@@ -2,11 +2,15 @@
 /* Making and ending spaces. What happens to their pages: io.c, park.c,
  * forget.c, reconcile.c.
  */
+#include <linux/delay.h>
 #include <linux/slab.h>
 #include <linux/uuid.h>
 
+#include "drain.h"
 #include "event.h"
 #include "io.h"
+
+#define LEAVE_WAIT_MS	2000
 
 static void lane_up(struct smemv_bind *bind)
 {
@@ -34,51 +38,135 @@ static void fenced_out(struct smemv_bind *bind)
 static void unbind_all(struct smemv_space *space, u32 n)
 {
 	while (n--)
-		smemv_server_unbind(&space->bind[n]);
+		if (space->bind[n].server)
+			smemv_server_unbind(&space->bind[n]);
 }
 
-/* One replica set for each server: a page has one copy. */
-static void make_sets(struct smemv_space *space)
+static int bind_server(struct smemv_space *space, u32 n,
+		       struct smemv_server *server, const char **why)
+{
+	struct smemv_bind *bind = &space->bind[n];
+
+	memcpy(bind->uuid, space->uuid, sizeof(bind->uuid));
+	bind->size_pages = space->size_pages;
+	bind->epoch = space->epoch;
+	bind->lane_up = lane_up;
+	bind->fenced_out = fenced_out;
+	bind->priv = space;
+	return smemv_server_bind(server, bind, why);
+}
+
+/* nr_binds: none is. Of NULL: a free place. */
+static u32 number_of(const struct smemv_space *space,
+		     const struct smemv_server *server)
 {
 	u32 i;
 
-	for (i = 0; i < space->nr_binds; i++) {
-		space->map.set[i].n = 1;
-		space->map.set[i].member[0] = &space->bind[i];
-	}
-	space->map.nr_sets = space->nr_binds;
+	for (i = 0; i < space->nr_binds; i++)
+		if (space->bind[i].server == server)
+			break;
+	return i;
 }
 
-static int bind_all(struct smemv_space *space, struct smemv_server **server,
-		    const char **why)
+int smemv_space_add_server(struct smemv_space *space,
+			   struct smemv_server *server, const char **why)
 {
-	u32 i;
+	u32 n;
 	int err;
 
-	for (i = 0; i < space->nr_binds; i++) {
-		struct smemv_bind *bind = &space->bind[i];
+	lockdep_assert_held(&space->ns->lock);
+	n = number_of(space, server);
+	if (n < space->nr_binds)
+		return n;
+	n = number_of(space, NULL);
+	if (n == SMEMV_MAX_SETS) {
+		*why = "a swap disk or memory file can use 64 servers at most";
+		return -ENOSPC;
+	}
+	err = smemv_reconcile_init(space, n);
+	if (err) {
+		*why = "out of memory";
+		return err;
+	}
+	err = bind_server(space, n, server, why);
+	if (err) {
+		space->bind[n].server = NULL;
+		smemv_reconcile_uninit(space, n);
+		return err;
+	}
+	/* One replica set for each server: a page has one copy. */
+	space->map.set[n].member[0] = &space->bind[n];
+	smp_store_release(&space->map.set[n].n, 1);
+	space->nr_binds = max(space->nr_binds, n + 1);
+	smp_store_release(&space->map.nr_sets, space->nr_binds);
+	return n;
+}
 
-		memcpy(bind->uuid, space->uuid, sizeof(bind->uuid));
-		bind->size_pages = space->size_pages;
-		bind->epoch = space->epoch;
-		bind->lane_up = lane_up;
-		bind->fenced_out = fenced_out;
-		bind->priv = space;
-		err = smemv_server_bind(server[i], bind, why);
-		if (err) {
-			unbind_all(space, i);
-			return err;
+/* Waits until each page of the run that is owned now was let go once. */
+static bool wait_for_owners(const struct smemv_run *run, unsigned long deadline)
+{
+	DECLARE_BITMAP(owned, SMEMV_RUN_PAGES);
+
+	bitmap_copy(owned, run->busy, SMEMV_RUN_PAGES);
+	while (!bitmap_empty(owned, SMEMV_RUN_PAGES)) {
+		if (time_after(jiffies, deadline))
+			return false;
+		usleep_range(1000, 2000);
+		bitmap_and(owned, owned, run->busy, SMEMV_RUN_PAGES);
+	}
+	return true;
+}
+
+int smemv_space_remove_server(struct smemv_space *space, u32 bind,
+			      const char **why)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(LEAVE_WAIT_MS);
+	struct smemv_run *run;
+	unsigned long nr;
+
+	lockdep_assert_held(&space->ns->lock);
+	xa_for_each(&space->map.runs, nr, run) {
+		if (!wait_for_owners(run, deadline)) {
+			*why = "requests that may concern it are still waiting; try again later";
+			return -EBUSY;
 		}
 	}
+	if (atomic64_read(&space->bind[bind].pages)) {
+		*why = "it got pages again; drain it once more";
+		return -EBUSY;
+	}
+	WRITE_ONCE(space->map.set[bind].n, 0);
+	synchronize_rcu();
+	smemv_server_unbind(&space->bind[bind]);
+	smemv_reconcile_uninit(space, bind);
+	space->bind[bind].server = NULL;
 	return 0;
+}
+
+static int add_servers(struct smemv_space *space,
+		       const struct smemv_space_config *config,
+		       const char **why)
+{
+	int index = 0;
+	u32 i;
+
+	for (i = 0; i < config->nr_servers && index >= 0; i++)
+		index = smemv_space_add_server(space, config->server[i], why);
+	if (index >= 0)
+		return 0;
+	unbind_all(space, space->nr_binds);
+	return index;
 }
 
 static void space_free(struct smemv_space *space)
 {
+	u32 i;
+
 	WRITE_ONCE(space->closing, true);
 	cancel_delayed_work_sync(&space->park_work);
 	smemv_forget_uninit(space);
-	smemv_reconcile_uninit(space);
+	for (i = 0; i < SMEMV_MAX_SETS; i++)
+		smemv_reconcile_uninit(space, i);
 	smemv_map_uninit(&space->map);
 	free_percpu(space->stats);
 	kfree(space->bind);
@@ -99,19 +187,16 @@ space_alloc(struct smemv_ns *ns, const struct smemv_space_config *config)
 	space->epoch = 1;
 	space->policy = config->policy;
 	space->deadline_ms = config->deadline_ms;
-	space->nr_binds = config->nr_servers;
 	spin_lock_init(&space->park_lock);
 	INIT_LIST_HEAD(&space->parked);
 	INIT_DELAYED_WORK(&space->park_work, smemv_park_work);
 	smemv_map_init(&space->map);
-	space->bind = kcalloc(space->nr_binds, sizeof(*space->bind), GFP_KERNEL);
+	space->bind = kcalloc(SMEMV_MAX_SETS, sizeof(*space->bind), GFP_KERNEL);
 	space->stats = alloc_percpu(struct smemv_space_stats);
-	if (!space->bind || !space->stats || smemv_forget_init(space) ||
-	    smemv_reconcile_init(space)) {
+	if (!space->bind || !space->stats || smemv_forget_init(space)) {
 		space_free(space);
 		return NULL;
 	}
-	make_sets(space);
 	return space;
 }
 
@@ -128,7 +213,7 @@ struct smemv_space *smemv_space_create(struct smemv_ns *ns,
 		*why = "out of memory";
 		return ERR_PTR(-ENOMEM);
 	}
-	err = bind_all(space, config->server, why);
+	err = add_servers(space, config, why);
 	if (err) {
 		space_free(space);
 		return ERR_PTR(err);
@@ -182,6 +267,7 @@ void smemv_space_destroy(struct smemv_space *space)
 {
 	lockdep_assert_held(&space->ns->lock);
 	WRITE_ONCE(space->closing, true);
+	smemv_space_drain_end(space);
 	WARN_ON_ONCE(atomic_read(&space->nr_parked));
 	unbind_all(space, space->nr_binds);
 	space_free(space);

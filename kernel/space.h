@@ -75,14 +75,16 @@ struct smemv_io {
  * @fenced: another main host owns it: everything fails with EIO
  * @closing: being destroyed: nothing is suspended any more
  * @map: where each page is
- * @nr_binds: servers
- * @bind: one for each server
+ * @nr_binds: servers; grows under ns->lock, never shrinks
+ * @bind: room for SMEMV_MAX_SETS of them
  * @park_lock: protects @parked
  * @parked: struct smemv_io.link: wait for a server, for room or their turn
  * @nr_parked: of them
  * @park_work: tries them again
  * @forget: workers that invalidate given-up pages
  * @reconcile: by server, see reconcile.c
+ * @drain: pages are being moved off a server, or NULL; under ns->lock
+ * @drain_number: of the last drain that was opened at a server
  * @stats: counters
  */
 struct smemv_space {
@@ -105,7 +107,9 @@ struct smemv_space {
 	struct delayed_work park_work;
 
 	struct smemv_forget *forget;
-	struct smemv_reconcile *reconcile;
+	struct smemv_reconcile *reconcile[SMEMV_MAX_SETS];
+	struct smemv_drain *drain;
+	u64 drain_number;
 	struct smemv_space_stats __percpu *stats;
 };
 
@@ -122,6 +126,21 @@ struct smemv_space_config {
 struct smemv_space *smemv_space_create(struct smemv_ns *ns,
 				       const struct smemv_space_config *config,
 				       const char **why);
+
+/*
+ * Have the space use one more server. Under ns->lock. Its number among the
+ * space's servers, also when it used the server before; or an errno and *why.
+ */
+int smemv_space_add_server(struct smemv_space *space,
+			   struct smemv_server *server, const char **why);
+
+/*
+ * Have it use a server no more that has none of its pages and gets none (it is
+ * draining). Under ns->lock; waits for requests that began before. 0, or an
+ * errno and *why.
+ */
+int smemv_space_remove_server(struct smemv_space *space, u32 bind,
+			      const char **why);
 
 /* Nothing may be under way or come any more. Servers are told to drop it. */
 void smemv_space_destroy(struct smemv_space *space);

@@ -21,7 +21,7 @@ static void seal(struct smemv_req *req)
 	u32 i;
 
 	if (req->opcode == SMEMV_OP_STORE || req->opcode == SMEMV_OP_LOAD ||
-	    req->opcode == SMEMV_OP_INVALIDATE)
+	    req->opcode == SMEMV_OP_INVALIDATE || req->opcode == SMEMV_OP_PUSH)
 		f.count = req->nr;
 	if (req->opcode == SMEMV_OP_STORE)
 		for (i = 0; i < req->nr; i++)

@@ -67,6 +67,8 @@ int decode_server(const struct nlmsghdr *msg, struct server_info *info)
 	info->free_bytes = get_u64(tb[SMEMV_A_SERVER_FREE]);
 	info->pages = get_u64(tb[SMEMV_A_SERVER_PAGES]);
 	info->inflight = get_u32(tb[SMEMV_A_SERVER_INFLIGHT]);
+	info->drains = get_u32(tb[SMEMV_A_SERVER_DRAINS]);
+	get_text(tb[SMEMV_A_SERVER_DRAIN_WHY], info->drain_why, sizeof(info->drain_why));
 	get_bytes(tb[SMEMV_A_SERVER_COUNTERS], info->counters, sizeof(info->counters));
 	get_bytes(tb[SMEMV_A_SERVER_LOAD_LATENCY], &info->load, sizeof(info->load));
 	get_bytes(tb[SMEMV_A_SERVER_STORE_LATENCY], &info->store, sizeof(info->store));
@@ -247,6 +249,7 @@ const char *server_state_text(uint32_t state)
 		[SMEMV_SERVER_CONNECTING] = "connecting",
 		[SMEMV_SERVER_UP] = "up",
 		[SMEMV_SERVER_FULL] = "full",
+		[SMEMV_SERVER_DRAINING] = "draining",
 		[SMEMV_SERVER_DOWN] = "down",
 	};
 
@@ -271,6 +274,8 @@ const char *event_text(uint32_t type)
 		[SMEMV_EV_RESUMED] = "resumed",
 		[SMEMV_EV_VM_ADDED] = "vm-added",
 		[SMEMV_EV_VM_DELETED] = "vm-deleted",
+		[SMEMV_EV_DRAINED] = "drained",
+		[SMEMV_EV_DRAIN_FAILED] = "drain-failed",
 	};
 
 	return type < __SMEMV_EV_END && texts[type] ? texts[type] : "unknown";

@@ -29,6 +29,8 @@ struct server_info {
 	uint64_t free_bytes;
 	uint64_t pages;
 	uint32_t inflight;
+	uint32_t drains;
+	char drain_why[128];
 	uint64_t counters[SMEMV_SC__MAX];
 	struct latency load;
 	struct latency store;

@@ -1,8 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <netlink/attr.h>
 #include <stdlib.h>
 
 #include "request.h"
+
+int request_put_names(struct nl_msg *request, int attr, const struct name_list *names)
+{
+	struct nlattr *nest = nla_nest_start(request, NLA_F_NESTED | attr);
+	size_t i;
+
+	if (!nest)
+		return -1;
+	for (i = 0; i < names->count; i++)
+		if (nla_put_string(request, SMEMV_A_SERVER_NAME, names->names[i]))
+			return -1;
+	return nla_nest_end(request, nest);
+}
 
 static int exchange(struct link *link, uint8_t command, request_put_fn put, const void *put_arg,
 		    link_reply_fn reply, void *reply_arg, struct reason *why)

@@ -4,11 +4,15 @@
 #define SMEMV_REQUEST_H
 
 #include "netlink.h"
+#include "parse.h"
 #include "snapshot.h"
 #include "view.h"
 
 /* Puts the attributes; non-zero when one did not fit. */
 typedef int (*request_put_fn)(struct nl_msg *request, const void *arg);
+
+/* A nest of the names of servers. Non-zero when one did not fit. */
+int request_put_names(struct nl_msg *request, int attr, const struct name_list *names);
 
 /* Both return an exit status. */
 int request_run(struct call *call, uint8_t command, request_put_fn put, const void *put_arg,

@@ -80,24 +80,3 @@ int server_del(struct call *call)
 		return EXIT_USAGE;
 	return request_run(call, SMEMV_CMD_SERVER_DEL, put_name, call->subject, NULL, NULL);
 }
-
-int server_drain(struct call *call)
-{
-	struct name_list targets = { 0 };
-	struct keyword keywords[] = {
-		{ "to", "NAME[,NAME]", parse_names, &targets, false },
-		{ 0 },
-	};
-	int status;
-
-	if (!parse_subject(call))
-		return EXIT_USAGE;
-	status = parse_keywords(call, keywords);
-	name_list_free(&targets);
-	if (status)
-		return status;
-	/* The module's interface has no way yet to name the targets: never drain to others instead. */
-	if (keywords[0].seen)
-		return call_fail(call, "this version cannot choose where a server's pages go");
-	return request_run(call, SMEMV_CMD_SERVER_DRAIN, put_name, call->subject, NULL, NULL);
-}

@@ -22,19 +22,6 @@ struct new_swap {
 	struct keyword keywords[N_OPTIONS + 1];
 };
 
-static int put_servers(struct nl_msg *request, const struct name_list *servers)
-{
-	struct nlattr *nest = nla_nest_start(request, NLA_F_NESTED | SMEMV_A_SWAP_SERVERS);
-	size_t i;
-
-	if (!nest)
-		return -1;
-	for (i = 0; i < servers->count; i++)
-		if (nla_put_string(request, SMEMV_A_SERVER_NAME, servers->names[i]))
-			return -1;
-	return nla_nest_end(request, nest);
-}
-
 static int put_new_swap(struct nl_msg *request, const void *arg)
 {
 	const struct new_swap *swap = arg;
@@ -44,7 +31,7 @@ static int put_new_swap(struct nl_msg *request, const void *arg)
 	if (swap->keywords[NAME].seen)
 		err |= nla_put_string(request, SMEMV_A_SWAP_NAME, swap->name);
 	if (swap->keywords[SERVERS].seen)
-		err |= put_servers(request, &swap->servers);
+		err |= request_put_names(request, SMEMV_A_SWAP_SERVERS, &swap->servers);
 	if (swap->keywords[POLICY].seen)
 		err |= nla_put_u32(request, SMEMV_A_SWAP_POLICY, swap->policy);
 	if (swap->keywords[DEADLINE].seen)

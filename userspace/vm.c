@@ -27,19 +27,6 @@ struct new_vm {
 	struct keyword keywords[N_OPTIONS + 1];
 };
 
-static int put_servers(struct nl_msg *request, const struct name_list *servers)
-{
-	struct nlattr *nest = nla_nest_start(request, NLA_F_NESTED | SMEMV_A_VM_SERVERS);
-	size_t i;
-
-	if (!nest)
-		return -1;
-	for (i = 0; i < servers->count; i++)
-		if (nla_put_string(request, SMEMV_A_SERVER_NAME, servers->names[i]))
-			return -1;
-	return nla_nest_end(request, nest);
-}
-
 static int put_new_vm(struct nl_msg *request, const void *arg)
 {
 	const struct new_vm *vm = arg;
@@ -50,7 +37,7 @@ static int put_new_vm(struct nl_msg *request, const void *arg)
 	if (vm->keywords[BUDGET].seen)
 		err |= nla_put_u64(request, SMEMV_A_VM_BUDGET, vm->budget_bytes);
 	if (vm->keywords[SERVERS].seen)
-		err |= put_servers(request, &vm->servers);
+		err |= request_put_names(request, SMEMV_A_VM_SERVERS, &vm->servers);
 	if (vm->keywords[POLICY].seen)
 		err |= nla_put_u32(request, SMEMV_A_VM_POLICY, vm->policy);
 	if (vm->keywords[DEADLINE].seen)

@@ -19,8 +19,14 @@
  *                               on which an answer is due for this long is dead
  *  SMEMV_CMD_SERVER_DEL
  *    SMEMV_A_SERVER_NAME     M  EBUSY while pages are there or a swap disk uses it
- *  SMEMV_CMD_SERVER_DRAIN    EOPNOTSUPP until servers can push
+ *  SMEMV_CMD_SERVER_DRAIN    begins to move all pages to other servers; it takes no new
+ *                            ones from then on. SMEMV_A_SERVER_DRAINS says how many swap
+ *                            disks and memory files are not done, SMEMV_A_SERVER_PAGES
+ *                            what is left
  *    SMEMV_A_SERVER_NAME     M
+ *    SMEMV_A_SERVER_TO       O  nest of SMEMV_A_SERVER_NAME; default: the others that each
+ *                               swap disk or memory file uses
+ *    SMEMV_A_SERVER_STOP     O  flag: give it up instead; it takes pages again
  *  SMEMV_CMD_SERVER_GET      dump, or one by name; replies are SERVER_GET too
  *    SMEMV_A_SERVER_NAME     O
  *    -> all SMEMV_A_SERVER_*
@@ -121,6 +127,10 @@ enum smemv_server_attr {
 	SMEMV_A_SERVER_COUNTERS,	/* binary u64[], enum smemv_server_counter */
 	SMEMV_A_SERVER_LOAD_LATENCY,	/* binary u64[SMEMV_LATENCY_BUCKETS] */
 	SMEMV_A_SERVER_STORE_LATENCY,	/* binary u64[SMEMV_LATENCY_BUCKETS] */
+	SMEMV_A_SERVER_TO,		/* nest of SMEMV_A_SERVER_NAME */
+	SMEMV_A_SERVER_STOP,		/* flag */
+	SMEMV_A_SERVER_DRAINS,		/* u32 spaces whose pages are being moved away */
+	SMEMV_A_SERVER_DRAIN_WHY,	/* string: why pages stayed after the last drain */
 	__SMEMV_A_SERVER_MAX
 };
 #define SMEMV_A_SERVER_MAX	(__SMEMV_A_SERVER_MAX - 1)
@@ -130,6 +140,7 @@ enum smemv_server_state {
 	SMEMV_SERVER_UP,
 	SMEMV_SERVER_FULL,		/* up, but it takes no new pages */
 	SMEMV_SERVER_DOWN,		/* no connection works */
+	SMEMV_SERVER_DRAINING,		/* up; it takes no new pages, it was or is drained */
 };
 
 enum smemv_swap_attr {
@@ -225,6 +236,8 @@ enum smemv_event {
 	SMEMV_EV_RESUMED,
 	SMEMV_EV_VM_ADDED,
 	SMEMV_EV_VM_DELETED,
+	SMEMV_EV_DRAINED,		/* COUNT pages of SPACE were moved off SERVER, all */
+	SMEMV_EV_DRAIN_FAILED,		/* COUNT were, others stay; TEXT says why */
 	__SMEMV_EV_END
 };
 

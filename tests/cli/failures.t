@@ -19,8 +19,6 @@ ok "the scanner is announced, not there" fails \
 	'smemv: scan: this version has no scanner yet' scan show
 ok "reclaiming is announced, not there" fails 'smemv: reclaim: this version has no reclaiming yet' reclaim pid 1
 ok "migration is announced, not there" fails 'smemv: migrate: this version has no split migration yet' migrate
-ok "no drain to other servers than those asked for" fails \
-	"smemv: server drain s1: this version cannot choose where a server's pages go" server drain s1 to s2
 ok "a host name without an address" fails \
 	'smemv: server add s1: cannot find the address of "no-such-host.invalid": *' \
 	server add s1 no-such-host.invalid

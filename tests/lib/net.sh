@@ -22,7 +22,9 @@ net_subhost() {
 	ip -n "$name" addr add "$(net_address "$name")/24" dev eth0
 	ip -n "$name" link set lo up
 	ip -n "$name" link set eth0 up
+	# Servers that push pages to each other meet in the main host.
 	ip -n "$name" route add default via "$(net_main_address "$name")"
+	in_main "$name" sysctl -qw net.ipv4.ip_forward=1
 }
 
 net_address() {

@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 35-drain-faults: a server is drained while the target is full, cut off or restarted, while the
+# source is cut off, and while the operator changes his mind. What cannot move stays, and is right.
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/diskcheck.sh"
+
+two_servers 64M timeout 1000
+make_disk 16M deadline 30000 policy error
+diskcheck_start "$disk"
+require "the disk is filled" diskcheck_do 120 fill
+
+drain_in_background() {
+	smemv server drain "$@" >"$scenario_tmp/drain.log" 2>&1 &
+	drain_pid=$!
+}
+
+fails_to_drain() {
+	! timeout 120 smemv server drain "$@"
+}
+
+# Interrupted by the operator: pages stay, the server takes pages again.
+gives_up_drain() {
+	drain_in_background "$@"
+	wait_until 60 counter_passes 0 swap_pages one || return
+	kill -INT "$drain_pid"
+	wait_until 60 is_gone "$drain_pid" || return
+	server_state_is "$1" up && (($(swap_pages "$1") > 0))
+}
+
+everything_is_right() {
+	ok "$1: every page is right" diskcheck_do 120 verify
+	is "$(swap_lost_pages)" 0 "$1: nothing is lost"
+	ok "$1: the servers hold what the map says" settles 60 one two
+	ok "$1: which is what was written" holds_what_was_written
+}
+
+before=$(swap_pages one)
+net_cut two
+ok "a drain to a server that is cut off fails" fails_to_drain one
+net_heal two
+require "server two is connected again" wait_until 30 server_state_is two up
+is "$(swap_pages one)" "$before" "and moved nothing"
+everything_is_right "target cut"
+
+diskcheck_tell run write=40 discard=10 max=16 overlap=yes
+drain_in_background one
+net_cut one
+sleep 3
+net_heal one
+wait_until 120 is_gone "$drain_pid" || bail "the drain does not end"
+require "server one is connected again" wait_until 30 server_state_is one draining
+ok "after a cut of the source a second drain moves the rest" timeout 120 smemv server drain one
+ok "no request failed, and all that was read was right" diskcheck_end_run 60
+is "$(swap_pages one)" 0 "server one is empty"
+ok "source cut: every page is right" diskcheck_do 120 verify
+is "$(swap_lost_pages)" 0 "source cut: nothing is lost"
+ok "source cut: the server holds what the map says" settles 60 two
+
+# Server one was emptied: what comes to it now was moved.
+ok "server one takes pages again" smemv server del one
+require "and is used again" smemv server add one "$(memserver_address one)" timeout 1000
+net_shape two rate 20mbit
+ok "a drain is given up halfway" gives_up_drain two to one
+net_shape two
+everything_is_right "given up"
+
+leave_nothing_behind
+done_testing
