@@ -40,12 +40,14 @@
 			 sizeof(struct smemv_wire_range))
 #define TRIES		5	/* passes over the map that move nothing */
 #define PAUSE_MS	200
+#define CLOSE_PAUSE_MS	1000
 
 /**
  * struct smemv_drain_target - a server that may get pages
  * @wanted: it may
  * @unusable: not in this pass
- * @open: a drain is, or may be, open there
+ * @opened: the drain was opened in this pass, all others before are closed
+ * @used: pushes of it were sent, so that it has to be closed
  * @unsettled: it may hold copies that the map does not know
  * @number: of the drain
  * @token: of the drain
@@ -54,7 +56,8 @@
 struct smemv_drain_target {
 	bool wanted;
 	bool unusable;
-	bool open;
+	bool opened;
+	bool used;
 	bool unsettled;
 	u64 number;
 	u8 token[SMEMV_WIRE_TOKEN_SIZE];
@@ -131,35 +134,51 @@ static bool open_drain(struct smemv_drain *d, u32 to)
 	struct smemv_drain_target *t = &d->target[to];
 	const char *why;
 
-	if (t->open)
+	if (t->opened)
 		return true;
 	t->number = ++d->space->drain_number;
 	get_random_bytes(t->token, sizeof(t->token));
 	memcpy(t->server_id, d->space->bind[to].server->server_id,
 	       sizeof(t->server_id));
-	t->open = true;		/* also when no answer comes */
 	why = order_drain(d, to, SMEMV_DRAIN_F_OPEN);
 	if (why) {
 		d->why = why;
 		t->unusable = true;
+		return false;
 	}
-	return !why;
+	t->opened = true;
+	return true;
 }
 
-/* Only after its close no push can be applied any more. */
-static void close_drain(struct smemv_drain *d, u32 to)
+/*
+ * Only after its close nothing that was pushed can be applied any more. False:
+ * the target cannot be reached, try again. A drain that nothing was pushed under
+ * may stay open: nobody knows its token, and the next one closes it.
+ */
+static bool close_drain(struct smemv_drain *d, u32 to)
 {
 	struct smemv_drain_target *t = &d->target[to];
 
-	while (t->open && !READ_ONCE(d->space->closing)) {
-		t->open = !restarted(d, to) && order_drain(d, to, 0);
-		if (t->open)
-			msleep(PAUSE_MS);
-	}
+	t->opened = false;
+	t->unusable = false;
+	if (t->used && !restarted(d, to) && order_drain(d, to, 0))
+		return false;
+	t->used = false;
 	if (t->unsettled)
 		smemv_reconcile(d->space, to);
 	t->unsettled = false;
-	t->unusable = false;
+	return true;
+}
+
+static bool close_all(struct smemv_drain *d)
+{
+	bool closed = true;
+	u32 i;
+
+	for (i = 0; i < d->space->nr_binds; i++)
+		if (d->target[i].wanted && !close_drain(d, i))
+			closed = false;
+	return closed;
 }
 
 /* Owns the next pages of the run that are at the source, from *slot on. */
@@ -351,6 +370,7 @@ static void move_batch(struct smemv_drain *d, struct smemv_run *run)
 	}
 	if (!open_drain(d, to))
 		return;
+	d->target[to].used = true;
 	if (push(d, run, to)) {
 		d->target[to].unsettled |= d->req.on_wire;
 		d->why = "it cannot be reached";
@@ -389,7 +409,6 @@ static bool pass(struct smemv_drain *d)
 	u64 before = d->moved;
 	struct smemv_run *run;
 	unsigned long nr;
-	u32 i;
 
 	d->why = NULL;
 	xa_for_each(&d->space->map.runs, nr, run) {
@@ -397,8 +416,7 @@ static bool pass(struct smemv_drain *d)
 			break;
 		move_run(d, run);
 	}
-	for (i = 0; i < d->space->nr_binds; i++)
-		close_drain(d, i);
+	close_all(d);
 	return d->moved != before;
 }
 
@@ -453,8 +471,12 @@ static void drain_work(struct work_struct *work)
 	report(d, why);
 	if (why)
 		WRITE_ONCE(server->drain_why, why);
-	smp_mb__before_atomic();
-	atomic_dec(&server->drains);
+	/* Where pages stayed it is a server like others again. */
+	if (atomic_dec_and_test(&server->drains) && READ_ONCE(server->drain_why))
+		WRITE_ONCE(server->draining, false);
+	/* That much is known; targets that are away are told when they are back. */
+	while (!READ_ONCE(d->space->closing) && !close_all(d))
+		msleep(CLOSE_PAUSE_MS);
 }
 
 static struct smemv_drain *drain_alloc(struct smemv_bind *bind)
@@ -539,7 +561,7 @@ static int check(struct smemv_server *server, struct smemv_server **to,
 	}
 	list_for_each_entry(bind, &server->binds, link) {
 		if (has_drain_under_way(bind)) {
-			*why = "a swap disk or memory file on it is being drained off a server already";
+			*why = "a swap disk or memory file on it is being drained off a server, or waits for the target of an earlier drain to return";
 			return -EBUSY;
 		}
 	}

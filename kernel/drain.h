@@ -13,8 +13,9 @@
  * @why: static text for people when it fails
  *
  * Under ns->lock. Returns when the moving has begun; server->drains falls to 0
- * when it has ended, an event is sent for each space, and server->drain_why
- * says why pages stayed. 0 or an errno, then nothing has begun.
+ * when it has ended, and an event is sent for each space. Where pages stayed,
+ * server->drain_why says why and it takes new pages again. 0 or an errno, then
+ * nothing has begun.
  */
 int smemv_server_drain(struct smemv_server *server, struct smemv_server **to,
 		       u32 nr_to, const char **why);
