@@ -26,6 +26,19 @@ stop_server_for_a_while() {
 	sleep 0.$((1 + RANDOM % 4))
 }
 
+# The same, and the server never hears that the old connection ended: only the fence keeps what waits
+# there from being applied after what the new connection brings.
+stop_server_unheard() {
+	memserver_pause "$1"
+	sleep 0.05
+	net_mute "$1"
+	sleep 0.$((3 + RANDOM % 3))
+	net_heal "$1"
+	sleep 0.$((2 + RANDOM % 3))
+	memserver_resume "$1"
+	sleep 0.$((1 + RANDOM % 4))
+}
+
 # The server's side of every connection is destroyed, at a moment that nobody chose.
 cut_connections() {
 	in_subhost "$1" ss -K state established "sport = :$memserver_port" >"$scenario_tmp/ss"
@@ -42,9 +55,11 @@ disturb() {
 	for ((round = 0; round < 400; round++)); do
 		stop_server_for_a_while one
 		stop_server_for_a_while two
+		stop_server_unheard one
+		stop_server_unheard two
 		cut_connections one
 		cut_connections two
-		if ((round >= 10 && round % 5 == 0)) && enough_happened; then
+		if ((round >= 5)) && enough_happened; then
 			return 0
 		fi
 	done
@@ -52,7 +67,7 @@ disturb() {
 }
 
 # Few pages and many requests: most of them meet another one on the same page.
-diskcheck_tell run write=55 discard=15 max=8 depth=48 overlap=yes count=1024
+diskcheck_tell run write=55 discard=15 max=8 depth=96 overlap=yes count=1024
 ok "connections die with requests under way, a thousand times" disturb
 ok "no request failed, and all that was read was the newest" diskcheck_end_run 120
 overwrites=$(diskcheck_get overwrites) overdiscards=$(diskcheck_get overdiscards)
