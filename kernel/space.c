@@ -96,8 +96,10 @@ int smemv_space_add_server(struct smemv_space *space,
 	}
 	/* One replica set for each server: a page has one copy. */
 	space->map.set[n].member[0] = &space->bind[n];
+	/* Who sees the set in use sees its member: plan() reads without a lock. */
 	smp_store_release(&space->map.set[n].n, 1);
 	space->nr_binds = max(space->nr_binds, n + 1);
+	/* ... and who sees the number sees all sets below it. */
 	smp_store_release(&space->map.nr_sets, space->nr_binds);
 	return n;
 }

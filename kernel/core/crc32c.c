@@ -44,11 +44,12 @@ static void SMEMV_INIT make_tables(void)
 u32 smemv_crc32c_tables(u32 crc, const void *data, size_t len)
 {
 	const u8 *at = data;
+	__le64 bytes;
 	u64 word;
 
 	for (; len >= STEP; len -= STEP, at += STEP) {
-		memcpy(&word, at, STEP);
-		word = le64_to_cpu(word) ^ crc;
+		memcpy(&bytes, at, STEP);
+		word = le64_to_cpu(bytes) ^ crc;
 		crc = table[7][word & 0xff] ^ table[6][word >> 8 & 0xff] ^
 		      table[5][word >> 16 & 0xff] ^ table[4][word >> 24 & 0xff] ^
 		      table[3][word >> 32 & 0xff] ^ table[2][word >> 40 & 0xff] ^
