@@ -11,6 +11,10 @@
 # Server two is patient, server one is not.
 net_subhost one
 net_subhost two
+# Buffers of many megabytes could take all that is written.
+for name in one two; do
+	ip netns exec "$name" sysctl -qw net.ipv4.tcp_rmem='4096 131072 262144'
+done
 memserver_start one 64M
 memserver_start two 64M
 smemv_load
