@@ -164,7 +164,6 @@ static int check(struct smemv_server *server, struct smemv_server **to,
 	}
 	for (i = 0; i < nr_to; i++) {
 		*why = to[i] == server ? "pages cannot be moved to where they are" :
-		       to[i]->draining ? "a server that is to get the pages is being drained itself" :
 		       !to[i]->can_push ? "a server that is to get the pages cannot be pushed to; update it" :
 		       NULL;
 		if (*why)

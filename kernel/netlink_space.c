@@ -73,6 +73,10 @@ static int add_server(struct genl_info *info, struct smemv_space_config *config,
 		if (config->server[i] == server)
 			return smemv_nl_error(info, -EINVAL,
 					      "a server is named twice", attr);
+	if (server->draining)
+		return smemv_nl_error(info, -EINVAL,
+				      "a server is or was drained and takes no pages; delete it and add it again",
+				      attr);
 	if (config->nr_servers == SMEMV_MAX_SETS)
 		return smemv_nl_error(info, -E2BIG,
 				      "64 servers can be used at most", attr);

@@ -36,7 +36,8 @@ refused '^smemv: server add one: a server of this name exists already' "a server
 refused 'there is no server of this name' "an unknown server is shown" smemv server show nobody
 refused '^smemv: server del nobody: there is no server of this name' "an unknown server is deleted" smemv server del nobody
 refused 'there is no server of this name' "an unknown server is drained" smemv server drain nobody
-refused 'draining needs servers that push pages' "a server is drained" smemv server drain one
+refused 'pages cannot be moved to where they are' "a server is drained to itself" smemv server drain one to one
+refused 'there is no server of this name' "a server is drained to an unknown one" smemv server drain one to nobody
 refused 'there is no server of this name|nobody' "a disk on an unknown server" smemv swap add 16M servers one,nobody
 refused 'limit is less than a page' "a limit of a byte" smemv server add two "$(memserver_address two)" limit 1
 refused 'out of range.*timeout|timeout.*out of range' "a timeout out of range" \
@@ -61,7 +62,9 @@ refused '^smemv: swap del nobody: there is no swap disk of this name' "an unknow
 refused 'there is no swap disk of this name' "an unknown disk is shown" smemv swap show nobody
 refused 'there is no swap disk of this name' "an unknown disk is changed" smemv swap set nobody policy error
 refused 'out of range.*deadline|deadline.*out of range' "a deadline is set out of range" smemv swap set demo deadline 1
-refused 'a swap disk uses it; delete the disk first' "a server of a disk is deleted" smemv server del one
+refused 'a swap disk uses it; drain it first \(smemv server drain\), or delete the disk' "a server of a disk is deleted" \
+	smemv server del one
+refused 'uses no other server; name one' "the only server of a disk is drained" smemv server drain one
 
 # While it is swapped to.
 swap_on "$disk"
@@ -71,7 +74,7 @@ ok "pages go out" wait_until 60 swap_holds 1000
 for ((attempt = 1; attempt <= 5; attempt++)); do
 	refused 'the disk is in use; swapoff \(or unmount\) it first' "the disk is deleted while swapping, $attempt" smemv swap del demo
 done
-refused 'it holds pages of a swap disk; swapoff and delete the disk first' "the server is deleted while it holds pages" \
+refused 'it holds pages of a swap disk; drain it first' "the server is deleted while it holds pages" \
 	smemv server del one
 ok "deadline and policy can be changed meanwhile" smemv swap set demo policy suspend deadline 5000
 is "$(smemv_json '.[0] | "\(.policy) \(.deadline_ms)"' swap show demo)" "suspend 5000" "and are"
