@@ -86,7 +86,7 @@ def test_drain_timeout(server):
     assert 0.9 < time.monotonic() - start < 5 * prototest.SLOW
 
 
-@with_server("4M", 2, "--orphan-timeout", "1")
+@with_server("4M", 2, "--orphan-timeout", "4")
 def test_orphan_timeout(server):
     c, gone = opened(server), opened(server, B)
     c.store(1, [(1, content(1))])
@@ -94,7 +94,7 @@ def test_orphan_timeout(server):
     gone.close()
     assert wait_for(lambda: B in c.spaces() and not c.spaces()[B]["owned"])
     assert wait_for(lambda: B not in c.spaces())
-    assert server.logged("no owner for 1 s (--orphan-timeout); dropping its 2 pages")
+    assert wait_for(lambda: server.logged("no owner for 4 s (--orphan-timeout); dropping its 2 pages"))
     assert wait_for(lambda: c.stat()[1]["used"] == 1)
     equal(sorted(c.spaces()), [A])
     equal(c.load(1, [1])[1][0].content, content(1))
