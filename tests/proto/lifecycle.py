@@ -93,7 +93,7 @@ def test_orphan_timeout(server):
     gone.store(1, [(1, content(1)), (2, content(2))])
     gone.close()
     assert wait_for(lambda: B in c.spaces() and not c.spaces()[B]["owned"])
-    assert wait_for(lambda: B not in c.spaces())
+    assert wait_for(lambda: B not in c.spaces(), 30)
     assert wait_for(lambda: server.logged("no owner for 4 s (--orphan-timeout); dropping its 2 pages"))
     assert wait_for(lambda: c.stat()[1]["used"] == 1)
     equal(sorted(c.spaces()), [A])
