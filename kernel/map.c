@@ -20,7 +20,7 @@ void smemv_map_module_exit(void)
 
 void smemv_map_init(struct smemv_map *map)
 {
-	xa_init(&map->runs);
+	xa_init_flags(&map->runs, XA_FLAGS_LOCK_IRQ);
 	spin_lock_init(&map->make_lock);
 	atomic64_set(&map->remote, 0);
 	atomic64_set(&map->lost, 0);
@@ -116,7 +116,9 @@ static struct smemv_run *add_run(struct smemv_map *map, struct smemv_run *run)
 	if (!there) {
 		take_over_unmade(map, run);
 		/* Its place is reserved: this allocates nothing. */
-		xa_store(&map->runs, run->nr, run, GFP_NOWAIT);
+		xa_lock(&map->runs);
+		__xa_store(&map->runs, run->nr, run, GFP_NOWAIT);
+		xa_unlock(&map->runs);
 		forget_unmade(map, run->nr);
 	}
 	spin_unlock_irqrestore(&map->make_lock, flags);
@@ -133,7 +135,7 @@ struct smemv_run *smemv_map_make_run(struct smemv_map *map, u64 nr)
 	if (run)
 		return run;
 	noreclaim = memalloc_noreclaim_save();
-	if (!xa_reserve(&map->runs, nr, GFP_NOIO | __GFP_NOWARN))
+	if (!xa_reserve_irq(&map->runs, nr, GFP_NOIO | __GFP_NOWARN))
 		run = new_run(nr);
 	memalloc_noreclaim_restore(noreclaim);
 	return run ? add_run(map, run) : NULL;
