@@ -7,18 +7,8 @@ filecheck=$guest_dir/filecheck
 
 # memfile_servers SIZE [SERVER-ADD-OPTION...]: memory servers one and two, and the module with both.
 memfile_servers() {
-	local size=$1 name
-	shift
-
-	for name in one two; do
-		net_subhost "$name"
-		memserver_start "$name" "$size"
-	done
-	smemv_load
+	two_servers "$@"
 	at_exit memfile_unmount
-	for name in one two; do
-		require "server $name is added" smemv server add "$name" "$(memserver_address "$name")" "$@"
-	done
 }
 
 memfile_unmount() {
