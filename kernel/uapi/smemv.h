@@ -80,6 +80,7 @@
 #ifndef _UAPI_SMEMV_H
 #define _UAPI_SMEMV_H
 
+#include <linux/ioctl.h>
 #include <linux/types.h>
 
 #define SMEMV_GENL_NAME		"smemv"
@@ -193,6 +194,7 @@ enum smemv_vm_attr {
 					/*   nest of SERVER_NAME and SERVER_PAGES */
 	SMEMV_A_VM_COUNTERS,		/* binary u64[], enum smemv_space_counter */
 	SMEMV_A_VM_FILE_COUNTERS,	/* binary u64[], enum smemv_file_counter */
+	SMEMV_A_VM_OWNER,		/* u32 enum smemv_owner */
 	__SMEMV_A_VM_MAX
 };
 #define SMEMV_A_VM_MAX	(__SMEMV_A_VM_MAX - 1)
@@ -238,6 +240,10 @@ enum smemv_event {
 	SMEMV_EV_VM_DELETED,
 	SMEMV_EV_DRAINED,		/* COUNT pages of SPACE were moved off SERVER, all */
 	SMEMV_EV_DRAIN_FAILED,		/* COUNT were, others stay; TEXT says why */
+	SMEMV_EV_VM_ADOPTED,		/* claimed; COUNT pages are at servers */
+	SMEMV_EV_VM_ADOPT_FAILED,	/* SERVER, where one is to blame; TEXT says why */
+	SMEMV_EV_VM_ACTIVATED,		/* this host is the owner now */
+	SMEMV_EV_VM_TAKEN_BACK,		/* this host is the owner again */
 	__SMEMV_EV_END
 };
 
@@ -310,5 +316,177 @@ enum smemv_file_counter { SMEMV_FILE_COUNTERS(SMEMV_X_ENUM_FILE) SMEMV_FC__MAX }
  * octave from 1 us on; the first also counts shorter, the last longer ones.
  */
 #define SMEMV_LATENCY_BUCKETS	96
+
+/*
+ * Ioctls of an open memory file: the verbs that a migration needs. Who may write to the file
+ * may use them: a space's UUID is all that is needed to take it over, so keep it to whom it
+ * concerns.
+ *
+ * Every structure starts out zeroed; reserved fields must be 0. Errors of all: EBADF not open
+ * for writing; ENODATA the file has no size yet; EFAULT; EINVAL bad size, index, flags,
+ * reserved; ENOMEM; EINTR killed. All can be asked again: what was done stays done. An owner
+ * is named by its epoch, rule 6 of docs/wire.md. 0x06 and 0x07 belong to the scanner.
+ */
+#define SMEMV_IOC_TYPE	0xB6
+
+/* Whose the space is, as far as this host knows */
+enum smemv_owner {
+	SMEMV_OWNER_ACTIVE,	/* this host's: the guest may run */
+	SMEMV_OWNER_CLAIMED,	/* adopted: it may load, and change nothing at servers */
+	SMEMV_OWNER_LOST,	/* another main host's: every page that is not here fails */
+};
+
+/*
+ * A memory server of a space, in terms that another main host understands. All zero: there is
+ * none of this index any more, and no page is there.
+ */
+struct smemv_map_server {
+	__u8  name[SMEMV_NAME_LEN];	/* as this host calls it: for people only */
+	__u8  server_id[16];	/* the server's run; its pages are there only while it is this */
+	__u8  address[28];	/* struct sockaddr_in or sockaddr_in6, as this host reaches it */
+	__u32 reserved;
+};
+
+enum smemv_map_where {
+	SMEMV_MAP_ABSENT,	/* at no server; reads as zeros unless it is here */
+	SMEMV_MAP_LOST,		/* its content is lost: reads fail */
+	SMEMV_MAP_SERVER,	/* + index into the servers */
+};
+
+#define SMEMV_MAP_F_HERE	0x0001	/* (also) in the memory of the host that tells */
+#define SMEMV_MAP_F_NEWER	0x0002	/* and what is there is newer, or the only copy */
+#define SMEMV_MAP_F_ALL		0x0003
+
+/*
+ * Neighbouring pages that are at one place. Of ABSENT pages only those that are HERE are told.
+ * Flags tell what the old owner has to move by other means; adopting ignores them.
+ */
+struct smemv_map_run {
+	__u64 first;		/* page index */
+	__u32 count;		/* pages, at least 1 */
+	__u16 where;		/* enum smemv_map_where */
+	__u16 flags;		/* SMEMV_MAP_F_* */
+};
+
+/*
+ * SMEMV_IOC_SPACE: who the space is; in any state. It is also what makes a hand-over
+ * possible: the arbiter is from then on believed only as long as it is the run that was told
+ * here. With room for fewer than there are, the first ones are told.
+ */
+struct smemv_ioc_space {
+	__u8  uuid[16];		/* out */
+	__u64 epoch;		/* out */
+	__u64 size_bytes;	/* out */
+	__u64 servers;		/* in: address of struct smemv_map_server[nr_servers], or 0 */
+	__u32 nr_servers;	/* in: room; out: how many there are, at most 64 */
+	__u32 arbiter;		/* out: index of the one that decides about ownership */
+	__u32 state;		/* out: enum smemv_owner */
+	__u32 reserved;
+};
+
+/*
+ * SMEMV_IOC_MAP: the location map, in pieces, ascending. Waits for what is under way in each
+ * 2 MiB (ETIMEDOUT after the file's deadline). As a whole it is consistent only while nobody
+ * changes the space: the guest is stopped, and nothing is evicted, drained or punched.
+ */
+struct smemv_ioc_map {
+	__u64 first;		/* in: begin here; out: go on here, size in pages when done */
+	__u64 runs;		/* in: user address of struct smemv_map_run[nr_runs] */
+	__u32 nr_runs;		/* in: room, at least 1; out: how many were told */
+	__u32 reserved;
+};
+
+#define SMEMV_STORE_F_ZERO	0x0001
+#define SMEMV_STORE_ANY		0xffffffffu
+#define SMEMV_STORE_MAX		512
+
+struct smemv_store_page {
+	__u64 index;		/* page index */
+	__u64 address;		/* of 4096 bytes; 0: it is given up (reads as zeros) */
+	__u32 flags;		/* in: 0; out: ZERO: it is all zeros, which costs a flag */
+	__s32 error;		/* out: 0 or a negative errno, see below */
+};
+
+/*
+ * SMEMV_IOC_STORE: content from the caller's memory to a server, past this host's page cache:
+ * how an outgoing migration fills a space. Each page is copied before it is sent, so it may
+ * change meanwhile. Returns when each page was acknowledged or failed, within the file's
+ * deadline (policy as for eviction). Callers may run in parallel; two stores of one page are
+ * ordered by the order in which they began. 0 also when pages failed:
+ *   ENOSPC      the server is full (ANY: all are)
+ *   EIO         it cannot be reached, or refused the page
+ *   EFAULT      its memory cannot be read: nothing was sent
+ *   EBUSY       the page is in the file's own memory, which is newer
+ *   ENOMEM      nothing was sent
+ * What was at a server before is not relied on any more after ENOSPC and EIO: the page reads
+ * as lost until it is stored again or given up (address 0). With a fixed server nothing else
+ * is tried: the caller chooses another. ESTALE for the whole: this host is not the active
+ * owner.
+ */
+struct smemv_ioc_store {
+	__u64 pages;		/* in: user address of struct smemv_store_page[nr] */
+	__u32 nr;		/* in: 1..SMEMV_STORE_MAX; out: how many were stored or given up */
+	__u32 server;		/* in: index as in SMEMV_IOC_SPACE, or SMEMV_STORE_ANY */
+};
+
+/*
+ * SMEMV_IOC_ADOPT: the file, just made (maybe mapped, with pages that were written here, none
+ * at a server yet) becomes the space of another owner: claims it at the arbiter (rule 6),
+ * opens it everywhere as claimed, takes over the map. Moves no data. Servers are matched by
+ * server_id among those of this namespace. A page that the map places at a server, or calls
+ * lost, is dropped from this host's memory; others stay. Until SMEMV_IOC_ACTIVATE pages can
+ * be loaded, not stored: faults beyond the budget wait or fail as when no server takes pages.
+ * On failure the file is as it was; the claim may stand.
+ *   ENODEV      a server of the map, or the arbiter, is not there, or was restarted (kernel
+ *               log and event name it)
+ *   ENOENT      the arbiter does not know the space
+ *   ESTALE      somebody else claimed it
+ *   EBUSY       the file's own space has pages at servers, or is no fresh one
+ *   EIO         the arbiter cannot be asked
+ *   EOPNOTSUPP  a server is too old
+ */
+struct smemv_ioc_adopt {
+	__u8  uuid[16];
+	__u64 epoch;		/* in: the present owner's; out: the claimed one */
+	__u64 size_bytes;	/* must be the file's */
+	__u64 servers;		/* user address of struct smemv_map_server[nr_servers] */
+	__u64 runs;		/* address of struct smemv_map_run[nr_runs], ascending */
+	__u64 nr_runs;
+	__u32 nr_servers;	/* 1..64 */
+	__u32 arbiter;		/* index */
+};
+
+#define SMEMV_IOC_SPACE		_IOWR(SMEMV_IOC_TYPE, 0x00, struct smemv_ioc_space)
+#define SMEMV_IOC_MAP		_IOWR(SMEMV_IOC_TYPE, 0x01, struct smemv_ioc_map)
+#define SMEMV_IOC_STORE		_IOWR(SMEMV_IOC_TYPE, 0x02, struct smemv_ioc_store)
+#define SMEMV_IOC_ADOPT		_IOWR(SMEMV_IOC_TYPE, 0x03, struct smemv_ioc_adopt)
+/*
+ * The commit point, right before the guest runs: no argument. Idempotent.
+ *   ESTALE  the old owner took it back: the guest must not run
+ *   EIO     nobody can know yet: ask again, do not run
+ */
+#define SMEMV_IOC_ACTIVATE	_IO(SMEMV_IOC_TYPE, 0x04)
+/*
+ * The old owner wants to run again: no argument. 0: this host is the (active) owner, in a
+ * higher epoch.
+ *   EBUSY       the new owner is active: this guest must stay stopped
+ *   EIO         the arbiter cannot be asked, or was restarted: ask again, stay stopped
+ *   EINVAL      this host was never the active owner
+ */
+#define SMEMV_IOC_TAKE_BACK	_IO(SMEMV_IOC_TYPE, 0x05)
+
+#ifdef __cplusplus
+#define SMEMV_UAPI_ASSERT(t, n)	static_assert(sizeof(t) == (n), #t)
+#else
+#define SMEMV_UAPI_ASSERT(t, n)	_Static_assert(sizeof(t) == (n), #t)
+#endif
+
+SMEMV_UAPI_ASSERT(struct smemv_map_server, 80);
+SMEMV_UAPI_ASSERT(struct smemv_map_run, 16);
+SMEMV_UAPI_ASSERT(struct smemv_ioc_space, 56);
+SMEMV_UAPI_ASSERT(struct smemv_ioc_map, 24);
+SMEMV_UAPI_ASSERT(struct smemv_store_page, 24);
+SMEMV_UAPI_ASSERT(struct smemv_ioc_store, 16);
+SMEMV_UAPI_ASSERT(struct smemv_ioc_adopt, 64);
 
 #endif /* _UAPI_SMEMV_H */
