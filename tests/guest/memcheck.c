@@ -228,12 +228,15 @@ static void work(void)
 	double started = now_s();
 
 	for (uint64_t n = 0; !enough(started);) {
+		uint64_t lost_before = pages_lost;
+
 		visit(choose_page(n), next_random() % 100 < options.write_percent);
 		if (++n % pages == 0)
 			passes_done++;
 		if (n == options.flip_after)
 			memory[next_random() % (pages * PAGE_WORDS)] ^= 1ULL << 17;
-		if (n % 64 == 0)
+		/* A page that is lost took seconds. */
+		if (n % 64 == 0 || pages_lost != lost_before)
 			show_progress(started);
 	}
 	for (uint64_t page = 0; page < pages; page++) {

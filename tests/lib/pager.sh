@@ -6,6 +6,12 @@
 
 declare -A pager_pids=()
 
+# pager_cgroup NAME SIZE: a cgroup of which so much may stay. By memory.high, which holds up who is above
+# it: memory.max kills when all of that little is on its way out at the moment, as on a slow link.
+pager_cgroup() {
+	cgroup_make "$1" "memory.high=$2" memory.swap.max=max
+}
+
 # pager_start NAME CGROUP MEMCHECK-OPTION...: the pid is its own, not that of a shell around it.
 pager_start() {
 	local name=$1 group=$2

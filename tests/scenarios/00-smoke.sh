@@ -25,7 +25,7 @@ disk=$(smemv swap add 128M servers one name demo) || bail "no disk was made"
 swap_on "$disk"
 
 # A process that needs twice what it may keep; the verdict covers every byte.
-cgroup_make pager memory.max=12M memory.swap.max=max
+pager_cgroup pager 12M
 ok "no byte is lost" cgroup_run pager "$memcheck" --size 24M --passes 2
 
 # Wait for conditions, never for a time: wait_until has a bound, sleep has none that fits.

@@ -44,7 +44,7 @@ ok "a discard empties the servers" wait_until 30 servers_are_empty one two
 
 # As swap: a process that may keep half of its memory.
 swap_on "$disk"
-cgroup_make pager memory.max=16M memory.swap.max=max
+pager_cgroup pager 16M
 ok "in sequence, a process loses no byte" cgroup_run pager "$memcheck" --size 24M --pattern sequential --passes 1
 pager_start swapper pager --size 32M --pattern random --duration 3600
 swapped_in_before=$(counter_of /proc/vmstat pswpin)
@@ -67,7 +67,7 @@ ok "the servers hold what is swapped" wait_until 30 books_agree
 diag "$(books_agree)"
 compare "$(swap_pages)" -ge 4000 "which is half of the process"
 
-echo max >"$cgroup_root/pager/memory.max"
+echo max >"$cgroup_root/pager/memory.high"
 require "swapoff brings everything home" swap_off "$disk"
 only_mkswap_is_left() {
 	(($(memserver_pages one) + $(memserver_pages two) == 1))

@@ -40,7 +40,7 @@ blkdiscard -f "$disk"
 
 # The same with a process whose memory it is.
 swap_on "$disk"
-cgroup_make pager memory.max=16M memory.swap.max=max
+pager_cgroup pager 16M
 pager_start victim pager --size 32M --write 0 --allow-lost --duration 3600
 require "a process has filled its memory" pager_fills victim 60
 wait_until 60 counter_passes 500 swap_pages one || bail "nothing was swapped to server one"

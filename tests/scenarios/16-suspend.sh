@@ -20,7 +20,7 @@ two_servers 96M timeout 1000
 make_disk 96M deadline "$deadline_ms" policy suspend
 swap_on "$disk"
 for name in first second; do
-	cgroup_make "$name" memory.max=8M memory.swap.max=max
+	pager_cgroup "$name" 8M
 done
 
 swap_waits() {

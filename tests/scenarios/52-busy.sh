@@ -68,7 +68,7 @@ refused 'uses no other server; name one' "the only server of a disk is drained" 
 
 # While it is swapped to.
 swap_on "$disk"
-cgroup_make pager memory.max=16M memory.swap.max=max
+pager_cgroup pager 16M
 pager_start busy pager --size 32M --duration 3600
 ok "pages go out" wait_until 60 swap_holds 1000
 for ((attempt = 1; attempt <= 5; attempt++)); do

@@ -79,7 +79,7 @@ ok "right still works" same_as right "$right_disk"
 
 # A namespace that goes while its disk is in use.
 ok "right's disk is swapped to" swap_on "$right_disk"
-cgroup_make pager memory.max=8M memory.swap.max=max
+pager_cgroup pager 8M
 pager_start all-the-time pager --size 16M --duration 3600
 ok "pages go out" wait_until 60 swap_holds 500
 ok "right is deleted" ip netns del right
