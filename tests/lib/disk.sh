@@ -16,7 +16,7 @@ two_servers() {
 	done
 	smemv_load
 	for name in one two; do
-		require "server $name is added" smemv server add "$name" "$(memserver_address "$name")" "$@"
+		require "server $name is added" smemv server add "$name" "$(memserver_address "$name")" lanes 2 "$@"
 	done
 }
 

@@ -19,7 +19,7 @@ wait_until() {
 		if (($(now_ms) >= deadline)); then
 			return 1
 		fi
-		sleep 0.1
+		sleep 0.2
 	done
 }
 

@@ -9,26 +9,26 @@
 
 net_subhost one
 net_subhost two
-memserver_start one 8M
-memserver_start two 24M
+memserver_start one 4M
+memserver_start two 12M
 smemv_load
 require "a small server is added" smemv server add one "$(memserver_address one)"
 require "a larger one is added" smemv server add two "$(memserver_address two)"
-make_disk 64M deadline 2000 policy error
+make_disk 32M deadline 2000 policy error
 diskcheck_start "$disk"
 capacity=$(($(memserver_stat one smemv_capacity_pages) + $(memserver_stat two smemv_capacity_pages)))
-size=16384
+size=8192
 
 same_pages_as_map() {
 	[[ $(memserver_pages one) == "$(swap_pages one)" && $(memserver_pages two) == "$(swap_pages two)" ]]
 }
 
-ok "24 MiB fit, though one server has only 8" diskcheck_do 120 fill count=6144
+ok "12 MiB fit, though one server has only 4" diskcheck_do 120 fill count=3072
 ok "and are right" diskcheck_do 120 verify
 ok "the servers hold what the map says" settles 30 one two
-is "$(swap_pages)" 6144 "which is what was written"
+is "$(swap_pages)" 3072 "which is what was written"
 
-ok "of 64 MiB a part fits" diskcheck_do 120 fill errors=write
+ok "of 32 MiB a part fits" diskcheck_do 120 fill errors=write
 compare "$(diskcheck_get no_space)" -gt 0 "writes without room fail with ENOSPC"
 is "$(diskcheck_get write_errors)" 0 "and with nothing else"
 takes_at_most 2000 "at once: no server is awaited"
@@ -40,26 +40,26 @@ ok "the servers' books agree" wait_until 30 same_pages_as_map
 is "$(($(swap_pages) + unreadable))" "$size" "each page is stored or an error"
 compare "$(swap_pages)" -ge $((capacity * 9 / 10)) "the servers are full"
 
-ok "room is made" diskcheck_do 60 discard count=8192
-ok "and can be used" diskcheck_do 120 fill count=4096
-ok "all is right" diskcheck_do 120 verify count=8192
+ok "room is made" diskcheck_do 60 discard count=4096
+ok "and can be used" diskcheck_do 120 fill count=2048
+ok "all is right" diskcheck_do 120 verify count=4096
 
 ok "the writer is to wait now" smemv swap set demo policy suspend
-diskcheck_tell fill first=8192
+diskcheck_tell fill first=4096
 writer_waits() {
 	smemv_json 'first | .waiting > 0' swap show
 }
 ok "it waits" wait_until 60 writer_waits
 ok "and is counted" wait_until 60 counter_passes 0 swap_counter suspends
 fails "beyond the deadline too" 'no answer' diskcheck_wait 4
-blkdiscard -f -l 33554432 "$disk"
+blkdiscard -f -l 16777216 "$disk"
 ok "with room, it goes on by itself" diskcheck_wait 120
-ok "what it wrote is right" diskcheck_do 120 verify first=8192
+ok "what it wrote is right" diskcheck_do 120 verify first=4096
 
 ok "the disk is full again" smemv swap set demo policy error
-ok "as far as it goes" diskcheck_do 120 fill count=8192 errors=write
+ok "as far as it goes" diskcheck_do 120 fill count=4096 errors=write
 ok "a writer waits again" smemv swap set demo policy suspend
-diskcheck_tell fill count=8192 errors=write
+diskcheck_tell fill count=4096 errors=write
 ok "for room" wait_until 60 writer_waits
 ok "until it is told not to" smemv swap set demo policy error
 ok "it gets the error" diskcheck_wait 120

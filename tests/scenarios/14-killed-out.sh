@@ -11,22 +11,22 @@
 . "$(dirname "$0")/../lib/diskcheck.sh"
 
 two_servers 64M timeout 1000
-make_disk 40M deadline 10000 policy error
+make_disk 20M deadline 10000 policy error
 diskcheck_start "$disk"
 
 # The rest is left for the server that comes back: where pages are stored already, they stay.
-first_part=8192
+first_part=4096
 
 stored_at_one() {
 	swap_pages one
 }
 
 diskcheck_tell run write=100 count=$first_part
-wait_until 60 counter_passes 1000 stored_at_one || bail "server one never got a page"
+wait_until 60 counter_passes 500 stored_at_one || bail "server one never got a page"
 dmesg_mark
 memserver_kill one
 killed_at=$(swap_counter store_pages)
-ok "pages still go out" wait_until 60 counter_passes $((killed_at + 2000)) swap_counter store_pages
+ok "pages still go out" wait_until 60 counter_passes $((killed_at + 1000)) swap_counter store_pages
 ok "no write fails, as server two has room" diskcheck_end_run 60
 takes_at_most $((10000 + 1000)) "no write took longer than deadline and timeout"
 like "$(dmesg_since)" 'server one: connection [0-9]+ ended' "the kernel's log says which server went"
@@ -34,7 +34,7 @@ like "$(dmesg_since)" 'server one: connection [0-9]+ ended' "the kernel's log sa
 gone=$(swap_pages one)
 compare "$gone" -gt 0 "pages were at the killed server"
 smemv swap set demo deadline 3000
-ok "reads of its pages fail, others are right" diskcheck_do 120 run write=0 seconds=5 depth=64 errors=read
+ok "reads of its pages fail, others are right" diskcheck_do 120 run write=0 seconds=3 depth=64 errors=read
 compare "$(diskcheck_get read_errors)" -gt 0 "reads failed with EIO"
 takes_at_most $((3000 + 1000)) "each failed within deadline and timeout"
 compare "$(swap_counter load_errors)" -gt 0 "the failed reads are counted"

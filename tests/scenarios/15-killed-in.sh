@@ -9,7 +9,7 @@
 . "$(dirname "$0")/../lib/diskcheck.sh"
 
 two_servers 128M timeout 1000
-make_disk 40M deadline 60000 policy error
+make_disk 20M deadline 60000 policy error
 diskcheck_start "$disk"
 
 require "the disk is filled" diskcheck_do 120 fill
@@ -18,7 +18,7 @@ compare "$gone" -gt 0 "pages are at server one"
 compare "$(swap_pages two)" -gt 0 "pages are at server two"
 
 diskcheck_tell run write=0 depth=64 errors=read
-wait_until 60 counter_passes 1000 swap_counter load_pages || bail "nothing is read"
+wait_until 60 counter_passes 500 swap_counter load_pages || bail "nothing is read"
 smemv swap set demo deadline 3000
 memserver_kill one
 ok "reads of its pages fail" wait_until 30 counter_passes 0 swap_counter load_errors
@@ -40,10 +40,10 @@ blkdiscard -f "$disk"
 
 # The same with a process whose memory it is.
 swap_on "$disk"
-pager_cgroup pager 16M
-pager_start victim pager --size 32M --write 0 --allow-lost --duration 3600
+pager_cgroup pager 8M
+pager_start victim pager --size 16M --write 0 --allow-lost --duration 3600
 require "a process has filled its memory" pager_fills victim 60
-wait_until 60 counter_passes 500 swap_pages one || bail "nothing was swapped to server one"
+wait_until 60 counter_passes 300 swap_pages one || bail "nothing was swapped to server one"
 smemv swap set demo deadline 3000
 memserver_kill one
 ok "the process cannot read some of its memory" wait_until 60 counter_passes 0 pager_get victim lost

@@ -20,7 +20,7 @@ two_servers 96M timeout 1000
 make_disk 96M deadline "$deadline_ms" policy suspend
 swap_on "$disk"
 for name in first second; do
-	pager_cgroup "$name" 8M
+	pager_cgroup "$name" 5M
 done
 
 swap_waits() {
@@ -35,13 +35,13 @@ nothing_waits() {
 start_pagers() {
 	local name
 	for name in first second; do
-		pager_start "$name" "$name" --size 20M --pattern "$pattern" --duration 3600 "$@"
+		pager_start "$name" "$name" --size 12M --pattern "$pattern" --duration 3600 "$@"
 	done
 	for name in first second; do
 		require "the $name process has filled its memory" pager_fills "$name" 120
 	done
-	require "pages of them are at server one" counter_passes 500 swap_pages one
-	require "and at server two" counter_passes 500 swap_pages two
+	require "pages of them are at server one" counter_passes 300 swap_pages one
+	require "and at server two" counter_passes 300 swap_pages two
 }
 
 # It waits for a page, and nothing about it has changed from look to look: no fault ended, no time was used.

@@ -10,7 +10,7 @@
 . "$(dirname "$0")/../lib/diskcheck.sh"
 
 two_servers 64M timeout 1000
-make_disk 32M deadline 30000 policy error
+make_disk 16M deadline 30000 policy error
 diskcheck_start "$disk"
 
 require "the disk is filled" diskcheck_do 120 fill

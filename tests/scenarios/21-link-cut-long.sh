@@ -9,13 +9,13 @@
 . "$(dirname "$0")/../lib/diskcheck.sh"
 
 two_servers 64M timeout 1000
-make_disk 32M deadline 60000 policy error
+make_disk 16M deadline 60000 policy error
 diskcheck_start "$disk"
 require "the disk is filled" diskcheck_do 120 fill
 
 smemv swap set demo deadline 3000
 net_cut one
-ok "reads fail, writes go to server two" diskcheck_do 120 run write=50 seconds=8 depth=64 errors=read
+ok "reads fail, writes go to server two" diskcheck_do 120 run write=50 seconds=5 depth=64 errors=read
 compare "$(diskcheck_get read_errors)" -gt 0 "reads failed"
 compare "$(diskcheck_get pages_out)" -gt 0 "writes did not"
 takes_at_most $((3000 + 1000)) "each ended within deadline and timeout"
@@ -32,7 +32,7 @@ compare "$(server_counter one reconciled)" -gt 0 "older copies were removed from
 smemv swap set demo deadline 3000
 net_cut one
 net_cut two
-ok "with both cut, writes fail too" diskcheck_do 120 run write=50 seconds=8 depth=64 max=8 errors=any
+ok "with both cut, writes fail too" diskcheck_do 120 run write=50 seconds=5 depth=64 max=8 errors=any
 failed=$(diskcheck_get write_errors)
 compare "$failed" -gt 0 "writes failed"
 takes_at_most $((3000 + 1000)) "each ended within deadline and timeout"

@@ -10,7 +10,7 @@
 readonly deadline_ms=60000
 
 two_servers 32M
-make_disk 16M deadline "$deadline_ms" policy error
+make_disk 8M deadline "$deadline_ms" policy error
 diskcheck_start "$disk"
 require "the disk is filled" diskcheck_do 120 fill
 retransmitted=$(tcp_counter RetransSegs)
@@ -30,7 +30,7 @@ for server in one two; do
 	net_shape "$server"
 	ok "without loss server $server is up" wait_until 60 server_state_is "$server" up
 done
-ok "and all goes on" diskcheck_do 60 run write=50 out=4000 in=4000
+ok "and all goes on" diskcheck_do 60 run write=50 out=2000 in=2000
 takes_at_most 1000 "as quickly as before"
 ok "every page is right" diskcheck_do 60 verify
 is "$(swap_lost_pages)" 0 "nothing is lost"

@@ -13,15 +13,15 @@ two_servers 64M timeout 4000
 for server in one two; do
 	net_shape "$server" delay 50ms
 done
-make_disk 32M deadline 30000 policy error
+make_disk 16M deadline 30000 policy error
 diskcheck_start "$disk"
 ok "the disk is filled" diskcheck_do 120 fill depth=64
 ok "one page after the other" diskcheck_do 60 run write=0 depth=1 min=1 max=1 in=10
 compare "$(diskcheck_get max_ms)" -ge "$round_trip_ms" "takes a round trip"
-ok "many at a time are right" diskcheck_do 120 run write=45 discard=5 overlap=yes depth=64 seconds=5
+ok "many at a time are right" diskcheck_do 120 run write=45 discard=5 overlap=yes depth=64 seconds=3
 diag "$(diskcheck_answer)"
 # One after the other there would be one request in a round trip.
-compare "$(diskcheck_get pages_in)" -gt $((5 * 10 * 32)) "and more than one in a round trip"
+compare "$(diskcheck_get pages_in)" -gt $((3 * 10 * 32)) "and more than one in a round trip"
 takes_at_most 4000 "none took longer than the timeout"
 ok "every page is right" diskcheck_do 120 verify depth=64
 

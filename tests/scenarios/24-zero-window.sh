@@ -20,7 +20,7 @@ memserver_start two 64M
 smemv_load
 require "server one is added" smemv server add one "$(memserver_address one)" timeout 1000
 require "server two is added" smemv server add two "$(memserver_address two)" timeout 60000
-make_disk 32M deadline 60000 policy error
+make_disk 16M deadline 60000 policy error
 diskcheck_start "$disk"
 require "the disk is filled" diskcheck_do 120 fill
 

@@ -6,6 +6,7 @@
 # content is what comes back, always. This is what the rules of docs/wire.md about order and fences
 # are for.
 #
+# processors: 2
 # timeout: 600
 
 . "$(dirname "$0")/../lib/scenario.sh"

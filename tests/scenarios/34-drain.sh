@@ -3,12 +3,14 @@
 #
 # 34-drain: a server is emptied into another one while its pages are stored, loaded and discarded,
 # deleted under the running disk, and everything moves on to a server that the disk did not know.
+#
+# processors: 2
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/diskcheck.sh"
 
 two_servers 64M
-make_disk 32M
+make_disk 16M
 diskcheck_start "$disk"
 
 # drains SERVER [to NAME]: and nothing is left there.

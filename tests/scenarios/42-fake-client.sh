@@ -3,6 +3,8 @@
 #
 # 42-fake-client: a client that breaks the protocol in every way harms nobody but itself. A swap disk on
 # the same memory server loses no byte, no connection and no time.
+#
+# processors: 2
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/diskcheck.sh"
@@ -12,7 +14,7 @@ net_subhost one
 memserver_start one 128M
 smemv_load
 require "the server is added" smemv server add one "$(memserver_address one)" timeout 20000
-make_disk 32M servers one
+make_disk 16M servers one
 wait_until 10 test -b "$disk" || bail "no disk"
 pid=$(memserver_pid one)
 

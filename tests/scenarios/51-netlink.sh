@@ -3,6 +3,8 @@
 #
 # 51-netlink: several processes configure the module at once and send it nonsense. It answers each, stays
 # consistent, keeps a disk that is in use intact, and everything can be deleted afterwards.
+#
+# processors: 2
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../fakes/fakes.sh"
@@ -17,7 +19,7 @@ head -c 1M /dev/urandom >"$scenario_tmp/data"
 dd if="$scenario_tmp/data" of="$disk" bs=128k oflag=direct status=none
 exec {held}<"$disk"
 
-report_cases "$fakes_dir/hammer.py" "${TEST_SECONDS:-15}" "$(net_address one)" ${TEST_SEED:+"$TEST_SEED"}
+report_cases "$fakes_dir/hammer.py" "${TEST_SECONDS:-8}" "$(net_address one)" ${TEST_SEED:+"$TEST_SEED"}
 
 same_data() {
 	dd if="$disk" bs=128k count=8 iflag=direct status=none | cmp - "$scenario_tmp/data"

@@ -68,9 +68,9 @@ refused 'uses no other server; name one' "the only server of a disk is drained" 
 
 # While it is swapped to.
 swap_on "$disk"
-pager_cgroup pager 16M
-pager_start busy pager --size 32M --duration 3600
-ok "pages go out" wait_until 60 swap_holds 1000
+pager_cgroup pager 8M
+pager_start busy pager --size 16M --duration 3600
+ok "pages go out" wait_until 60 swap_holds 500
 for ((attempt = 1; attempt <= 5; attempt++)); do
 	refused 'the disk is in use; swapoff \(or unmount\) it first' "the disk is deleted while swapping, $attempt" smemv swap del demo
 done

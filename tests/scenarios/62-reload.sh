@@ -5,7 +5,10 @@
 
 . "$(dirname "$0")/../lib/scenario.sh"
 
-scenarios=(52-busy 53-events 70-trace)
+scenarios=(53-events 70-trace)
+if is_long_run; then
+	scenarios+=(52-busy)
+fi
 
 # Each loads and unloads the module by itself.
 passes_again() {

@@ -4,6 +4,7 @@
 # 83-memfile-races: evictions race with everything else that is done to a file's pages: direct I/O into
 # them, locked pages, fork, reads of a process's memory, a core dump, kill -9, deletion while in use.
 #
+# processors: 2
 # timeout: 600
 
 . "$(dirname "$0")/../lib/scenario.sh"
