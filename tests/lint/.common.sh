@@ -52,3 +52,35 @@ lint_end() {
 	echo "1..$lint_count"
 	exit "$lint_failed"
 }
+
+# What passed once with the same content, the same check and the same SALT need not be checked again.
+lint_memory=${SMEMV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/smemv}/lint
+
+# content_keys SALT FILE...: a line "KEY FILE" each
+content_keys() {
+	local salt
+	salt=$({
+		echo "$1"
+		cat "$0"
+	} | sha256sum | cut -c 1-16)
+	shift
+	sha256sum -- "$@" | awk -v salt="$salt" '{ print salt "-" $1, $2 }'
+}
+
+# not_passed SALT FILE...: those that have to be checked, a line each
+not_passed() {
+	local key file
+	while read -r key file; do
+		[[ -e $lint_memory/$key ]] || echo "$file"
+	done < <(content_keys "$@")
+}
+
+# remember_passed FINDINGS SALT FILE...: all that the findings do not name
+remember_passed() {
+	local findings=$1 key file
+	shift
+	mkdir -p "$lint_memory"
+	while read -r key file; do
+		[[ $findings == *"$file"* ]] || : >"$lint_memory/$key"
+	done < <(content_keys "$@")
+}
