@@ -41,3 +41,15 @@ with_lock() {
 		"$@" 9>&-
 	) 9>"$file"
 }
+
+build_tsc_khz() {
+	if [[ ! $cache/tsc-khz -nt $lab_dir/tsc-khz.c ]]; then
+		gcc -O2 -Wall -Wextra -Werror -o "$cache/tsc-khz.new" "$lab_dir/tsc-khz.c" && mv "$cache/tsc-khz.new" "$cache/tsc-khz"
+	fi
+}
+
+# kHz of this machine's time stamp counter, which the lab's processors show too.
+tsc_khz() {
+	with_lock "$cache/.tsc-khz.lock" build_tsc_khz || die "cannot build tests/lab/tsc-khz.c"
+	"$cache/tsc-khz"
+}
