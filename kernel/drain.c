@@ -145,11 +145,14 @@ static int want_targets(struct smemv_drain *d, struct smemv_server **to,
 	return -EDESTADDRREQ;
 }
 
+bool smemv_space_is_draining(const struct smemv_space *space)
+{
+	return space->drain && work_busy(&space->drain->work);
+}
+
 static bool has_drain_under_way(const struct smemv_bind *bind)
 {
-	const struct smemv_space *space = bind->priv;
-
-	return space->drain && work_busy(&space->drain->work);
+	return smemv_space_is_draining(bind->priv);
 }
 
 static int check(struct smemv_server *server, struct smemv_server **to,

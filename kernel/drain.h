@@ -32,6 +32,9 @@ void smemv_server_drain_stop(struct smemv_server *server);
  */
 int smemv_server_leave_spaces(struct smemv_server *server, const char **why);
 
+/* Pages of it are being moved, or may still arrive. Under ns->lock. */
+bool smemv_space_is_draining(const struct smemv_space *space);
+
 /* The space is going: waits for the end of its drain. */
 void smemv_space_drain_end(struct smemv_space *space);
 

@@ -12,6 +12,7 @@
 #define LOOK_AGAIN	max(HZ / 5, 1)
 #define NOT_BY_TIME	MAX_JIFFY_OFFSET
 #define FRUITLESS_LAPS	2
+#define SETTLE_WAIT	msecs_to_jiffies(2 * SMEMV_TIMEOUT_MAX_MS)
 
 /*
  * Pages of the budget that are kept free, so that few faults have to wait; none
@@ -233,6 +234,20 @@ void smemv_evict_set_budget(struct smemv_evictor *ev, u64 pages)
 void smemv_evict_set_goal(struct smemv_evictor *ev, u64 pages)
 {
 	WRITE_ONCE(ev->goal, pages);
+	kick(ev);
+}
+
+bool smemv_evict_settle(struct smemv_evictor *ev)
+{
+	/* Who did not see that the space takes none has gone when this returns. */
+	flush_delayed_work(&ev->work);
+	return wait_var_event_timeout(&ev->out, !atomic_long_read(&ev->out),
+				      SETTLE_WAIT);
+}
+
+void smemv_evict_resume(struct smemv_evictor *ev)
+{
+	smemv_evict_wake(ev);
 	kick(ev);
 }
 

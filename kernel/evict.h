@@ -127,6 +127,14 @@ bool smemv_evict_has_spare(struct smemv_evictor *ev);
 void smemv_evict_set_budget(struct smemv_evictor *ev, u64 pages);
 void smemv_evict_set_goal(struct smemv_evictor *ev, u64 pages);
 
+/*
+ * The space takes no stores now: waits until none is under way. False: some still were
+ * after a time that is longer than servers have to answer.
+ */
+bool smemv_evict_settle(struct smemv_evictor *ev);
+/* It takes them again. */
+void smemv_evict_resume(struct smemv_evictor *ev);
+
 /* Pages left the mapping by another way. */
 void smemv_evict_wake(struct smemv_evictor *ev);
 

@@ -78,6 +78,9 @@ static enum verdict evict_locked(struct smemv_evictor *ev,
 	/* Its load failed: there is nothing in it. */
 	if (!folio_test_uptodate(folio) || has_copy(ev, folio))
 		return drop_clean(ev, folio) ? GONE : BUSY;
+	/* It is refused for sure; the page is dirty and stays so. */
+	if (!smemv_space_is_active(ev->space))
+		return BUSY;
 	add(ev, batch, folio);
 	return STORED;
 }

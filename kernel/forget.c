@@ -146,11 +146,28 @@ static void forget_work(struct work_struct *work)
 	struct smemv_run *run;
 	u16 where;
 
-	while ((run = next_run(f))) {
+	/* What is remembered here goes on with smemv_forget_resume(). */
+	while (smemv_space_is_active(f->space) && (run = next_run(f))) {
 		while ((where = take_pages(f->space, run, pages)))
 			forget_set(f, run, where, pages);
 		cond_resched();
 	}
+}
+
+void smemv_forget_resume(struct smemv_space *space)
+{
+	u32 i;
+
+	for (i = 0; i < FORGET_WORKERS; i++)
+		queue_work(smemv_wq, &space->forget[i].work);
+}
+
+void smemv_forget_flush(struct smemv_space *space)
+{
+	u32 i;
+
+	for (i = 0; i < FORGET_WORKERS; i++)
+		flush_work(&space->forget[i].work);
 }
 
 int smemv_forget_init(struct smemv_space *space)
@@ -172,9 +189,7 @@ int smemv_forget_init(struct smemv_space *space)
 
 void smemv_forget_uninit(struct smemv_space *space)
 {
-	u32 i;
-
-	for (i = 0; space->forget && i < FORGET_WORKERS; i++)
-		flush_work(&space->forget[i].work);
+	if (space->forget)
+		smemv_forget_flush(space);
 	kfree(space->forget);
 }

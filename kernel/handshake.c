@@ -127,6 +127,7 @@ static void learn(struct smemv_server *server,
 	server->known = true;
 	server->capacity_pages = le64_to_cpu(r->capacity_pages);
 	server->can_push = le64_to_cpu(r->features) & SMEMV_FEAT_PUSH;
+	server->can_claim = le64_to_cpu(r->features) & SMEMV_FEAT_CLAIM;
 	server->max_inflight = clamp(le32_to_cpu(r->max_inflight), 1u,
 				     SMEMV_LANE_INFLIGHT);
 	server->max_spaces = clamp(le32_to_cpu(r->max_spaces), 1u,
@@ -157,7 +158,7 @@ int smemv_handshake_hello(struct smemv_lane *lane, struct socket *sock,
 	memcpy(hello->client_id, server->client_id, 16);
 	hello->generation = cpu_to_le64(++lane->generation);
 	hello->features = cpu_to_le64(SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_LIST |
-				      SMEMV_FEAT_PUSH);
+				      SMEMV_FEAT_PUSH | SMEMV_FEAT_CLAIM);
 	hello->required = cpu_to_le64(REQUIRED);
 	hello->lane = cpu_to_le32(lane->nr);
 	hello->max_pages = cpu_to_le32(SMEMV_REQ_DESCS);
@@ -184,7 +185,9 @@ void smemv_handshake_open_body(struct smemv_wire_open *body,
 	memcpy(body->uuid, bind->uuid, 16);
 	body->size_pages = cpu_to_le64(bind->size_pages);
 	body->epoch = cpu_to_le64(bind->epoch);
-	body->flags = cpu_to_le32(SMEMV_OPEN_F_CREATE);
+	body->flags = cpu_to_le32(SMEMV_OPEN_F_CREATE |
+				  (bind->standing == SMEMV_STANDING_CLAIMED ?
+				   SMEMV_OPEN_F_CLAIMED : 0));
 }
 
 int smemv_handshake_open_error(unsigned int status, const char **why)
@@ -210,6 +213,42 @@ int smemv_handshake_open_error(unsigned int status, const char **why)
 	}
 }
 
+/* Before the first store there: the space is active, the server thinks otherwise. */
+static int activate(struct socket *sock, struct smemv_bind *bind,
+		    const char **why)
+{
+	struct exchange x = { .f = { .opcode = SMEMV_OP_ACTIVATE, .tag = 3 } };
+	struct smemv_wire_claim *body = (void *)x.buf.body;
+	int err;
+
+	memcpy(body->uuid, bind->uuid, 16);
+	body->epoch = cpu_to_le64(bind->epoch);
+	err = exchange(sock, &x, why);
+	if (err)
+		return err;
+	if (x.f.status == SMEMV_ST_STALE_EPOCH)
+		bind->fenced_out(bind);
+	return 0;
+}
+
+/* What the server answered to an OPEN. */
+static int opened(struct socket *sock, struct smemv_bind *bind,
+		  const struct smemv_wire_open_reply *reply, const char **why)
+{
+	u32 flags = le32_to_cpu(reply->flags);
+	int err = 0;
+
+	if (flags & SMEMV_OPENED_F_CREATED)
+		WRITE_ONCE(bind->made_anew, true);
+	if (READ_ONCE(bind->standing) == SMEMV_STANDING_CLAIMED)
+		return 0;
+	if (flags & SMEMV_OPENED_F_CLAIMED)
+		err = activate(sock, bind, why);
+	if (!err)
+		WRITE_ONCE(bind->standing, SMEMV_STANDING_ACTIVE);
+	return err;
+}
+
 int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 			 struct smemv_bind *bind, const char **why)
 {
@@ -222,6 +261,9 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 	};
 	int err;
 
+	if (bind->standing == SMEMV_STANDING_CLAIMED &&
+	    !lane->server->can_claim)
+		return no_feature(why);
 	smemv_handshake_open_body((void *)x.buf.body, bind);
 	err = exchange(sock, &x, why);
 	if (err)
@@ -231,5 +273,5 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 		bind->fenced_out(bind);
 		return 0;	/* the lane is good for other spaces */
 	}
-	return err;
+	return err ?: opened(sock, bind, (void *)x.buf.body, why);
 }

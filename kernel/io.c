@@ -191,11 +191,24 @@ static u16 place(struct smemv_io *io)
 	return home && room_at(io, home) ? home : choose_home(io);
 }
 
+/* The caller named the server; 0: it takes no new page. */
+static u16 fixed_target(const struct smemv_io *io, u16 at)
+{
+	if (io->refused & set_bit_of(io->fixed) || !in_use(io, io->fixed))
+		return 0;
+	if (at != io->fixed && reachable(io, io->fixed) &&
+	    !smemv_server_room(bind_of(io, io->fixed)->server))
+		return 0;
+	return io->fixed;
+}
+
 /* Where a page is to be stored: an overwrite stays where the page is. */
 static u16 store_target(struct smemv_io *io, u32 i, u16 *placed)
 {
 	u16 at = where(io, i);
 
+	if (io->fixed)
+		return fixed_target(io, at);
 	if (at >= SMEMV_WHERE_SET && !(io->refused & set_bit_of(at)) &&
 	    reachable(io, at))
 		return at;
@@ -218,6 +231,8 @@ static bool any_unreachable(const struct smemv_io *io)
 /* No server takes the pages. Wait (-EAGAIN) or give up? */
 static int no_target(struct smemv_io *io)
 {
+	if (io->fixed)
+		return -ENOSPC;
 	io->refused = 0;
 	if (any_unreachable(io))
 		return -EAGAIN;
@@ -238,6 +253,9 @@ static int plan_locked(struct smemv_io *io)
 
 	if (READ_ONCE(io->space->fenced))
 		return -ESTALE;
+	/* Who stores knows better; what was under way when it was claimed ends. */
+	if (io->op == SMEMV_OP_STORE && READ_ONCE(io->space->claimed))
+		return -EPERM;
 	io->target = 0;
 	io->batch = 0;
 	for_each_set_bit(i, &todo, SMEMV_IO_PAGES) {
@@ -485,6 +503,11 @@ static void page_refused(struct smemv_io *io, u32 i, unsigned int status,
 		break;
 	case SMEMV_ST_STALE_EPOCH:
 		return fenced_out(io);
+	case SMEMV_ST_NOT_ACTIVE:
+		/* It is told when the lane is opened again. */
+		smemv_lane_break(lane_of(io, io->target),
+				 "the server was not told that a space is active");
+		break;
 	case SMEMV_ST_NO_SUCH_SPACE:
 		smemv_lane_break(lane_of(io, io->target),
 				 "the server does not know the space any more (was it dropped there?)");

@@ -26,9 +26,14 @@ void smemv_io_advance(struct smemv_io *io, bool direct);
 /* The server's pages may differ from the map: compare when it can be reached. */
 void smemv_reconcile(struct smemv_space *space, u32 bind);
 
-int smemv_reconcile_init(struct smemv_space *space, u32 bind);
-void smemv_reconcile_uninit(struct smemv_space *space, u32 bind);
+/* NULL: no memory. */
+struct smemv_reconcile *smemv_reconcile_new(struct smemv_space *space,
+					    struct smemv_bind *bind);
+/* Sets it to NULL; nothing happens when it is. */
+void smemv_reconcile_free(struct smemv_reconcile **r);
 void smemv_reconcile_lane_up(struct smemv_space *space, u32 bind);
+/* Waits for one that is under way; in a space that is not active no other follows. */
+void smemv_reconcile_flush(struct smemv_space *space, u32 bind);
 
 /* Have the run's given-up pages invalidated. Any context but hard interrupt. */
 void smemv_forget_run(struct smemv_space *space, struct smemv_run *run);
@@ -49,6 +54,14 @@ int smemv_invalidate_owned(struct smemv_bind *bind, struct smemv_run *run,
 /* Lets go of pages owned without an io, and wakes who waits for them. */
 void smemv_run_disown(struct smemv_space *space, struct smemv_run *run,
 		      const unsigned long *pages);
+
+/* Callbacks and identity of a server that belongs to the space from here on. */
+void smemv_space_use_bind(struct smemv_space *space, struct smemv_bind *bind);
+
+/* The space became active: what was given up meanwhile is invalidated now. */
+void smemv_forget_resume(struct smemv_space *space);
+/* Waits for the invalidations under way; in a space that is not active no others follow. */
+void smemv_forget_flush(struct smemv_space *space);
 
 int smemv_forget_init(struct smemv_space *space);
 void smemv_forget_uninit(struct smemv_space *space);

@@ -127,6 +127,13 @@ struct smemv_lane {
 	gfp_t old_allocation;
 };
 
+/* What a server knows, or is to be told, of a space's epoch (rule 6). */
+enum smemv_standing {
+	SMEMV_STANDING_ACTIVE,	/* it is active */
+	SMEMV_STANDING_CLAIMED,	/* it is claimed, and not active */
+	SMEMV_STANDING_UNTOLD,	/* it is active, and the server has to be told so */
+};
+
 /**
  * struct smemv_bind - a space that uses a server
  * @link: on server->binds
@@ -135,6 +142,9 @@ struct smemv_lane {
  * @uuid: of the space
  * @size_pages: of the space
  * @epoch: of the space
+ * @standing: enum smemv_standing of @epoch there
+ * @made_anew: the server had lost the space and made it again since this was
+ *	       last reset
  * @server_id: the server's run in which the space was bound
  * @pages: pages of the space that the location map attributes to the server
  * @lane_up: a lane is fenced and ready; called without locks, may not sleep
@@ -148,6 +158,8 @@ struct smemv_bind {
 	u8 uuid[16];
 	u64 size_pages;
 	u64 epoch;
+	enum smemv_standing standing;
+	bool made_anew;
 	u8 server_id[16];
 	atomic64_t pages;
 	void (*lane_up)(struct smemv_bind *bind);
@@ -179,6 +191,7 @@ struct smemv_bind {
  * @max_spaces: handles must be below this
  * @max_pages: descriptors in one frame
  * @can_push: it can push pages to other servers, and be pushed to
+ * @can_claim: it knows of owners that claim a space
  * @draining: its pages are moved away; new ones are placed elsewhere
  * @drains: spaces whose pages are being moved away just now
  * @drain_why: static text: why pages stayed when the last of them ended, or NULL
@@ -209,6 +222,7 @@ struct smemv_server {
 	u32 max_spaces;
 	u32 max_pages;
 	bool can_push;
+	bool can_claim;
 	bool draining;
 	atomic_t drains;
 	const char *drain_why;

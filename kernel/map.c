@@ -56,10 +56,9 @@ bool smemv_map_next(struct smemv_map *map, u64 *nr)
 	return true;
 }
 
-static struct smemv_run *new_run(u64 nr)
+struct smemv_run *smemv_map_new_run(u64 nr, gfp_t gfp)
 {
-	struct smemv_run *run = kmem_cache_zalloc(run_cache,
-						  GFP_NOIO | __GFP_NOWARN);
+	struct smemv_run *run = kmem_cache_zalloc(run_cache, gfp);
 
 	if (!run)
 		return NULL;
@@ -136,9 +135,85 @@ struct smemv_run *smemv_map_make_run(struct smemv_map *map, u64 nr)
 		return run;
 	noreclaim = memalloc_noreclaim_save();
 	if (!xa_reserve_irq(&map->runs, nr, GFP_NOIO | __GFP_NOWARN))
-		run = new_run(nr);
+		run = smemv_map_new_run(nr, GFP_NOIO | __GFP_NOWARN);
 	memalloc_noreclaim_restore(noreclaim);
 	return run ? add_run(map, run) : NULL;
+}
+
+void smemv_map_free_run(struct smemv_run *run)
+{
+	kmem_cache_free(run_cache, run);
+}
+
+int smemv_map_reserve(struct smemv_map *map, struct xarray *runs)
+{
+	struct smemv_run *run;
+	unsigned long nr;
+	int err;
+
+	xa_for_each(runs, nr, run) {
+		err = xa_reserve_irq(&map->runs, nr, GFP_KERNEL);
+		if (err)
+			return err;
+		cond_resched();
+	}
+	return 0;
+}
+
+static void empty_run(struct smemv_run *run)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&run->lock, flags);
+	memset(run->where, 0, sizeof(run->where));
+	bitmap_zero(run->given_up, SMEMV_RUN_PAGES);
+	run->home = 0;
+	spin_unlock_irqrestore(&run->lock, flags);
+}
+
+/* Where there is a run of this number it stays: others may know it. */
+static void put_run(struct smemv_map *map, struct smemv_run *run)
+{
+	struct smemv_run *there = xa_load(&map->runs, run->nr);
+
+	if (!there) {
+		xa_lock_irq(&map->runs);
+		__xa_store(&map->runs, run->nr, run, GFP_NOWAIT);
+		xa_unlock_irq(&map->runs);
+		return;
+	}
+	spin_lock_irq(&there->lock);
+	memcpy(there->where, run->where, sizeof(there->where));
+	there->home = run->home;
+	spin_unlock_irq(&there->lock);
+	kmem_cache_free(run_cache, run);
+}
+
+void smemv_map_take_over(struct smemv_map *map, struct xarray *runs)
+{
+	struct smemv_run *run;
+	unsigned long nr;
+
+	xa_for_each(&map->runs, nr, run)
+		empty_run(run);
+	spin_lock_irq(&map->make_lock);
+	map->nr_unmade = 0;
+	spin_unlock_irq(&map->make_lock);
+	xa_for_each(runs, nr, run) {
+		xa_erase(runs, nr);
+		put_run(map, run);
+		cond_resched();
+	}
+}
+
+void smemv_map_free_runs(struct xarray *runs)
+{
+	struct smemv_run *run;
+	unsigned long nr;
+
+	xa_for_each(runs, nr, run)
+		kmem_cache_free(run_cache, run);
+	xa_destroy(runs);
 }
 
 /* Where it is noted; NULL: no room is left. */
@@ -243,6 +318,21 @@ void smemv_map_set(struct smemv_map *map, struct smemv_run *run,
 		count_set(smemv_map_set_of(map, where), 1);
 	}
 	WRITE_ONCE(run->where[slot], where);
+}
+
+bool smemv_map_look(struct smemv_run *run, u16 *where)
+{
+	unsigned long flags;
+	bool settled;
+	u32 slot;
+
+	spin_lock_irqsave(&run->lock, flags);
+	settled = bitmap_empty(run->busy, SMEMV_RUN_PAGES);
+	memcpy(where, run->where, sizeof(run->where));
+	spin_unlock_irqrestore(&run->lock, flags);
+	for_each_set_bit(slot, run->given_up, SMEMV_RUN_PAGES)
+		where[slot] = SMEMV_WHERE_ABSENT;
+	return settled;
 }
 
 bool smemv_map_names(struct smemv_map *map, u16 where,

@@ -126,8 +126,28 @@ bool smemv_map_unmade_failed(struct smemv_map *map, u64 nr, unsigned int slot);
 /* These pages (by index) were given up: where no run is, they are zeros again. */
 void smemv_map_give_up_unmade(struct smemv_map *map, u64 first, u64 nr);
 
+/*
+ * All entries at once, from runs that were made elsewhere (smemv_map_new_run), and
+ * empties @runs. The map names no server and no page of it is owned, nor can be.
+ * Room was made by smemv_map_reserve(), so this cannot fail. Counts of the servers
+ * are the caller's.
+ */
+void smemv_map_take_over(struct smemv_map *map, struct xarray *runs);
+int smemv_map_reserve(struct smemv_map *map, struct xarray *runs);
+/* NULL: no memory. */
+struct smemv_run *smemv_map_new_run(u64 nr, gfp_t gfp);
+void smemv_map_free_run(struct smemv_run *run);
+/* Frees what smemv_map_take_over() did not take. */
+void smemv_map_free_runs(struct xarray *runs);
+
 /* The first run from *nr on that was stored to; false: there is none. */
 bool smemv_map_next(struct smemv_map *map, u64 *nr);
+
+/*
+ * What reads of a run's pages find now, given-up ones as absent. False: an operation
+ * owns one of them, so it may change at any moment.
+ */
+bool smemv_map_look(struct smemv_run *run, u16 *where);
 
 /* Changes an entry and all counts. The caller owns the page or holds run->lock. */
 void smemv_map_set(struct smemv_map *map, struct smemv_run *run,

@@ -52,6 +52,7 @@ struct smemv_memfile *smemv_memfile_alloc(struct smemv_ns *ns,
 	strscpy(mf->name, name, sizeof(mf->name));
 	spin_lock_init(&mf->lock);
 	spin_lock_init(&mf->ahead_lock);
+	init_rwsem(&mf->owner_lock);
 	smemv_populate_init(mf);
 	INIT_WORK(&mf->destroy, destroy_work);
 	get_net(ns->net);
@@ -82,6 +83,7 @@ void smemv_memfile_release(struct smemv_memfile *mf)
 {
 	mem_cgroup_put(mf->memcg);
 	wait_var_event(&mf->loads, !atomic_read(&mf->loads));
+	wait_var_event(&mf->stores, !atomic_read(&mf->stores));
 	if (mf->space)
 		smemv_evict_uninit(&mf->ev);
 	queue_work(smemv_wq, &mf->destroy);

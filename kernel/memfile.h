@@ -8,6 +8,8 @@
 
 #include <linux/fs.h>
 
+#include <linux/rwsem.h>
+
 #include "core/ahead.h"
 #include "evict.h"
 
@@ -63,6 +65,9 @@ struct smemv_file_defaults {
  * @populate: brings pages home, from page index
  * @populate_pos: on
  * @populating: as long as this is set
+ * @owner_lock: shared: the space is stored to by ioctl or told; exclusive: its owner
+ *		changes. Outside ns->lock and the invalidate lock
+ * @stores: calls that store by ioctl, also of callers that were killed
  * @destroy: drops the space
  */
 struct smemv_memfile {
@@ -86,6 +91,8 @@ struct smemv_memfile {
 	struct delayed_work populate;
 	u64 populate_pos;
 	bool populating;
+	struct rw_semaphore owner_lock;
+	atomic_t stores;
 	struct work_struct destroy;
 };
 
@@ -179,6 +186,17 @@ void smemv_ahead_waste(struct smemv_evictor *ev, pgoff_t index);
 /* memfile_fill.c: a new folio, locked and in the page cache, or an errno. */
 struct folio *smemv_memfile_new_folio(struct smemv_memfile *mf, pgoff_t index,
 				      gfp_t gfp);
+
+/*
+ * memfile_ioctl.c, and the ioctls that have files of their own. The file has its space;
+ * @arg: user address of the structure. 0 or an errno, see uapi/smemv.h.
+ */
+long smemv_memfile_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+int smemv_memfile_tell_map(struct smemv_memfile *mf, void __user *arg);
+int smemv_memfile_store(struct smemv_memfile *mf, void __user *arg);
+int smemv_memfile_adopt(struct smemv_memfile *mf, void __user *arg);
+int smemv_memfile_activate(struct smemv_memfile *mf);
+int smemv_memfile_take_back(struct smemv_memfile *mf);
 
 /* memfile_fs.c */
 int smemv_fs_init(void);

@@ -43,6 +43,8 @@ const struct file_operations smemv_memfile_fops = {
 	.mmap = memfile_mmap,
 	.fallocate = smemv_memfile_fallocate,
 	.llseek = generic_file_llseek,
+	.unlocked_ioctl = smemv_memfile_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.fsync = noop_fsync,
 	.get_unmapped_area = thp_get_unmapped_area,
 };

@@ -2,6 +2,7 @@
 #include <linux/file.h>
 #include <linux/slab.h>
 
+#include "claim.h"
 #include "memfile.h"
 #include "netlink.h"
 #include "netlink_space.h"
@@ -45,6 +46,7 @@ static int fill_space(struct sk_buff *skb, const struct smemv_space *space)
 	    nla_put_u32(skb, SMEMV_A_VM_DEADLINE, space->deadline_ms) ||
 	    nla_put(skb, SMEMV_A_VM_UUID, 16, space->uuid) ||
 	    put_u64(skb, SMEMV_A_VM_EPOCH, space->epoch) ||
+	    nla_put_u32(skb, SMEMV_A_VM_OWNER, smemv_space_owner(space)) ||
 	    put_u64(skb, SMEMV_A_VM_PAGES, atomic64_read(&space->map.remote)) ||
 	    put_u64(skb, SMEMV_A_VM_LOST, atomic64_read(&space->map.lost)) ||
 	    nla_put_u32(skb, SMEMV_A_VM_WAITING,

@@ -164,42 +164,71 @@ int smemv_server_del(struct smemv_server *server, const char **why)
 static int open_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 			struct smemv_req *req, const char **why)
 {
+	struct smemv_wire_open_reply reply = {};
+
 	req->opcode = SMEMV_OP_OPEN;
 	req->handle = bind->handle;
+	req->reply = &reply;
+	req->reply_size = sizeof(reply);
 	smemv_handshake_open_body((void *)req->frame.body, bind);
 	if (smemv_lane_call(lane, req))
 		return 0;	/* it will be opened when the lane connects */
+	if (req->status == SMEMV_ST_OK &&
+	    le32_to_cpu(reply.flags) & SMEMV_OPENED_F_CREATED)
+		WRITE_ONCE(bind->made_anew, true);
 	return smemv_handshake_open_error(req->status, why);
 }
 
-static void drop_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
+/* 0, or -ESTALE: the space is not this host's any more, or another errno. */
+static int drop_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 			 struct smemv_req *req)
 {
 	struct smemv_wire_drop *body = (void *)req->frame.body;
 
 	req->opcode = SMEMV_OP_DROP;
 	req->handle = bind->handle;
+	req->reply_size = 0;
 	memcpy(body->uuid, bind->uuid, 16);
-	if (smemv_lane_call(lane, req))
+	if (smemv_lane_call(lane, req)) {
 		pr_warn("server %s: could not be told to drop space %pUb: no connection; drop it there with smemv-memserver drop\n",
 			lane->server->name, bind->uuid);
-	else if (req->status == SMEMV_ST_STALE_EPOCH ||
-		 req->status == SMEMV_ST_NO_SUCH_SPACE)
-		/* Never advise to drop it: its pages are the new owner's. */
-		pr_notice("server %s: space %pUb is not this host's any more and was left alone\n",
-			  lane->server->name, bind->uuid);
-	else if (req->status != SMEMV_ST_OK)
+		return -ENOTCONN;
+	}
+	if (req->status == SMEMV_ST_OK)
+		return 0;
+	if (req->status != SMEMV_ST_STALE_EPOCH &&
+	    req->status != SMEMV_ST_NO_SUCH_SPACE) {
 		pr_warn("server %s: refused to drop space %pUb: %s; drop it there with smemv-memserver drop\n",
 			lane->server->name, bind->uuid,
 			smemv_status_name(req->status));
+		return -EREMOTEIO;
+	}
+	/* Never advise to drop it: its pages are the new owner's. */
+	pr_notice("server %s: space %pUb is not this host's any more and was left alone\n",
+		  lane->server->name, bind->uuid);
+	return -ESTALE;
+}
+
+static int open_on_all(struct smemv_bind *bind, struct smemv_req *req, u32 *n,
+		       const char **why)
+{
+	struct smemv_server *server = bind->server;
+	int err = 0;
+	u32 i;
+
+	lockdep_assert_held(&server->bind_lock);
+	for (i = 0; i < server->nr_lanes && !err; i++)
+		err = open_on_lane(server->lane[i], bind, req, why);
+	*n = i;
+	return err;
 }
 
 int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 		      const char **why)
 {
 	struct smemv_req *req = kzalloc(sizeof(*req), GFP_KERNEL);
-	int handle, err = 0;
-	u32 i;
+	int handle, err;
+	u32 tried;
 
 	if (!req) {
 		*why = "out of memory";
@@ -220,11 +249,10 @@ int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 
 	mutex_lock(&server->bind_lock);
 	list_add_tail(&bind->link, &server->binds);
-	for (i = 0; i < server->nr_lanes && !err; i++)
-		err = open_on_lane(server->lane[i], bind, req, why);
+	err = open_on_all(bind, req, &tried, why);
 	if (err) {
 		/* The first lane had it made; on others it can be refused. */
-		if (i > 1)
+		if (tried > 1 && bind->standing == SMEMV_STANDING_ACTIVE)
 			drop_on_lane(server->lane[0], bind, req);
 		list_del(&bind->link);
 	}
@@ -235,17 +263,40 @@ int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 	return err;
 }
 
-void smemv_server_unbind(struct smemv_bind *bind)
+int smemv_server_reopen(struct smemv_bind *bind, u64 epoch, const char **why)
+{
+	struct smemv_server *server = bind->server;
+	struct smemv_req *req = kzalloc(sizeof(*req), GFP_KERNEL);
+	u32 tried;
+	int err;
+
+	if (!req) {
+		*why = "out of memory";
+		return -ENOMEM;
+	}
+	mutex_lock(&server->bind_lock);
+	bind->epoch = epoch;
+	WRITE_ONCE(bind->standing, SMEMV_STANDING_CLAIMED);
+	err = open_on_all(bind, req, &tried, why);
+	mutex_unlock(&server->bind_lock);
+	kfree(req);
+	return err;
+}
+
+int smemv_server_unbind(struct smemv_bind *bind, bool drop)
 {
 	struct smemv_server *server = bind->server;
 	struct smemv_req *req = kzalloc(sizeof(*req), GFP_KERNEL | __GFP_NOFAIL);
+	int err = 0;
 
 	mutex_lock(&server->bind_lock);
-	drop_on_lane(server->lane[0], bind, req);
+	if (drop)
+		err = drop_on_lane(server->lane[0], bind, req);
 	list_del(&bind->link);
 	mutex_unlock(&server->bind_lock);
 	ida_free(&server->handles, bind->handle);
 	kfree(req);
+	return err;
 }
 
 struct smemv_lane *smemv_server_lane(struct smemv_server *server, u64 run)

@@ -38,8 +38,16 @@ struct smemv_server *smemv_server_find(struct smemv_ns *ns, const char *name);
  */
 int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 		      const char **why);
-/* Ends that, and has the server forget the space when it can be reached. */
-void smemv_server_unbind(struct smemv_bind *bind);
+/*
+ * Opens it there anew, as a claim of a higher epoch. No request of it may be open.
+ * -ESTALE: somebody claimed a higher one.
+ */
+int smemv_server_reopen(struct smemv_bind *bind, u64 epoch, const char **why);
+/*
+ * Ends that; @drop: has the server forget the space when it can be reached. 0, or
+ * an errno: it was not dropped. -ESTALE: it is not this host's any more.
+ */
+int smemv_server_unbind(struct smemv_bind *bind, bool drop);
 
 /* The lane for a run's pages: always the same one (rule 1). Any context. */
 struct smemv_lane *smemv_server_lane(struct smemv_server *server, u64 run);

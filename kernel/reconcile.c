@@ -37,7 +37,7 @@ void smemv_reconcile(struct smemv_space *space, u32 bind)
 	struct smemv_reconcile *r = space->reconcile[bind];
 
 	set_bit(0, &r->wanted);
-	if (!READ_ONCE(space->closing))
+	if (!READ_ONCE(space->closing) && smemv_space_is_active(space))
 		queue_delayed_work(smemv_wq, &r->work, 0);
 }
 
@@ -45,6 +45,11 @@ void smemv_reconcile_lane_up(struct smemv_space *space, u32 bind)
 {
 	if (test_bit(0, &space->reconcile[bind]->wanted))
 		smemv_reconcile(space, bind);
+}
+
+void smemv_reconcile_flush(struct smemv_space *space, u32 bind)
+{
+	flush_delayed_work(&space->reconcile[bind]->work);
 }
 
 /* Owns those of the listed pages that the map does not attribute to r->bind. */
@@ -141,14 +146,18 @@ static int list_some(struct smemv_reconcile *r, u64 *next, u32 *count)
 	return 0;
 }
 
+static bool may_go_on(const struct smemv_reconcile *r)
+{
+	return !READ_ONCE(r->space->closing) && smemv_space_is_active(r->space);
+}
+
 static int reconcile(struct smemv_reconcile *r)
 {
 	u64 next = 0;
 	u32 i, count;
 	int err = 0;
 
-	while (next < r->space->size_pages && !err &&
-	       !READ_ONCE(r->space->closing)) {
+	while (next < r->space->size_pages && !err && may_go_on(r)) {
 		err = list_some(r, &next, &count);
 		for (i = 0; !err && i < count; i++)
 			err = clean_range(r, le64_to_cpu(r->reply[i].first),
@@ -168,35 +177,33 @@ static void reconcile_work(struct work_struct *work)
 	struct smemv_reconcile *r = container_of(to_delayed_work(work),
 						 struct smemv_reconcile, work);
 
-	if (all_lanes_up(r->bind->server)) {
+	if (may_go_on(r) && all_lanes_up(r->bind->server)) {
 		clear_bit(0, &r->wanted);
-		if (reconcile(r))
+		if (reconcile(r) || !may_go_on(r))
 			set_bit(0, &r->wanted);
 	}
-	if (test_bit(0, &r->wanted) && !READ_ONCE(r->space->closing))
+	if (test_bit(0, &r->wanted) && may_go_on(r))
 		queue_delayed_work(smemv_wq, &r->work, AGAIN);
 }
 
-int smemv_reconcile_init(struct smemv_space *space, u32 bind)
+struct smemv_reconcile *smemv_reconcile_new(struct smemv_space *space,
+					    struct smemv_bind *bind)
 {
 	struct smemv_reconcile *r = kzalloc(sizeof(*r), GFP_KERNEL);
 
 	if (!r)
-		return -ENOMEM;
+		return NULL;
 	r->space = space;
-	r->bind = &space->bind[bind];
+	r->bind = bind;
 	INIT_DELAYED_WORK(&r->work, reconcile_work);
-	space->reconcile[bind] = r;
-	return 0;
+	return r;
 }
 
-void smemv_reconcile_uninit(struct smemv_space *space, u32 bind)
+void smemv_reconcile_free(struct smemv_reconcile **r)
 {
-	struct smemv_reconcile *r = space->reconcile[bind];
-
-	if (!r)
+	if (!*r)
 		return;
-	cancel_delayed_work_sync(&r->work);
-	space->reconcile[bind] = NULL;
-	kfree(r);
+	cancel_delayed_work_sync(&(*r)->work);
+	kfree(*r);
+	*r = NULL;
 }

@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <linux/uuid.h>
 
+#include "claim.h"
 #include "drain.h"
 #include "event.h"
 #include "io.h"
@@ -35,25 +36,51 @@ static void fenced_out(struct smemv_bind *bind)
 	});
 }
 
-static void unbind_all(struct smemv_space *space, u32 n)
+/*
+ * What is only claimed is still the old owner's, who may take it back. Else the arbiter
+ * is asked first: where it knows a newer owner, or may know one and does not
+ * answer, the pages are left alone at the others, which may not know yet.
+ */
+static void unbind_all(struct smemv_space *space)
 {
+	struct smemv_bind *arbiter = &space->bind[space->arbiter];
+	bool drop = !READ_ONCE(space->claimed);
+	u32 n = space->nr_binds;
+	int err;
+
+	if (!drop)
+		pr_notice("%s: space %pUb was claimed and not activated: it is left to its old owner\n",
+			  space->name, space->uuid);
+	if (arbiter->server) {
+		err = smemv_server_unbind(arbiter, drop);
+		drop = drop && err != -ESTALE && !(err && space->told);
+	}
 	while (n--)
-		if (space->bind[n].server)
-			smemv_server_unbind(&space->bind[n]);
+		if (space->bind[n].server && n != space->arbiter)
+			smemv_server_unbind(&space->bind[n], drop);
 }
 
-static int bind_server(struct smemv_space *space, u32 n,
-		       struct smemv_server *server, const char **why)
+void smemv_space_use_bind(struct smemv_space *space, struct smemv_bind *bind)
 {
-	struct smemv_bind *bind = &space->bind[n];
-
 	memcpy(bind->uuid, space->uuid, sizeof(bind->uuid));
 	bind->size_pages = space->size_pages;
 	bind->epoch = space->epoch;
 	bind->lane_up = lane_up;
 	bind->fenced_out = fenced_out;
 	bind->priv = space;
-	return smemv_server_bind(server, bind, why);
+}
+
+static int bind_server(struct smemv_space *space, u32 n,
+		       struct smemv_server *server, const char **why)
+{
+	struct smemv_bind *bind = &space->bind[n];
+	int err;
+
+	smemv_space_use_bind(space, bind);
+	bind->standing = SMEMV_STANDING_ACTIVE;
+	err = smemv_server_bind(server, bind, why);
+	WRITE_ONCE(bind->made_anew, false);
+	return err;
 }
 
 /* nr_binds: none is. Of NULL: a free place. */
@@ -83,15 +110,19 @@ int smemv_space_add_server(struct smemv_space *space,
 		*why = "a swap disk or memory file can use 64 servers at most";
 		return -ENOSPC;
 	}
-	err = smemv_reconcile_init(space, n);
-	if (err) {
+	if (!smemv_space_is_active(space)) {
+		*why = "a memory file is not, or not yet, this host's";
+		return -EBUSY;
+	}
+	space->reconcile[n] = smemv_reconcile_new(space, &space->bind[n]);
+	if (!space->reconcile[n]) {
 		*why = "out of memory";
-		return err;
+		return -ENOMEM;
 	}
 	err = bind_server(space, n, server, why);
 	if (err) {
 		space->bind[n].server = NULL;
-		smemv_reconcile_uninit(space, n);
+		smemv_reconcile_free(&space->reconcile[n]);
 		return err;
 	}
 	/* One replica set for each server: a page has one copy. */
@@ -102,6 +133,15 @@ int smemv_space_add_server(struct smemv_space *space,
 	/* ... and who sees the number sees all sets below it. */
 	smp_store_release(&space->map.nr_sets, space->nr_binds);
 	return n;
+}
+
+static u32 first_server(const struct smemv_space *space)
+{
+	u32 i = 0;
+
+	while (i + 1 < space->nr_binds && !space->bind[i].server)
+		i++;
+	return i;
 }
 
 /* Waits until each page of the run that is owned now was let go once. */
@@ -127,6 +167,10 @@ int smemv_space_remove_server(struct smemv_space *space, u32 bind,
 	unsigned long nr;
 
 	lockdep_assert_held(&space->ns->lock);
+	if (READ_ONCE(space->claimed)) {
+		*why = "a memory file is not, or not yet, this host's";
+		return -EBUSY;
+	}
 	xa_for_each(&space->map.runs, nr, run) {
 		if (!wait_for_owners(run, deadline)) {
 			*why = "requests that may concern it are still waiting; try again later";
@@ -139,9 +183,12 @@ int smemv_space_remove_server(struct smemv_space *space, u32 bind,
 	}
 	WRITE_ONCE(space->map.set[bind].n, 0);
 	synchronize_rcu();
-	smemv_server_unbind(&space->bind[bind]);
-	smemv_reconcile_uninit(space, bind);
+	cancel_work_sync(&space->announce);
+	smemv_server_unbind(&space->bind[bind], true);
+	smemv_reconcile_free(&space->reconcile[bind]);
 	space->bind[bind].server = NULL;
+	if (space->arbiter == bind)
+		space->arbiter = first_server(space);
 	return 0;
 }
 
@@ -156,7 +203,7 @@ static int add_servers(struct smemv_space *space,
 		index = smemv_space_add_server(space, config->server[i], why);
 	if (index >= 0)
 		return 0;
-	unbind_all(space, space->nr_binds);
+	unbind_all(space);
 	return index;
 }
 
@@ -165,10 +212,11 @@ static void space_free(struct smemv_space *space)
 	u32 i;
 
 	WRITE_ONCE(space->closing, true);
+	cancel_work_sync(&space->announce);
 	cancel_delayed_work_sync(&space->park_work);
 	smemv_forget_uninit(space);
 	for (i = 0; i < SMEMV_MAX_SETS; i++)
-		smemv_reconcile_uninit(space, i);
+		smemv_reconcile_free(&space->reconcile[i]);
 	smemv_map_uninit(&space->map);
 	free_percpu(space->stats);
 	kfree(space->bind);
@@ -187,11 +235,13 @@ space_alloc(struct smemv_ns *ns, const struct smemv_space_config *config)
 	generate_random_uuid(space->uuid);
 	space->size_pages = config->size_pages;
 	space->epoch = 1;
+	space->active_epoch = 1;
 	space->policy = config->policy;
 	space->deadline_ms = config->deadline_ms;
 	spin_lock_init(&space->park_lock);
 	INIT_LIST_HEAD(&space->parked);
 	INIT_DELAYED_WORK(&space->park_work, smemv_park_work);
+	INIT_WORK(&space->announce, smemv_announce_work);
 	smemv_map_init(&space->map);
 	space->bind = kcalloc(SMEMV_MAX_SETS, sizeof(*space->bind), GFP_KERNEL);
 	space->stats = alloc_percpu(struct smemv_space_stats);
@@ -271,6 +321,7 @@ void smemv_space_destroy(struct smemv_space *space)
 	WRITE_ONCE(space->closing, true);
 	smemv_space_drain_end(space);
 	WARN_ON_ONCE(atomic_read(&space->nr_parked));
-	unbind_all(space, space->nr_binds);
+	cancel_work_sync(&space->announce);
+	unbind_all(space);
 	space_free(space);
 }

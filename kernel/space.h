@@ -32,6 +32,7 @@ struct smemv_space;
  * @batch: pages in the request under way, and
  * @batch_page: which page each of its descriptors is
  * @target: map entry that the request goes to
+ * @fixed: of a store: the only one that it may go to, set by the caller, or 0
  * @open_sets: replica sets with a store of unknown outcome
  * @refused: replica sets that had no room
  * @retries: damaged transfers so far
@@ -55,6 +56,7 @@ struct smemv_io {
 	u32 batch;
 	u8 batch_page[SMEMV_IO_PAGES];
 	u16 target;
+	u16 fixed;
 	u64 open_sets;
 	u64 refused;
 	u8 retries;
@@ -70,10 +72,16 @@ struct smemv_io {
  * @uuid: random
  * @size_pages: page indexes are below this
  * @epoch: counts owners
+ * @active_epoch: in which this host was the active owner last, 0: never
+ * @claimed: not (yet) its owner: may load, and change nothing at servers (rule 6)
  * @policy: enum smemv_policy, may change at any time
  * @deadline_ms: after this the policy decides, may change at any time
  * @fenced: another main host owns it: everything fails with EIO
  * @closing: being destroyed: nothing is suspended any more
+ * @arbiter: the server, by number, that decides about ownership; under ns->lock
+ * @told: who the space is was told, so another may have claimed it, from
+ * @arbiter_id: this run of the arbiter
+ * @announce: tells servers that it became active
  * @map: where each page is
  * @nr_binds: servers; grows under ns->lock, never shrinks
  * @bind: room for SMEMV_MAX_SETS of them
@@ -93,10 +101,16 @@ struct smemv_space {
 	u8 uuid[16];
 	u64 size_pages;
 	u64 epoch;
+	u64 active_epoch;
+	bool claimed;
 	enum smemv_policy policy;
 	u32 deadline_ms;
 	bool fenced;
 	bool closing;
+	u32 arbiter;
+	bool told;
+	u8 arbiter_id[16];
+	struct work_struct announce;
 	struct smemv_map map;
 	u32 nr_binds;
 	struct smemv_bind *bind;
@@ -171,6 +185,12 @@ enum smemv_copy smemv_space_copy(struct smemv_space *space, u64 index);
 
 /* Its end is near: nothing is suspended or tried for long any more. */
 void smemv_space_close(struct smemv_space *space);
+
+/* Whether servers take stores and invalidations of this host, as far as it knows. */
+static inline bool smemv_space_is_active(const struct smemv_space *space)
+{
+	return !READ_ONCE(space->claimed) && !READ_ONCE(space->fenced);
+}
 
 /* Policy or deadline changed: let waiting operations see it. */
 void smemv_space_kick(struct smemv_space *space);

@@ -21,6 +21,10 @@ int vm_set(struct call *call);
 int vm_del(struct call *call);
 int vm_populate(struct call *call);
 int vm_evict(struct call *call);
+int vm_map(struct call *call);
+int vm_adopt(struct call *call);
+int vm_activate(struct call *call);
+int vm_take_back(struct call *call);
 
 int show(struct call *call);
 int monitor(struct call *call);

@@ -205,6 +205,7 @@ int decode_vm(const struct nlmsghdr *msg, struct vm_info *info)
 	info->populating = tb[SMEMV_A_VM_POPULATING];
 	info->dma = tb[SMEMV_A_VM_DMA];
 	info->deleted = tb[SMEMV_A_VM_DELETED];
+	info->owner = get_u32(tb[SMEMV_A_VM_OWNER]);
 	info->openers = get_u32(tb[SMEMV_A_VM_OPENERS]);
 	get_bytes(tb[SMEMV_A_VM_FILE_COUNTERS], info->file_counters, sizeof(info->file_counters));
 	get_vm_space(tb, info);
@@ -256,6 +257,17 @@ const char *server_state_text(uint32_t state)
 	return state < sizeof(texts) / sizeof(*texts) ? texts[state] : "unknown";
 }
 
+const char *owner_text(uint32_t owner)
+{
+	static const char *const texts[] = {
+		[SMEMV_OWNER_ACTIVE] = "active",
+		[SMEMV_OWNER_CLAIMED] = "claimed",
+		[SMEMV_OWNER_LOST] = "lost",
+	};
+
+	return owner < sizeof(texts) / sizeof(*texts) ? texts[owner] : "unknown";
+}
+
 const char *event_text(uint32_t type)
 {
 	static const char *const texts[__SMEMV_EV_END] = {
@@ -276,6 +288,10 @@ const char *event_text(uint32_t type)
 		[SMEMV_EV_VM_DELETED] = "vm-deleted",
 		[SMEMV_EV_DRAINED] = "drained",
 		[SMEMV_EV_DRAIN_FAILED] = "drain-failed",
+		[SMEMV_EV_VM_ADOPTED] = "vm-adopted",
+		[SMEMV_EV_VM_ADOPT_FAILED] = "vm-adopt-failed",
+		[SMEMV_EV_VM_ACTIVATED] = "vm-activated",
+		[SMEMV_EV_VM_TAKEN_BACK] = "vm-taken-back",
 	};
 
 	return type < __SMEMV_EV_END && texts[type] ? texts[type] : "unknown";

@@ -78,6 +78,7 @@ struct vm_info {
 	uint32_t openers;
 	uint8_t uuid[16];
 	uint64_t epoch;
+	uint32_t owner;
 	uint64_t pages;
 	uint64_t lost;
 	uint32_t waiting;
@@ -109,5 +110,6 @@ void vm_info_free(struct vm_info *info);
 
 const char *server_state_text(uint32_t state);
 const char *event_text(uint32_t type);
+const char *owner_text(uint32_t owner);
 
 #endif

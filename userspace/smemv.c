@@ -55,6 +55,12 @@ static const struct action vm_actions[] = {
 	{ "set", vm_set, "NAME [budget SIZE] [policy error|suspend] [deadline MS]", "change these" },
 	{ "populate", vm_populate, "NAME", "bring its pages here as far as the budget goes, and wait for that" },
 	{ "evict", vm_evict, "NAME SIZE", "move so much of it to the servers, and wait for that" },
+	{ "map", vm_map, "NAME", "where its pages are; with --json: what another main host needs to adopt it" },
+	{ "adopt", vm_adopt, "NAME FILE [budget SIZE] [policy error|suspend] [deadline MS]",
+	  "claim the pages of another main host's file, as its map in FILE (-: standard\n"
+	  "input) says; makes /dev/smemv/NAME unless it is there" },
+	{ "activate", vm_activate, "NAME", "become the owner of what was adopted: now a guest may run on it" },
+	{ "take-back", vm_take_back, "NAME", "own it again when the new owner never activated it" },
 	{ "del", vm_del, "NAME", "remove a memory file that is not in use, and its content" },
 	{ 0 },
 };

@@ -288,6 +288,7 @@ static void view_vm_policy(struct printer *printer, const struct vm_info *vm, bo
 	print_text(printer, "dirty", NULL, vm->dma ? "dma" : "tracked");
 	print_number(printer, "openers", NULL, vm->openers);
 	print_column(printer, "IN USE", vm->openers ? vm->deleted ? "deleted" : "yes" : "no", false);
+	print_text(printer, "owner", full ? "OWNER" : NULL, owner_text(vm->owner));
 }
 
 static void view_vm(struct printer *printer, const struct vm_info *vm, const struct vm_info *before,

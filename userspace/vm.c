@@ -9,23 +9,13 @@
 
 #include "command.h"
 #include "human.h"
-#include "request.h"
+#include "vm.h"
 #include "vm_mount.h"
 
 #define POLL_MS		50
 #define DELETE_WAIT_MS	10000
 
 enum { SIZE, BUDGET, SERVERS, POLICY, DEADLINE, DMA, N_OPTIONS };
-
-struct new_vm {
-	int fd;
-	uint64_t size_bytes;
-	uint64_t budget_bytes;
-	struct name_list servers;
-	uint32_t policy;
-	uint32_t deadline_ms;
-	struct keyword keywords[N_OPTIONS + 1];
-};
 
 static int put_new_vm(struct nl_msg *request, const void *arg)
 {
@@ -34,15 +24,15 @@ static int put_new_vm(struct nl_msg *request, const void *arg)
 
 	err = nla_put_u32(request, SMEMV_A_VM_FD, (uint32_t)vm->fd);
 	err |= nla_put_u64(request, SMEMV_A_VM_SIZE, vm->size_bytes);
-	if (vm->keywords[BUDGET].seen)
+	if (vm->budget_bytes)
 		err |= nla_put_u64(request, SMEMV_A_VM_BUDGET, vm->budget_bytes);
-	if (vm->keywords[SERVERS].seen)
+	if (vm->servers.count)
 		err |= request_put_names(request, SMEMV_A_VM_SERVERS, &vm->servers);
-	if (vm->keywords[POLICY].seen)
+	if (vm->has_policy)
 		err |= nla_put_u32(request, SMEMV_A_VM_POLICY, vm->policy);
-	if (vm->keywords[DEADLINE].seen)
+	if (vm->deadline_ms)
 		err |= nla_put_u32(request, SMEMV_A_VM_DEADLINE, vm->deadline_ms);
-	if (vm->keywords[DMA].seen)
+	if (vm->dma)
 		err |= nla_put_flag(request, SMEMV_A_VM_DMA);
 	return err;
 }
@@ -83,9 +73,8 @@ static int open_new(struct call *call)
 	return fd;
 }
 
-static int create(struct call *call, struct new_vm *vm)
+int vm_make(struct call *call, struct new_vm *vm, struct snapshot *made)
 {
-	struct snapshot made = { 0 };
 	struct reason why;
 	int status;
 
@@ -94,34 +83,46 @@ static int create(struct call *call, struct new_vm *vm)
 	vm->fd = open_new(call);
 	if (vm->fd < 0)
 		return EXIT_FAILURE;
-	status = request_run(call, SMEMV_CMD_VM_ADD, put_new_vm, vm, snapshot_add_vm, &made);
-	close(vm->fd);
-	if (status)
+	status = request_run(call, SMEMV_CMD_VM_ADD, put_new_vm, vm, snapshot_add_vm, made);
+	if (status) {
+		close(vm->fd);
 		unlink(vm_path(call->subject).text);
-	else
+	}
+	return status;
+}
+
+static int create(struct call *call, struct new_vm *vm)
+{
+	struct snapshot made = { 0 };
+	int status = vm_make(call, vm, &made);
+
+	if (!status) {
+		close(vm->fd);
 		print_new(call, &made);
+	}
 	snapshot_free(&made);
 	return status;
 }
 
 int vm_create(struct call *call)
 {
-	struct new_vm vm = {
-		.keywords = {
-			[SIZE] = { "size", "SIZE", parse_size, &vm.size_bytes, false },
-			[BUDGET] = { "budget", "SIZE", parse_size, &vm.budget_bytes, false },
-			[SERVERS] = { "servers", "NAME[,NAME]", parse_names, &vm.servers, false },
-			[POLICY] = { "policy", "error|suspend", parse_policy, &vm.policy, false },
-			[DEADLINE] = { "deadline", "MS", parse_number, &vm.deadline_ms, false },
-			[DMA] = { "dma", NULL, NULL, NULL, false },
-		},
+	struct new_vm vm = { 0 };
+	struct keyword keywords[N_OPTIONS + 1] = {
+		[SIZE] = { "size", "SIZE", parse_size, &vm.size_bytes, false },
+		[BUDGET] = { "budget", "SIZE", parse_size, &vm.budget_bytes, false },
+		[SERVERS] = { "servers", "NAME[,NAME]", parse_names, &vm.servers, false },
+		[POLICY] = { "policy", "error|suspend", parse_policy, &vm.policy, false },
+		[DEADLINE] = { "deadline", "MS", parse_number, &vm.deadline_ms, false },
+		[DMA] = { "dma", NULL, NULL, NULL, false },
 	};
 	int status;
 
 	if (!parse_subject(call))
 		return EXIT_USAGE;
-	status = parse_keywords(call, vm.keywords);
-	if (!status && !vm.keywords[SIZE].seen)
+	status = parse_keywords(call, keywords);
+	vm.has_policy = keywords[POLICY].seen;
+	vm.dma = keywords[DMA].seen;
+	if (!status && !keywords[SIZE].seen)
 		status = call_usage(call, "size SIZE is missing");
 	if (!status)
 		status = create(call, &vm);
@@ -260,6 +261,10 @@ int vm_evict(struct call *call)
 		return EXIT_USAGE;
 	if (look(call, &vm))
 		vm.resident_bytes = 0;	/* the request will tell why */
+	else if (vm.owner != SMEMV_OWNER_ACTIVE)
+		return call_fail(call, "%s", vm.owner == SMEMV_OWNER_LOST ?
+				 "another main host owns its pages now: nothing can be stored" :
+				 "it is claimed and not active: nothing can be stored before smemv vm activate");
 	status = request_run(call, SMEMV_CMD_VM_EVICT, put_eviction, &eviction, NULL, NULL);
 	return status ? status : wait_for_eviction(call, vm.resident_bytes, eviction.bytes);
 }

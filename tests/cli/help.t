@@ -25,7 +25,8 @@ ok "--help of a command is its object's help" same "$server_help" "$out"
 grammar=("server add NAME ADDR[:PORT] [limit SIZE]" "server show [NAME]" "server del NAME"
 	"server drain NAME [to NAME[,NAME]]" "swap add SIZE [servers NAME" "swap show [NAME]"
 	"swap set NAME" "swap del NAME" "vm create NAME size SIZE [budget SIZE]" "vm show [NAME]"
-	"vm set NAME [budget SIZE]" "vm populate NAME" "vm evict NAME SIZE" "vm del NAME" "show" "monitor")
+	"vm set NAME [budget SIZE]" "vm populate NAME" "vm evict NAME SIZE" "vm map NAME" "vm adopt NAME FILE" "vm activate NAME" "vm take-back NAME"
+	"vm del NAME" "show" "monitor")
 for command in "${grammar[@]}"; do
 	ok "--help has: $command" grep -qF "smemv $command" <<<"$help"
 done
@@ -33,7 +34,7 @@ done
 # The man page as plain text on one line, without hyphenation.
 page=$(mandoc -Tascii -Owidth=200 "$tree/userspace/smemv.8" | sed 's/.\x08//g' | tr -s ' \n' ' ')
 for word in 'server add' 'server show' 'server del' 'server drain' 'swap add' 'swap show' 'swap set' \
-	'swap del' 'vm create' 'vm show' 'vm set' 'vm populate' 'vm evict' 'vm del' 'monitor' budget dma '--watch' '--json' '--help' '--version' limit lanes timeout servers policy \
+	'swap del' 'vm create' 'vm show' 'vm set' 'vm populate' 'vm evict' 'vm map' 'vm adopt' 'vm activate' 'vm take-back' 'vm del' 'monitor' budget dma '--watch' '--json' '--help' '--version' limit lanes timeout servers policy \
 	deadline queues count pid; do
 	ok "the man page has: $word" grep -qF -- "$word" <<<"$page"
 done
@@ -91,7 +92,7 @@ completion 'smemv server add s1 10.0.0.1 limit 1G ' 'lanes timeout'
 completion 'smemv swap add 1G policy ' 'error suspend'
 completion 'smemv swap add 1G policy error n' 'name'
 completion 'smemv swap set pool d' 'deadline'
-completion 'smemv vm ' 'create show set populate evict del'
+completion 'smemv vm ' 'create show set populate evict map adopt activate take-back del'
 completion 'smemv vm create web1 ' 'size budget servers dma policy deadline'
 completion 'smemv vm create web1 size 1G dma b' 'budget'
 completion 'smemv vm set web1 budget 1G ' 'policy deadline'

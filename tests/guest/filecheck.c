@@ -42,6 +42,7 @@ static struct {
 	bool sequential;
 	bool allow_lost;
 	bool hold;
+	bool verify;
 	bool fork;
 	uint64_t mlock_pages;
 	const char *direct;
@@ -84,6 +85,7 @@ static const char usage_text[] =
 	"  --direct DEVICE    half of the writes come from DEVICE by direct I/O into the file's pages\n"
 	"  --mlock PAGES      lock the first PAGES in memory, and see at the end that they are there\n"
 	"  --fork             with --hold: a child verifies at the same time\n"
+	"  --verify           write nothing: the file is as --hold with this seed left it elsewhere\n"
 	"  --hold             after the first pass wait for a line on stdin, then verify and end\n";
 
 static uint64_t mix(uint64_t x)
@@ -304,6 +306,12 @@ static void *verify(void *arg)
 	return NULL;
 }
 
+static void expect_first_pass(void)
+{
+	for (uint64_t page = 0; page < pages; page++)
+		generations[page] = 1;
+}
+
 static void *allocate(size_t bytes)
 {
 	void *area = calloc(1, bytes);
@@ -429,6 +437,7 @@ static void parse_options(int argc, char **argv)
 		{ "sequential", no_argument, NULL, 's' },
 		{ "allow-lost", no_argument, NULL, 'l' },
 		{ "hold", no_argument, NULL, 'o' },
+		{ "verify", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -448,6 +457,7 @@ static void parse_options(int argc, char **argv)
 		case 's': options.sequential = true; break;
 		case 'l': options.allow_lost = true; break;
 		case 'o': options.hold = true; break;
+		case 'v': options.verify = true; break;
 		case 'h': fputs(usage_text, stdout); exit(0);
 		default: fputs(usage_text, stderr); exit(2);
 		}
@@ -475,7 +485,9 @@ int main(int argc, char **argv)
 		workers[i].random_state = mix(options.seed + i);
 	}
 	started = now_s();
-	run_all(workers, work);
+	if (options.verify)
+		expect_first_pass();
+	run_all(workers, options.verify ? verify : work);
 	if (options.hold) {
 		printf("FILECHECK holding pages=%" PRIu64 "\n", pages);
 		while (getchar() != '\n' && !feof(stdin))

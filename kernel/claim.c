@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rule 6 as seen by an owner. States of a space on a host:
+ *
+ *   ACTIVE  -> LOST      a server answers STALE_EPOCH: somebody claimed it
+ *   CLAIMED -> ACTIVE    the arbiter's OK to ACTIVATE: the commit point
+ *   CLAIMED -> LOST      the arbiter's STALE_EPOCH to it
+ *   ACTIVE, LOST -> CLAIMED -> ACTIVE   taking back
+ *
+ * A file becomes CLAIMED by adopting (adopt.c). What the arbiter says counts only
+ * while it is the run that was told when the space was handed over: one that
+ * was restarted, or made the space anew, does not know who was active.
+ */
+#include <linux/slab.h>
+
+#include "claim.h"
+#include "conn.h"
+#include "drain.h"
+#include "event.h"
+#include "io.h"
+
+#define TRIES	8	/* others may take back and claim meanwhile */
+
+#define NO_ANSWER	"the arbiter does not answer; ask again when it does"
+#define NOT_BELIEVED	"the arbiter was restarted and does not know any more who the owner is"
+
+/**
+ * struct answer - of an arbiter, or of any server to ACTIVATE
+ * @status: enum smemv_wire_status
+ * @epoch: of the space now, where the status has one
+ * @active: it is active, else claimed
+ */
+struct answer {
+	u16 status;
+	u64 epoch;
+	bool active;
+};
+
+/* On the first lane that answers: asking again changes nothing. 0, or -EIO. */
+static int ask(struct smemv_server *server, u8 opcode,
+	       const struct smemv_wire_claim *claim, struct answer *answer)
+{
+	struct smemv_wire_claim_reply reply = {};
+	struct smemv_req *req = kzalloc(sizeof(*req), GFP_KERNEL);
+	int err = -EIO;
+	u32 i;
+
+	if (!req)
+		return -ENOMEM;
+	for (i = 0; i < server->nr_lanes && err; i++) {
+		req->opcode = opcode;
+		req->reply = &reply;
+		req->reply_size = sizeof(reply);
+		memcpy(req->frame.body, claim, sizeof(*claim));
+		err = smemv_lane_call(server->lane[i], req) ? -EIO : 0;
+	}
+	answer->status = req->status;
+	answer->epoch = le64_to_cpu(reply.epoch);
+	answer->active = le32_to_cpu(reply.flags) & SMEMV_CLAIMED_F_ACTIVE;
+	kfree(req);
+	return err;
+}
+
+static struct smemv_wire_claim claim_of(const u8 *uuid, u64 epoch)
+{
+	struct smemv_wire_claim claim = { .epoch = cpu_to_le64(epoch) };
+
+	memcpy(claim.uuid, uuid, sizeof(claim.uuid));
+	return claim;
+}
+
+int smemv_claim(struct smemv_server *arbiter, const u8 *uuid, u64 epoch,
+		u64 *claimed, const char **why)
+{
+	struct smemv_wire_claim claim = claim_of(uuid, epoch);
+	struct answer answer;
+	int err = ask(arbiter, SMEMV_OP_CLAIM, &claim, &answer);
+
+	lockdep_assert_held(&arbiter->ns->lock);
+	if (err) {
+		*why = NO_ANSWER;
+		return err;
+	}
+	switch (answer.status) {
+	case SMEMV_ST_OK:
+		*claimed = answer.epoch;
+		return 0;
+	case SMEMV_ST_STALE_EPOCH:
+	case SMEMV_ST_NOT_ACTIVE:
+		*why = "somebody else claimed the space, or its owner took it back";
+		return -ESTALE;
+	case SMEMV_ST_NO_SUCH_SPACE:
+		*why = "the arbiter does not know the space";
+		return -ENOENT;
+	default:
+		*why = smemv_status_name(answer.status);
+		return -EIO;
+	}
+}
+
+enum smemv_owner smemv_space_owner(const struct smemv_space *space)
+{
+	if (READ_ONCE(space->fenced))
+		return SMEMV_OWNER_LOST;
+	return READ_ONCE(space->claimed) ? SMEMV_OWNER_CLAIMED :
+					   SMEMV_OWNER_ACTIVE;
+}
+
+/* After its answer: a restarted one says hello before it says anything else. */
+static bool is_believed(const struct smemv_space *space)
+{
+	const struct smemv_bind *bind = &space->bind[space->arbiter];
+
+	return !READ_ONCE(bind->made_anew) &&
+	       !memcmp(bind->server->server_id, space->arbiter_id,
+		       sizeof(space->arbiter_id));
+}
+
+static void report(const struct smemv_space *space, u32 type, const char *text)
+{
+	smemv_event_send(space->ns->net, &(struct smemv_event_msg){
+		.type = type, .space = space->name, .page = SMEMV_NO_PAGE,
+		.count = atomic64_read(&space->map.remote), .text = text,
+	});
+}
+
+void smemv_space_set_claimed(struct smemv_space *space, bool claimed)
+{
+	u32 i;
+
+	WRITE_ONCE(space->claimed, claimed);
+	if (claimed)
+		return;
+	smemv_forget_resume(space);
+	for (i = 0; i < space->nr_binds; i++)
+		if (space->bind[i].server)
+			smemv_reconcile_lane_up(space, i);
+}
+
+/* Servers but the arbiter are told in the background: the guest need not wait for that. */
+static void become_active(struct smemv_space *space)
+{
+	u32 i;
+
+	for (i = 0; i < space->nr_binds; i++)
+		WRITE_ONCE(space->bind[i].standing,
+			   i == space->arbiter ? SMEMV_STANDING_ACTIVE :
+						 SMEMV_STANDING_UNTOLD);
+	space->active_epoch = space->epoch;
+	space->told = false;
+	WRITE_ONCE(space->claimed, false);
+	queue_work(smemv_wq, &space->announce);
+}
+
+/* A server that cannot be told now is when its lanes connect again (handshake.c). */
+static void announce_to(struct smemv_space *space, struct smemv_bind *bind)
+{
+	struct smemv_wire_claim claim = claim_of(space->uuid, space->epoch);
+	struct answer answer;
+
+	if (ask(bind->server, SMEMV_OP_ACTIVATE, &claim, &answer))
+		return;
+	if (answer.status == SMEMV_ST_OK)
+		WRITE_ONCE(bind->standing, SMEMV_STANDING_ACTIVE);
+	else if (answer.status == SMEMV_ST_STALE_EPOCH)
+		bind->fenced_out(bind);
+	else
+		pr_warn("%s: server %s does not accept that this host is the owner: %s\n",
+			space->name, bind->server->name,
+			smemv_status_name(answer.status));
+}
+
+/*
+ * Afterwards what was kept back is done: pages given up are invalidated, and servers
+ * asked whether they hold what the map does not know.
+ */
+void smemv_announce_work(struct work_struct *work)
+{
+	struct smemv_space *space = container_of(work, struct smemv_space,
+						 announce);
+	u32 i;
+
+	for (i = 0; i < space->nr_binds; i++)
+		if (space->bind[i].server &&
+		    READ_ONCE(space->bind[i].standing) == SMEMV_STANDING_UNTOLD)
+			announce_to(space, &space->bind[i]);
+	for (i = 0; i < space->nr_binds; i++)
+		if (space->bind[i].server)
+			smemv_reconcile(space, i);
+	smemv_forget_resume(space);
+	smemv_space_kick(space);
+}
+
+static int activate(struct smemv_space *space, u32 event, const char **why)
+{
+	struct smemv_wire_claim claim = claim_of(space->uuid, space->epoch);
+	struct smemv_bind *bind = &space->bind[space->arbiter];
+	struct answer answer;
+	int err = ask(bind->server, SMEMV_OP_ACTIVATE, &claim, &answer);
+
+	if (err) {
+		*why = NO_ANSWER;
+		return err;
+	}
+	if (!is_believed(space)) {
+		*why = NOT_BELIEVED;
+		return -EIO;
+	}
+	switch (answer.status) {
+	case SMEMV_ST_OK:
+		become_active(space);
+		pr_info("%s: this host is the owner of space %pUb, epoch %llu\n",
+			space->name, space->uuid, space->epoch);
+		report(space, event, NULL);
+		return 0;
+	case SMEMV_ST_STALE_EPOCH:
+		*why = "somebody else claimed the space, or its owner took it back";
+		bind->fenced_out(bind);
+		return -ESTALE;
+	default:
+		*why = smemv_status_name(answer.status);
+		return -EIO;
+	}
+}
+
+int smemv_space_activate(struct smemv_space *space, const char **why)
+{
+	lockdep_assert_held(&space->ns->lock);
+	if (READ_ONCE(space->fenced)) {
+		*why = "another main host owns the space";
+		return -ESTALE;
+	}
+	return READ_ONCE(space->claimed) ?
+	       activate(space, SMEMV_EV_VM_ACTIVATED, why) : 0;
+}
+
+/* Of the new owner's claim, or whatever there is by now, until this host's own stands. */
+static int claim_back(struct smemv_space *space, u64 *epoch, const char **why)
+{
+	struct smemv_wire_claim claim = claim_of(space->uuid,
+						 space->active_epoch);
+	struct smemv_bind *bind = &space->bind[space->arbiter];
+	struct answer answer;
+	u32 i;
+
+	for (i = 0; i < TRIES; i++) {
+		if (ask(bind->server, SMEMV_OP_CLAIM, &claim, &answer)) {
+			*why = NO_ANSWER;
+			return -EIO;
+		}
+		if (!is_believed(space) ||
+		    answer.status == SMEMV_ST_NO_SUCH_SPACE) {
+			*why = NOT_BELIEVED;
+			return -EIO;
+		}
+		*epoch = answer.epoch;
+		if (answer.status == SMEMV_ST_OK)
+			return 0;
+		if (answer.active && answer.epoch > space->active_epoch) {
+			*why = "the new owner is active: its guest may run, so this one must not";
+			bind->fenced_out(bind);
+			return -EBUSY;
+		}
+		claim = claim_of(space->uuid, answer.epoch);
+		claim.own = cpu_to_le64(space->active_epoch);
+		claim.flags = cpu_to_le32(SMEMV_CLAIM_F_TAKE_BACK);
+	}
+	*why = "others claim it all the time; ask again";
+	return -EIO;
+}
+
+static int reopen_all(struct smemv_space *space, u64 epoch, const char **why)
+{
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < space->nr_binds && !err; i++)
+		if (space->bind[i].server)
+			err = smemv_server_reopen(&space->bind[i], epoch, why);
+	return err ? -EIO : 0;
+}
+
+static int may_take_back(struct smemv_space *space, const char **why)
+{
+	u32 i;
+
+	if (!space->active_epoch) {
+		*why = "this host was never its active owner";
+		return -EINVAL;
+	}
+	if (smemv_space_is_draining(space) ||
+	    !space->bind[space->arbiter].server) {
+		*why = "it is being drained; ask again when that is over";
+		return -EIO;
+	}
+	for (i = 0; i < space->nr_binds; i++) {
+		if (space->bind[i].server && !space->bind[i].server->can_claim) {
+			*why = "a server knows nothing of owners; update it";
+			return -EOPNOTSUPP;
+		}
+	}
+	return 0;
+}
+
+int smemv_space_take_back(struct smemv_space *space, const char **why)
+{
+	int err = may_take_back(space, why);
+	u64 epoch;
+	u32 i;
+
+	lockdep_assert_held(&space->ns->lock);
+	if (err)
+		return err;
+	cancel_work_sync(&space->announce);
+	smemv_forget_flush(space);
+	for (i = 0; i < space->nr_binds; i++)
+		if (space->bind[i].server)
+			smemv_reconcile_flush(space, i);
+	if (!space->told)
+		smemv_space_note_told(space);
+	err = claim_back(space, &epoch, why);
+	if (err)
+		return err;
+	/* Whatever fails from here on, it is claimed: asking again goes on. */
+	WRITE_ONCE(space->claimed, true);
+	space->epoch = epoch;
+	err = reopen_all(space, epoch, why);
+	WRITE_ONCE(space->fenced, false);
+	return err ?: activate(space, SMEMV_EV_VM_TAKEN_BACK, why);
+}
+
+void smemv_space_note_told(struct smemv_space *space)
+{
+	struct smemv_bind *bind = &space->bind[space->arbiter];
+
+	/* Only its active owner knows whether the arbiter may be believed from now on. */
+	if (READ_ONCE(space->fenced) || space->epoch != space->active_epoch ||
+	    !bind->server)
+		return;
+	memcpy(space->arbiter_id, bind->server->server_id,
+	       sizeof(space->arbiter_id));
+	WRITE_ONCE(bind->made_anew, false);
+	space->told = true;
+}

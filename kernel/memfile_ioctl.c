@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The ioctls of a memory file: who may, and who the space is. */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "claim.h"
+#include "memfile.h"
+
+static void describe_server(struct smemv_map_server *to,
+			    const struct smemv_server *server)
+{
+	memset(to, 0, sizeof(*to));
+	strscpy((char *)to->name, server->name, sizeof(to->name));
+	memcpy(to->server_id, server->server_id, sizeof(to->server_id));
+	memcpy(to->address, &server->addr,
+	       min_t(size_t, server->addr_len, sizeof(to->address)));
+}
+
+/* Under ns->lock. */
+static void describe_space(struct smemv_space *space,
+			   struct smemv_ioc_space *to,
+			   struct smemv_map_server *servers)
+{
+	u32 i;
+
+	if (to->servers)
+		smemv_space_note_told(space);
+	memcpy(to->uuid, space->uuid, sizeof(to->uuid));
+	to->epoch = space->epoch;
+	to->size_bytes = space->size_pages << PAGE_SHIFT;
+	to->arbiter = space->arbiter;
+	to->state = smemv_space_owner(space);
+	to->nr_servers = space->nr_binds;
+	for (i = 0; i < space->nr_binds; i++)
+		if (space->bind[i].server)
+			describe_server(&servers[i], space->bind[i].server);
+}
+
+static int tell_space_to(struct smemv_memfile *mf, struct smemv_ioc_space *to,
+			 struct smemv_map_server *servers, void __user *arg)
+{
+	u32 room = to->nr_servers;
+
+	if (mutex_lock_killable(&mf->ns->lock))
+		return -EINTR;
+	describe_space(mf->space, to, servers);
+	mutex_unlock(&mf->ns->lock);
+	if (to->servers &&
+	    copy_to_user(u64_to_user_ptr(to->servers), servers,
+			 min(room, to->nr_servers) * sizeof(*servers)))
+		return -EFAULT;
+	return copy_to_user(arg, to, sizeof(*to)) ? -EFAULT : 0;
+}
+
+static int tell_space(struct smemv_memfile *mf, void __user *arg)
+{
+	struct smemv_map_server *servers;
+	struct smemv_ioc_space to;
+	int err;
+
+	if (copy_from_user(&to, arg, sizeof(to)))
+		return -EFAULT;
+	if (to.reserved)
+		return -EINVAL;
+	servers = kcalloc(SMEMV_MAX_SETS, sizeof(*servers), GFP_KERNEL);
+	if (!servers)
+		return -ENOMEM;
+	err = tell_space_to(mf, &to, servers, arg);
+	kfree(servers);
+	return err;
+}
+
+long smemv_memfile_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct smemv_memfile *mf = smemv_memfile_of(file_inode(file));
+	void __user *user = (void __user *)arg;
+
+	if (_IOC_TYPE(cmd) != SMEMV_IOC_TYPE)
+		return -ENOTTY;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	/* Who sees the space sees it whole: smemv_memfile_back(). */
+	if (!smp_load_acquire(&mf->space))
+		return -ENODATA;
+	switch (cmd) {
+	case SMEMV_IOC_SPACE:
+		return tell_space(mf, user);
+	case SMEMV_IOC_MAP:
+		return smemv_memfile_tell_map(mf, user);
+	case SMEMV_IOC_STORE:
+		return smemv_memfile_store(mf, user);
+	case SMEMV_IOC_ADOPT:
+		return smemv_memfile_adopt(mf, user);
+	case SMEMV_IOC_ACTIVATE:
+		return smemv_memfile_activate(mf);
+	case SMEMV_IOC_TAKE_BACK:
+		return smemv_memfile_take_back(mf);
+	default:
+		return -ENOTTY;
+	}
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A file changes its owner: nothing of it may be stored or loaded while that happens, so
+ * the evictor settles first and faults wait. What the steps are and what is left when one
+ * fails: adopt.c, claim.c and docs/architecture.md.
+ */
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "adopt.h"
+#include "claim.h"
+#include "drain.h"
+#include "memfile.h"
+
+#define RUNS_AT_ONCE	1024u
+#define LOOK_AGAIN	max(HZ / 500, 1)
+
+/**
+ * struct stillness - of a file whose owner changes
+ * @claimed: what the space was before
+ * @epoch: the same
+ */
+struct stillness {
+	bool claimed;
+	u64 epoch;
+};
+
+/* No store of the file is under way afterwards, nor begins before end_stillness(). */
+static bool begin_stillness(struct smemv_memfile *mf, struct stillness *before)
+{
+	struct smemv_space *space = mf->space;
+
+	before->claimed = space->claimed;
+	before->epoch = space->epoch;
+	smemv_populate_stop(mf);
+	smemv_space_set_claimed(space, true);
+	return smemv_evict_settle(&mf->ev);
+}
+
+/* Where nothing came of it the space is what it was. Under ns->lock. */
+static void end_stillness(struct smemv_memfile *mf,
+			  const struct stillness *before)
+{
+	lockdep_assert_held(&mf->ns->lock);
+	if (mf->space->epoch == before->epoch)
+		smemv_space_set_claimed(mf->space, before->claimed);
+	smemv_evict_resume(&mf->ev);
+}
+
+/* Under the invalidate lock no other load begins. */
+static bool wait_for_loads(struct smemv_memfile *mf)
+{
+	unsigned long deadline = jiffies + msecs_to_jiffies(
+		READ_ONCE(mf->space->deadline_ms));
+
+	while (atomic_read(&mf->loads)) {
+		if (time_after(jiffies, deadline) ||
+		    fatal_signal_pending(current))
+			return false;
+		schedule_timeout_killable(LOOK_AGAIN);
+	}
+	return true;
+}
+
+static int log_failure(struct smemv_memfile *mf, const char *what, int err,
+		       const char *why)
+{
+	if (err && why)
+		pr_warn("%s: cannot %s: %s\n", mf->name, what, why);
+	return err;
+}
+
+/* What is here of pages that the new map places elsewhere is of an older content. */
+static void drop_run(struct smemv_memfile *mf, const struct smemv_run *run)
+{
+	u64 base = run->nr << SMEMV_RUN_SHIFT;
+	u32 first, end;
+
+	for (first = 0; first < SMEMV_RUN_PAGES; first = end + 1) {
+		for (end = first; end < SMEMV_RUN_PAGES; end++)
+			if (smemv_map_where(run, end) == SMEMV_WHERE_ABSENT)
+				break;
+		if (end > first)
+			truncate_pagecache_range(mf->inode,
+						 (base + first) << PAGE_SHIFT,
+						 ((base + end) << PAGE_SHIFT) - 1);
+	}
+}
+
+static void drop_pages(struct smemv_memfile *mf)
+{
+	struct smemv_run *run;
+	unsigned long nr;
+
+	xa_for_each(&mf->space->map.runs, nr, run) {
+		if (!READ_ONCE(mf->inode->i_mapping->nrpages))
+			break;
+		drop_run(mf, run);
+		cond_resched();
+	}
+}
+
+static int read_runs(struct smemv_adoption *a, u64 user, u64 nr)
+{
+	struct smemv_map_run *run;
+	u32 i, piece;
+	int err = 0;
+
+	run = kcalloc(RUNS_AT_ONCE, sizeof(*run), GFP_KERNEL);
+	if (!run)
+		return -ENOMEM;
+	for (; nr && !err; nr -= piece, user += piece * sizeof(*run)) {
+		piece = min_t(u64, nr, RUNS_AT_ONCE);
+		if (copy_from_user(run, u64_to_user_ptr(user),
+				   piece * sizeof(*run)))
+			err = -EFAULT;
+		for (i = 0; i < piece && !err; i++)
+			err = smemv_adopt_run(a, &run[i]);
+	}
+	kfree(run);
+	return err;
+}
+
+/* Only a space that nothing was ever stored to, or all of it was given up. */
+static bool is_fresh(struct smemv_memfile *mf)
+{
+	struct smemv_space *space = mf->space;
+
+	return space->active_epoch == space->epoch && !READ_ONCE(space->fenced) &&
+	       !atomic64_read(&space->map.remote) &&
+	       !atomic64_read(&space->map.lost);
+}
+
+/* Under ns->lock; the file is still. */
+static int adopt_locked(struct smemv_memfile *mf, struct smemv_adoption *a)
+{
+	struct address_space *mapping = mf->ev.mapping;
+	const char *why = NULL;
+	int err;
+
+	if (!is_fresh(mf) || smemv_space_is_draining(mf->space)) {
+		why = "its own space has pages at servers, is being drained, or is no fresh one";
+		return log_failure(mf, "adopt", -EBUSY, why);
+	}
+	smemv_space_drain_end(mf->space);
+	err = smemv_adopt_claim(a, &why);
+	if (err)
+		return log_failure(mf, "adopt", err, why);
+	filemap_invalidate_lock(mapping);
+	if (wait_for_loads(mf)) {
+		smemv_adopt_install(a);
+		drop_pages(mf);
+	} else {
+		err = fatal_signal_pending(current) ? -EINTR : -EBUSY;
+	}
+	filemap_invalidate_unlock(mapping);
+	return err;
+}
+
+static int adopt_still(struct smemv_memfile *mf, struct smemv_adoption *a)
+{
+	struct stillness before;
+	bool still = begin_stillness(mf, &before);
+	int err;
+
+	mutex_lock(&mf->ns->lock);
+	err = still ? adopt_locked(mf, a) : -EBUSY;
+	smemv_adopt_end(a);
+	end_stillness(mf, &before);
+	mutex_unlock(&mf->ns->lock);
+	return err;
+}
+
+/* The answer to an earlier call did not get through. */
+static bool is_adopted(const struct smemv_space *space,
+		       const struct smemv_ioc_adopt *args)
+{
+	return smemv_space_owner(space) == SMEMV_OWNER_CLAIMED &&
+	       !space->active_epoch && space->epoch == args->epoch + 1 &&
+	       !memcmp(space->uuid, args->uuid, sizeof(space->uuid));
+}
+
+static int adopt(struct smemv_memfile *mf, struct smemv_ioc_adopt *args,
+		 struct smemv_map_server *servers)
+{
+	struct smemv_adoption *a;
+	int err;
+
+	if (is_adopted(mf->space, args)) {
+		args->epoch++;
+		return 0;
+	}
+	a = kzalloc(sizeof(*a), GFP_KERNEL);
+	if (!a)
+		return -ENOMEM;
+	a->space = mf->space;
+	memcpy(a->uuid, args->uuid, sizeof(a->uuid));
+	a->epoch = args->epoch;
+	a->server = servers;
+	a->nr_servers = args->nr_servers;
+	a->arbiter = args->arbiter;
+	err = smemv_adopt_begin(a);
+	if (!err)
+		err = read_runs(a, args->runs, args->nr_runs);
+	if (err)
+		smemv_adopt_end(a);
+	else
+		err = adopt_still(mf, a);
+	args->epoch = a->epoch;
+	kfree(a);
+	return err;
+}
+
+static int check_adopt(const struct smemv_memfile *mf,
+		       const struct smemv_ioc_adopt *args)
+{
+	if (args->size_bytes != mf->space->size_pages << PAGE_SHIFT ||
+	    !args->nr_servers || args->nr_servers > SMEMV_MAX_SETS ||
+	    args->arbiter >= args->nr_servers || !args->epoch ||
+	    args->epoch >= U64_MAX - 1)
+		return -EINVAL;
+	return 0;
+}
+
+int smemv_memfile_adopt(struct smemv_memfile *mf, void __user *arg)
+{
+	struct smemv_map_server *servers;
+	struct smemv_ioc_adopt args;
+	int err;
+
+	if (copy_from_user(&args, arg, sizeof(args)))
+		return -EFAULT;
+	err = check_adopt(mf, &args);
+	if (err)
+		return err;
+	servers = memdup_user(u64_to_user_ptr(args.servers),
+			      args.nr_servers * sizeof(*servers));
+	if (IS_ERR(servers))
+		return PTR_ERR(servers);
+	err = -EINTR;
+	if (!down_write_killable(&mf->owner_lock)) {
+		err = adopt(mf, &args, servers);
+		up_write(&mf->owner_lock);
+	}
+	kfree(servers);
+	if (!err && copy_to_user(arg, &args, sizeof(args)))
+		err = -EFAULT;
+	return err;
+}
+
+static int activate(struct smemv_memfile *mf)
+{
+	const char *why = NULL;
+	int err;
+
+	if (mutex_lock_killable(&mf->ns->lock))
+		return -EINTR;
+	err = smemv_space_activate(mf->space, &why);
+	mutex_unlock(&mf->ns->lock);
+	smemv_evict_resume(&mf->ev);
+	return log_failure(mf, "become the owner", err, why);
+}
+
+int smemv_memfile_activate(struct smemv_memfile *mf)
+{
+	int err;
+
+	if (down_write_killable(&mf->owner_lock))
+		return -EINTR;
+	err = activate(mf);
+	up_write(&mf->owner_lock);
+	return err;
+}
+
+/* Under ns->lock; nothing is stored. */
+static int take_back_locked(struct smemv_memfile *mf)
+{
+	struct address_space *mapping = mf->ev.mapping;
+	const char *why = "pages are being loaded all the time; ask again";
+	int err = -EIO;
+
+	filemap_invalidate_lock(mapping);
+	if (wait_for_loads(mf))
+		err = smemv_space_take_back(mf->space, &why);
+	filemap_invalidate_unlock(mapping);
+	return log_failure(mf, "take the space back", err, why);
+}
+
+static int take_back(struct smemv_memfile *mf)
+{
+	struct stillness before;
+	bool still = begin_stillness(mf, &before);
+	int err;
+
+	mutex_lock(&mf->ns->lock);
+	err = still ? take_back_locked(mf) : -EIO;
+	end_stillness(mf, &before);
+	mutex_unlock(&mf->ns->lock);
+	return err;
+}
+
+int smemv_memfile_take_back(struct smemv_memfile *mf)
+{
+	int err;
+
+	if (down_write_killable(&mf->owner_lock))
+		return -EINTR;
+	err = take_back(mf);
+	up_write(&mf->owner_lock);
+	return err;
+}

@@ -1,0 +1,194 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 86-adopt: a memory file is handed over from one main host (this one) to another (a namespace, "new"),
+# without moving a page: every page is right, only one of both can write, and what was not activated is
+# taken back with nothing lost. Pages are stored by ioctl. Bad maps and ioctls are refused.
+#
+# timeout: 600
+# timeout-long: 900
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/memfile.sh"
+. "$(dirname "$0")/../fakes/fakes.sh"
+
+readonly spaceioctl=$fakes_dir/spaceioctl.py map=$scenario_tmp/map
+
+# The new host's filesystem is not this one's, so it needs a mount namespace that lasts.
+ip netns add new
+at_exit 'ip netns del new 2>/dev/null'
+ip netns exec new sleep infinity &
+new_pid=$!
+at_exit "kill $new_pid 2>/dev/null"
+wait_until 20 bash -c "[[ \$(readlink /proc/$new_pid/exe) == *sleep ]]" || bail "no namespace for the new host"
+
+on_new() {
+	nsenter --target "$new_pid" --net --mount --wd="$PWD" -- "$@"
+}
+
+new_get() {
+	on_new smemv vm show "$1" --json | jq -r "first | $2"
+}
+
+new_says() {
+	[[ $(new_get "$1" "$2") == true ]]
+}
+
+on_new mount --make-rprivate /
+modprobe -q veth || true
+ip link add to-new type veth peer name eth0 netns new
+ip addr add 10.72.0.1/24 dev to-new
+ip link set to-new up
+on_new ip addr add 10.72.0.2/24 dev eth0
+on_new ip link set eth0 up
+on_new ip route add default via 10.72.0.1
+
+new_leaves() {
+	on_new bash -c 'mountpoint -q /dev/smemv && rm -rf /dev/smemv/* && umount /dev/smemv'
+}
+
+memfile_servers 64M timeout 2000
+at_exit new_leaves
+smemv monitor --json >"$scenario_out/events" &
+monitor=$!
+at_exit "end_process $monitor TERM 5"
+dmesg_mark
+
+take_back_is_refused() {
+	[[ $(smemv vm take-back demo 2>&1) == *'the new owner is active'* ]]
+}
+
+is_event() {
+	jq -es "any(.event == \"$1\")" "$scenario_out/events"
+}
+
+take_map() {
+	smemv vm map demo --json >"$map"
+}
+
+file=$(smemv vm create demo size 8M deadline 5000) || bail "no file was made"
+filecheck_start holder --hold --seed 5 "$file"
+require "the file is written" wait_until 120 filecheck_holds holder
+ok "its map is told" take_map
+fails "a map with pages that are nowhere else is refused" 'are in the old host.s memory only' \
+	on_new smemv vm adopt demo "$map"
+ok "it is evicted" smemv vm evict demo 8M
+ok "its map is told again" take_map
+is "$(jq '[.runs[] | select(.where == 0 or .where == 1) | .count] | add' "$map")" 2048 "all pages are at the servers"
+like "$(smemv vm map demo)" 'epoch 1, 8.0M, active.*the arbiter.*0-.*(one|two)' "people can read it"
+ok "what a program must not do is refused" "$spaceioctl" bad "$file"
+
+# Adopting fails, and leaves nothing behind.
+fails "without its servers it is refused" 'there is no memory server' on_new smemv vm adopt demo "$map"
+ok "the new host adds one" on_new smemv server add one "$(memserver_address one)" timeout 2000
+fails "with one of them missing it is refused" 'a server of the map is not known here' on_new smemv vm adopt demo "$map"
+like "$(dmesg_since)" 'demo: cannot adopt .*: server two of the map is not known here' "the log names it"
+ok "and the other" on_new smemv server add two "$(memserver_address two)" timeout 2000
+for change in '.runs[0].first = 1 | .runs[0].count = 2048' '.runs += [{first: 0, count: 1, where: 0}]' \
+	'.runs[0].where = 7' '.size_bytes = 4194304' '.arbiter = 5'; do
+	jq -c "$change" "$map" >"$map.bad"
+	fails "a map with $change is refused" 'the map makes no sense' on_new smemv vm adopt demo "$map.bad"
+done
+echo '{"uuid": 5}' >"$map.bad"
+fails "what is no map is refused" 'no map as' on_new smemv vm adopt demo "$map.bad"
+fails "a file that is not there, too" 'cannot open' on_new smemv vm adopt demo "$map.none"
+ok "no file is left" on_new test ! -e /dev/smemv/demo
+on_new smemv vm create fresh size 4M >/dev/null
+ok "nor do bad runs come through the ioctl" on_new "$spaceioctl" adopt /dev/smemv/fresh
+ok "the fresh file is as it was" new_says fresh '.owner == "active" and .epoch == 1'
+ok "it goes" on_new smemv vm del fresh
+is "$(memfile_get demo .owner)" active "the old host did not notice"
+
+# Claimed: the new host looks, and changes nothing.
+ok "the new host adopts it" on_new smemv vm adopt demo - budget 4M deadline 3000 <"$map"
+ok "it is claimed" new_says demo '.owner == "claimed" and .epoch == 2 and .pages == 2048'
+ok "every page is right there" on_new "$filecheck" --verify --seed 5 /dev/smemv/demo
+compare "$(new_get demo .peak_bytes)" -le $((4 << 20)) "within its budget"
+fails "it cannot store" 'it is claimed and not active' on_new smemv vm evict demo 1M
+ok "adopting again gives the same answer" on_new smemv vm adopt demo "$map"
+ok "the old host cannot read any more" "$filecheck" --verify --allow-lost --seed 5 "$file"
+like "$(dmesg_since)" 'demo: server (one|two) says that another main host owns this space now' "its log says why"
+ok "and so does an event" wait_until 20 is_event fenced-out
+is "$(memfile_get demo .owner)" lost "it is not the owner"
+fails "it cannot store" 'another main host owns its pages now' smemv vm evict demo 1M
+
+# Never activated: the old host takes it back.
+ok "the new host drops it" on_new smemv vm del demo
+is "$(memfile_pages_at_servers)" 2048 "the servers keep all pages"
+ok "the old host takes it back" smemv vm take-back demo
+ok "it is the owner" memfile_says '.owner == "active" and .epoch > 2'
+ok "there is an event" wait_until 20 is_event vm-taken-back
+filecheck_go_on holder
+ok "no page was lost" filecheck_verdict holder 120
+ok "it can take it back as often as it likes" smemv vm take-back demo
+
+# Claimed and taken back while the claim is held: the new host is out.
+ok "it can store" smemv vm evict demo 8M
+take_map
+ok "the new host adopts it again" on_new smemv vm adopt demo "$map" budget 4M deadline 3000
+ok "the old host takes it back" smemv vm take-back demo
+fails "the new host is too late" 'the old owner took it back' on_new smemv vm activate demo
+is "$(new_get demo .owner)" lost "it lost it"
+ok "its file goes" on_new smemv vm del demo
+ok "every page is right" "$filecheck" --verify --seed 5 "$file"
+
+# Activated: the commit point. The arbiter decides; while it is silent nobody runs.
+ok "all of it is evicted" smemv vm evict demo 8M
+take_map
+ok "the new host adopts it" on_new smemv vm adopt demo "$map" budget 4M deadline 3000
+arbiter=$(jq -r '.servers[.arbiter].name' "$map")
+memserver_pause "$arbiter"
+fails "without the arbiter nobody can know" 'nobody can know who the owner is' on_new smemv vm activate demo
+fails "neither can the old host" 'nobody can know who the owner is' smemv vm take-back demo
+is "$(new_get demo .owner)" claimed "it is still claimed"
+memserver_resume "$arbiter"
+ok "it is activated" wait_until 30 on_new smemv vm activate demo
+ok "again" on_new smemv vm activate demo
+ok "it is the owner" new_says demo '.owner == "active"'
+ok "the old host cannot take it back" wait_until 30 take_back_is_refused
+is "$(memfile_get demo .owner)" lost "it is not the owner"
+ok "the new host reads it" on_new "$filecheck" --verify --seed 5 /dev/smemv/demo
+ok "and writes it" on_new "$filecheck" --passes 1 --punch 5 --seed 8 /dev/smemv/demo
+compare "$(new_get demo .file_counters.out_stored)" -gt 500 "beyond its budget"
+on_new "$filecheck" --hold --seed 9 /dev/smemv/demo </dev/null >/dev/null || true
+ok "the old host's file goes" timeout 60 smemv vm del demo
+like "$(dmesg_since)" "is not this host's any more and was left alone" "and takes nothing with it, says the log"
+ok "every page is right" on_new "$filecheck" --verify --seed 9 /dev/smemv/demo
+ok "the new host's file goes" on_new smemv vm del demo
+ok "the servers hold nothing any more" wait_until 20 servers_hold_nothing
+
+# Pages from a program's memory, as a migration sends them.
+file=$(smemv vm create demo size 4M deadline 5000) || bail "no file was made"
+ok "pages are stored from memory that changes" "$spaceioctl" store "$file" 77
+take_map
+is "$(jq '[.runs[] | .count] | add' "$map")" 960 "those that were given up are nowhere"
+ok "the new host adopts them" on_new smemv vm adopt demo "$map" budget 1M deadline 3000
+ok "and becomes the owner" on_new smemv vm activate demo
+ok "every page is right" on_new "$spaceioctl" verify /dev/smemv/demo 77
+ok "the old host's file goes" smemv vm del demo
+ok "the new host's file goes" on_new smemv vm del demo
+
+# Servers that are full, or gone.
+file=$(smemv vm create demo size 80M servers one,two deadline 2000) || bail "no file was made"
+like "$("$spaceioctl" errors "$file" 0)" 'OK=1[0-9]{4} ENOSPC=' "a full server is told from others"
+memserver_kill two
+like "$("$spaceioctl" errors "$file" 1 512 | tr ' ' '\n' | head -n 1)" 'EIO=' "so is one that is gone"
+memserver_start two 64M
+ok "it comes back" wait_until 30 memfile_server_is two up
+
+# A map from before a server was restarted is worth nothing.
+ok "the file goes" smemv vm del demo
+file=$(smemv vm create demo size 2M) || bail "no file was made"
+"$spaceioctl" store "$file" 78
+take_map
+memserver_kill two
+memserver_start two 64M
+ok "it is back at the new host" wait_until 30 on_new bash -c 'smemv server show two --json | jq -e "first.state == \"up\""'
+fails "a map of a server that was restarted is refused" 'was restarted since' on_new smemv vm adopt demo "$map"
+
+on_new umount /dev/smemv
+ok "the new host needs no server" on_new smemv server del one
+ok "nor the other" on_new smemv server del two
+leave_no_file demo
+leave_no_module
+done_testing
