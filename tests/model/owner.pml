@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Who owns a space: two hosts that hand a guest to each other, the arbiter (server 0) and
- * another server of the space (server 1), rule 6 of docs/wire.md. Hosts die, servers are
+ * the other servers of the space, rule 6 of docs/wire.md. Hosts die, servers are
  * restarted, answers get lost and requests of the dead are applied late, at any step.
+ *
+ * Searched with one other server and as many deaths as there may be, and with two others
+ * (SERVERS=3), where any one of hosts, servers and links dies, once.
  *
  * Asserted: the guest never runs on both hosts, and no store is applied but those of the
  * host whose guest ran last: so a loser cannot write, and taking back loses nothing.
@@ -28,7 +31,20 @@
 #define ARBITER 1	/* the word of a restarted arbiter counts for nothing */
 #endif
 
+#ifndef SERVERS
+#define SERVERS 2
+#endif
+#if SERVERS == 2
 #define LAST_EPOCH	5	/* bounds the search: two hand-overs with a taking back each */
+#define may_die		true
+#define dies		skip
+#else
+#define LAST_EPOCH	3	/* a hand-over, and taking it back */
+#define may_die		(!death)
+#define dies		death = 1
+bit death;
+#endif
+#define ALL_OTHERS	((1 << SERVERS) - 2)	/* a bit for each server but the arbiter */
 
 /* phases of a host */
 #define IDLE	0	/* has nothing to do with the space, or lost it */
@@ -57,7 +73,7 @@ typedef server {
 	byte who;	/* claimant */
 	byte claim_of	/* epoch that its claim named */
 };
-server srv[2];
+server srv[SERVERS];
 
 typedef host {
 	byte phase;
@@ -67,13 +83,14 @@ typedef host {
 	byte want;	/* epoch that it claims */
 	bit back;	/* by taking back */
 	byte epoch;	/* its claim, or its own */
-	bit informed;	/* server 1 knows of its claim */
+	byte informed;	/* servers but the arbiter that know of its claim, a bit each */
 	byte hand;	/* epoch that it was handed */
-	byte ask[2];	/* open request to each server, 0 none */
-	byte arg[2];
-	byte answer[2];
+	byte ask[SERVERS];	/* open request to each server, 0 none */
+	byte arg[SERVERS];
+	byte answer[SERVERS];
 	byte told;	/* epoch in the arbiter's answer */
-	byte store	/* epoch of a store under way to server 1, 0 none */
+	byte store;	/* epoch of a store under way, 0 none */
+	byte store_to	/* server that it goes to */
 };
 host h[2];
 
@@ -84,6 +101,11 @@ byte x;
 byte y;
 
 #define alive(n)	(!h[n].dead)
+#if SERVERS == 2
+#define all_quiet(n)	(quiet(n, 0) && quiet(n, 1))
+#else
+#define all_quiet(n)	(quiet(n, 0) && quiet(n, 1) && quiet(n, 2))
+#endif
 #define quiet(n, s)	(h[n].ask[s] == 0 && h[n].answer[s] == 0)
 
 /* Macros, because an inline takes no structure's member. */
@@ -116,7 +138,7 @@ inline host_hands_over(n) {
 
 inline host_takes_over(n) {
 	d_step {
-		alive(n) && h[n].phase == IDLE && h[n].hand != 0 && quiet(n, 0) && quiet(n, 1) ->
+		alive(n) && h[n].phase == IDLE && h[n].hand != 0 && all_quiet(n) ->
 		printf("host %d: is handed the guest\n", n);
 		h[n].want = h[n].hand;
 		h[n].hand = 0;
@@ -129,7 +151,7 @@ inline host_takes_over(n) {
 /* It heard nothing, and wants to run the guest again. */
 inline host_wants_back(n) {
 	d_step {
-		alive(n) && h[n].phase == HANDED && quiet(n, 0) && quiet(n, 1) ->
+		alive(n) && h[n].phase == HANDED && all_quiet(n) ->
 		printf("host %d: wants the guest back\n", n);
 		h[n].want = h[n].own;
 		h[n].back = 0;
@@ -145,37 +167,38 @@ inline host_claims(n) {
 	}
 }
 
-inline host_informs(n) {
+inline host_informs(n, s) {
 	d_step {
-		alive(n) && h[n].phase == CLAIMED && !h[n].informed && quiet(n, 1) ->
-		printf("host %d: tells server 1 of its claim\n", n);
-		request(n, 1, R_OPEN, h[n].epoch)
+		alive(n) && h[n].phase == CLAIMED && !(h[n].informed & (1 << s)) && quiet(n, s) ->
+		printf("host %d: tells server %d of its claim\n", n, s);
+		request(n, s, R_OPEN, h[n].epoch)
 	}
 }
 
 inline host_activates(n) {
 	d_step {
-		alive(n) && h[n].phase == CLAIMED && (h[n].informed || !INFORM) && quiet(n, 0) ->
+		alive(n) && h[n].phase == CLAIMED && (h[n].informed == ALL_OTHERS || !INFORM) && quiet(n, 0) ->
 		printf("host %d: activates epoch %d\n", n, h[n].epoch);
 		request(n, 0, R_ACT, h[n].epoch)
 	}
 }
 
 /* Before it stores there; the commit point was the arbiter's. */
-inline host_activates_other(n) {
+inline host_activates_other(n, s) {
 	d_step {
-		alive(n) && h[n].runs && quiet(n, 1) && srv[1].claimed && srv[1].epoch == h[n].epoch ->
-		printf("host %d: activates epoch %d at server 1\n", n, h[n].epoch);
-		request(n, 1, R_ACT, h[n].epoch)
+		alive(n) && h[n].runs && quiet(n, s) && srv[s].claimed && srv[s].epoch == h[n].epoch ->
+		printf("host %d: activates epoch %d at server %d\n", n, h[n].epoch, s);
+		request(n, s, R_ACT, h[n].epoch)
 	}
 }
 
 /* Also a claimant whose evictor does not know better. */
-inline host_stores(n) {
+inline host_stores(n, s) {
 	d_step {
 		alive(n) && (h[n].runs || h[n].phase == CLAIMED) && h[n].store == 0 ->
-		printf("host %d: stores under epoch %d\n", n, h[n].epoch);
-		h[n].store = h[n].epoch
+		printf("host %d: stores at server %d under epoch %d\n", n, s, h[n].epoch);
+		h[n].store = h[n].epoch;
+		h[n].store_to = s
 	}
 }
 
@@ -230,8 +253,9 @@ inline host_hears(n, s) {
 		if
 		:: s == 0 && (y == R_CLAIM || y == R_BACK) && h[n].phase == CLAIM -> got_claim(n, x)
 		:: s == 0 && y == R_ACT && h[n].phase == CLAIMED -> got_activation(n, x)
-		:: s == 1 && y == R_OPEN && h[n].phase == CLAIMED && x == A_OK -> h[n].informed = 1
-		:: s == 1 && y == R_OPEN && h[n].phase == CLAIMED && x != A_OK -> gives_up(n)
+		:: s != 0 && y == R_OPEN && h[n].phase == CLAIMED && x == A_OK ->
+			h[n].informed = h[n].informed | (1 << s)
+		:: s != 0 && y == R_OPEN && h[n].phase == CLAIMED && x != A_OK -> gives_up(n)
 		:: else
 		fi;
 		h[n].told = (s == 0 -> 0 : h[n].told);
@@ -249,8 +273,9 @@ inline host_hears(n, s) {
 
 inline host_dies(n) {
 	d_step {
-		alive(n) && alive(1 - n) ->
+		alive(n) && alive(1 - n) && may_die ->
 		printf("host %d: dies\n", n);
+		dies;
 		h[n].dead = 1;
 		h[n].runs = 0;
 		h[n].phase = IDLE;
@@ -260,6 +285,9 @@ inline host_dies(n) {
 		h[n].told = 0;
 		clear_answered(n, 0);
 		clear_answered(n, 1)
+#if SERVERS > 2
+		; clear_answered(n, 2)
+#endif
 	}
 }
 
@@ -353,8 +381,9 @@ inline server_applies(s, n) {
 /* Before or after it was applied; rule 2 keeps it from being applied later. */
 inline link_dies(s, n) {
 	d_step {
-		alive(n) && h[n].ask[s] != 0 ->
+		alive(n) && h[n].ask[s] != 0 && may_die ->
 		printf("network: link of host %d to server %d dies\n", n, s);
+		dies;
 		h[n].ask[s] = 0;
 		h[n].arg[s] = 0;
 		h[n].answer[s] = 0;
@@ -365,31 +394,54 @@ inline link_dies(s, n) {
 inline server_applies_store(n) {
 	d_step {
 		h[n].store != 0 ->
+		y = h[n].store_to;
 		if
-		:: srv[1].epoch == h[n].store && (!srv[1].claimed || !LOOK) ->
-			printf("server 1: keeps a store of host %d\n", n);
+		:: srv[y].epoch == h[n].store && (!srv[y].claimed || !LOOK) ->
+			printf("server %d: keeps a store of host %d\n", y, n);
 			assert(truth == n)	/* nobody else may write */
-		:: else -> printf("server 1: refuses a store of host %d\n", n)
+		:: else -> printf("server %d: refuses a store of host %d\n", y, n)
 		fi;
+		y = 0;
+		h[n].store_to = 0;
 		h[n].store = 0
 	}
 }
 
 inline server_restarts(s) {
 	d_step {
-		srv[s].epoch != 0 ->
+		srv[s].epoch != 0 && may_die ->
 		printf("server %d: is restarted\n", s);
+		dies;
 		srv[s].epoch = 0;
 		srv[s].claimed = 0;
 		srv[s].last = 0;
 		srv[s].who = 0;
 		srv[s].claim_of = 0;
 		if
-		:: s == 1 -> h[0].store = 0; h[1].store = 0
+		:: h[0].store_to == s -> h[0].store = 0; h[0].store_to = 0
+		:: else
+		fi;
+		if
+		:: h[1].store_to == s -> h[1].store = 0; h[1].store_to = 0
 		:: else
 		fi
 	}
 }
+
+#define with_server(s) \
+	:: host_informs(0, s) \
+	:: host_informs(1, s) \
+	:: host_activates_other(0, s) \
+	:: host_activates_other(1, s) \
+	:: host_stores(0, s) \
+	:: host_stores(1, s) \
+	:: host_hears(0, s) \
+	:: host_hears(1, s) \
+	:: server_applies(s, 0) \
+	:: server_applies(s, 1) \
+	:: link_dies(s, 0) \
+	:: link_dies(s, 1) \
+	:: server_restarts(s)
 
 active proctype world() {
 	d_step {
@@ -397,6 +449,10 @@ active proctype world() {
 		srv[0].last = 1;
 		srv[1].epoch = 1;
 		srv[1].last = 1;
+#if SERVERS > 2
+		srv[2].epoch = 1;
+		srv[2].last = 1;
+#endif
 		h[0].phase = OWNER;
 		h[0].epoch = 1;
 		h[0].runs = 1
@@ -411,31 +467,22 @@ end:
 	:: host_wants_back(1)
 	:: host_claims(0)
 	:: host_claims(1)
-	:: host_informs(0)
-	:: host_informs(1)
 	:: host_activates(0)
 	:: host_activates(1)
-	:: host_activates_other(0)
-	:: host_activates_other(1)
-	:: host_stores(0)
-	:: host_stores(1)
-	:: host_hears(0, 0)
-	:: host_hears(0, 1)
-	:: host_hears(1, 0)
-	:: host_hears(1, 1)
 	:: host_dies(0)
 	:: host_dies(1)
-	:: server_applies(0, 0)
-	:: server_applies(0, 1)
-	:: server_applies(1, 0)
-	:: server_applies(1, 1)
-	:: link_dies(0, 0)
-	:: link_dies(0, 1)
-	:: link_dies(1, 0)
-	:: link_dies(1, 1)
 	:: server_applies_store(0)
 	:: server_applies_store(1)
+	:: host_hears(0, 0)
+	:: host_hears(1, 0)
+	:: server_applies(0, 0)
+	:: server_applies(0, 1)
+	:: link_dies(0, 0)
+	:: link_dies(0, 1)
 	:: server_restarts(0)
-	:: server_restarts(1)
+	with_server(1)
+#if SERVERS > 2
+	with_server(2)
+#endif
 	od
 }
