@@ -186,6 +186,28 @@ memserver_start two 64M
 ok "it is back at the new host" wait_until 30 on_new bash -c 'smemv server show two --json | jq -e "first.state == \"up\""'
 fails "a map of a server that was restarted is refused" 'was restarted since' on_new smemv vm adopt demo "$map"
 
+ok "the file goes" smemv vm del demo
+
+# The arbiter dies between claim and activation: nobody can know, so nobody runs.
+file=$(smemv vm create demo size 2M deadline 2000) || bail "no file was made"
+"$spaceioctl" store "$file" 79
+take_map
+ok "the new host adopts it" on_new smemv vm adopt demo "$map" deadline 2000
+memserver_kill one
+fails "the arbiter is dead: it cannot be activated" 'nobody can know' on_new smemv vm activate demo
+memserver_start one 64M
+ok "the arbiter is back" wait_until 30 on_new bash -c 'smemv server show one --json | jq -e "first.state == \"up\""'
+fails "it knows nothing any more: it cannot be activated" 'nobody can know' on_new smemv vm activate demo
+ok "it is back at the old host" wait_until 30 memfile_server_is one up
+fails "nor taken back" 'nobody can know' smemv vm take-back demo
+like "$(dmesg_since)" 'the arbiter was restarted and does not know any more' "the log says why"
+ok "the new host's file goes" on_new smemv vm del demo
+ok "the old host's file goes" smemv vm del demo
+# What nobody may drop, the operator does.
+memserver_kill two
+memserver_start two 64M
+file=$(smemv vm create demo size 2M) || bail "no file was made"
+
 on_new umount /dev/smemv
 ok "the new host needs no server" on_new smemv server del one
 ok "nor the other" on_new smemv server del two
