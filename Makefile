@@ -42,7 +42,7 @@ install_files = $(cli_install) $(memserver_install) \
 		$(addsuffix :module,$(if $(release),$(wildcard $(B)/ko/$(release)/smemv.ko)))
 
 .DEFAULT_GOAL := all
-.PHONY: all module memserver cli install check check-quick check-long bench demo lint help clean
+.PHONY: all module memserver cli qemu install check check-quick check-long bench demo lint help clean
 
 all: memserver cli
 	@scripts/build-module --if-possible "$(KDIR)"
@@ -53,6 +53,9 @@ module: ## Build smemv.ko for KDIR=... (default: the running kernel) into build/
 memserver: $(B)/smemv-memserver ## Build the memory server
 
 cli: $(B)/smemv ## Build the command smemv
+
+qemu: ## Build Debian's QEMU with the split migration, into the cache and build/qemu (root; 3 minutes)
+	@qemu-glue/build
 
 install: memserver cli ## Install into DESTDIR, below PREFIX (/usr/local); the module too if it was built
 	@DESTDIR='$(DESTDIR)' sbin='$(sbindir)' man8='$(mandir)/man8' completion='$(completiondir)' \

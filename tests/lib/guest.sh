@@ -7,6 +7,11 @@
 declare -A guest_pids=()
 readonly guest_dir=$LAB_TREE/build/tests/guest
 memcheck=$guest_dir/memcheck
+# Debian's own, whatever else was built; a scenario that migrates takes the patched one, from PATH.
+guest_qemu=/usr/bin/qemu-system-x86_64
+# What else a library may set: a command that starts QEMU somewhere, and where its console is.
+guest_prefix=()
+guest_serial=''
 
 # KVM, with one machine held open for the rest of the boot: see kvm-hold.c.
 kvm_start() {
@@ -45,11 +50,11 @@ guest_start() {
 	kvm_start
 	kernel=$(guest_kernel)
 	: >"$(guest_log_file "$name")"
-	(cgroup_exec "$group" setsid qemu-system-x86_64 -name "$name" -nodefaults -no-user-config \
+	(cgroup_exec "$group" setsid "${guest_prefix[@]}" "$guest_qemu" -name "$name" -nodefaults -no-user-config \
 		-display none -no-reboot -machine pc -accel kvm -cpu host -smp 1 -m "$guest_memory" \
 		-kernel "$kernel" -initrd "$guest_dir/initramfs.cpio" \
 		-append "console=ttyS0 quiet panic=-1 mitigations=off memcheck=$(IFS=,; echo "${check[*]}")" \
-		-serial "file:$(guest_log_file "$name")" "$@") \
+		-serial "${guest_serial:-file:$(guest_log_file "$name")}" "$@") \
 		>"$scenario_out/guest-$name.qemu" 2>&1 </dev/null &
 	guest_pids[$name]=$!
 	at_exit "guest_stop $name"
