@@ -31,18 +31,27 @@ static int exchange(struct link *link, uint8_t command, request_put_fn put, cons
 	return link_exchange(link, request, reply, reply_arg, why);
 }
 
+int request_exchange(uint8_t command, request_put_fn put, const void *put_arg, link_reply_fn reply,
+		     void *reply_arg, struct reason *why)
+{
+	struct link *link;
+	int err = link_open(&link, why);
+
+	if (err)
+		return err;
+	err = exchange(link, command, put, put_arg, reply, reply_arg, why);
+	link_close(link);
+	return err;
+}
+
 int request_run(struct call *call, uint8_t command, request_put_fn put, const void *put_arg,
 		link_reply_fn reply, void *reply_arg)
 {
 	struct reason why;
-	struct link *link;
-	int err;
 
-	if (link_open(&link, &why))
+	if (request_exchange(command, put, put_arg, reply, reply_arg, &why))
 		return call_fail(call, "%s", why.text);
-	err = exchange(link, command, put, put_arg, reply, reply_arg, &why);
-	link_close(link);
-	return err ? call_fail(call, "%s", why.text) : EXIT_SUCCESS;
+	return EXIT_SUCCESS;
 }
 
 static void print_objects(const struct call *call, const struct snapshot *snapshot,

@@ -14,7 +14,11 @@ typedef int (*request_put_fn)(struct nl_msg *request, const void *arg);
 /* A nest of the names of servers. Non-zero when one did not fit. */
 int request_put_names(struct nl_msg *request, int attr, const struct name_list *names);
 
-/* Both return an exit status. */
+/* 0 or a negative errno, with the reason. @reply may be NULL when no data is expected. */
+int request_exchange(uint8_t command, request_put_fn put, const void *put_arg, link_reply_fn reply,
+		     void *reply_arg, struct reason *why);
+
+/* As request_exchange(), for commands that do nothing else. Returns an exit status. */
 int request_run(struct call *call, uint8_t command, request_put_fn put, const void *put_arg,
 		link_reply_fn reply, void *reply_arg);
 
@@ -23,7 +27,7 @@ typedef int (*request_snapshot_fn)(struct link *link, const char *name, struct s
 typedef void (*request_view_fn)(struct printer *printer, const char *key,
 				const struct snapshot *now, const struct snapshot *before);
 
-/* "show [NAME]": a table of all objects, or all there is to say about one. */
+/* "show [NAME]": a table of all objects, or all there is to say about one. Returns an exit status. */
 int request_show(struct call *call, request_snapshot_fn take, request_view_fn view);
 
 #endif

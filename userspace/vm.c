@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <netlink/attr.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,26 +14,6 @@
 #define DELETE_WAIT_MS	10000
 
 enum { SIZE, BUDGET, SERVERS, POLICY, DEADLINE, DMA, N_OPTIONS };
-
-static int put_new_vm(struct nl_msg *request, const void *arg)
-{
-	const struct new_vm *vm = arg;
-	int err;
-
-	err = nla_put_u32(request, SMEMV_A_VM_FD, (uint32_t)vm->fd);
-	err |= nla_put_u64(request, SMEMV_A_VM_SIZE, vm->size_bytes);
-	if (vm->budget_bytes)
-		err |= nla_put_u64(request, SMEMV_A_VM_BUDGET, vm->budget_bytes);
-	if (vm->servers.count)
-		err |= request_put_names(request, SMEMV_A_VM_SERVERS, &vm->servers);
-	if (vm->has_policy)
-		err |= nla_put_u32(request, SMEMV_A_VM_POLICY, vm->policy);
-	if (vm->deadline_ms)
-		err |= nla_put_u32(request, SMEMV_A_VM_DEADLINE, vm->deadline_ms);
-	if (vm->dma)
-		err |= nla_put_flag(request, SMEMV_A_VM_DMA);
-	return err;
-}
 
 static void print_new(const struct call *call, const struct snapshot *made)
 {
@@ -50,45 +28,13 @@ static void print_new(const struct call *call, const struct snapshot *made)
 	printer_end(printer, false);
 }
 
-/* So that a missing module is told as such, not as a filesystem that cannot be mounted. */
-static int find_module(struct reason *why)
-{
-	struct link *link;
-	int err = link_open(&link, why);
-
-	if (!err)
-		link_close(link);
-	return err;
-}
-
-static int open_new(struct call *call)
-{
-	struct vm_path path = vm_path(call->subject);
-	int fd = open(path.text, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd < 0 && errno == EEXIST)
-		call_fail(call, "a file %s exists already", path.text);
-	else if (fd < 0)
-		call_fail(call, "cannot make %s: %s", path.text, strerror(errno));
-	return fd;
-}
-
 int vm_make(struct call *call, struct new_vm *vm, struct snapshot *made)
 {
 	struct reason why;
-	int status;
 
-	if (find_module(&why) || vm_mount(&why))
+	if (vm_file_make(call->subject, vm, made, &why))
 		return call_fail(call, "%s", why.text);
-	vm->fd = open_new(call);
-	if (vm->fd < 0)
-		return EXIT_FAILURE;
-	status = request_run(call, SMEMV_CMD_VM_ADD, put_new_vm, vm, snapshot_add_vm, made);
-	if (status) {
-		close(vm->fd);
-		unlink(vm_path(call->subject).text);
-	}
-	return status;
+	return EXIT_SUCCESS;
 }
 
 static int create(struct call *call, struct new_vm *vm)
@@ -304,18 +250,12 @@ int vm_populate(struct call *call)
 
 int vm_del(struct call *call)
 {
-	struct vm_path path;
-	int status;
+	struct reason why;
 
 	if (!parse_subject(call) || parse_end(call))
 		return EXIT_USAGE;
-	status = request_run(call, SMEMV_CMD_VM_DEL, put_name, call->subject, NULL, NULL);
-	if (status)
-		return status;
-	path = vm_path(call->subject);
-	if (unlink(path.text))
-		return call_fail(call, "cannot remove %s: %s; remove the file where the filesystem smemv is mounted",
-				 path.text, strerror(errno));
+	if (vm_file_remove(call->subject, &why))
+		return call_fail(call, "%s", why.text);
 	wait_until_gone(call);
 	return EXIT_SUCCESS;
 }

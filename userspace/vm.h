@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Making a memory file, for the commands that do. */
+/* Making and removing memory files: for commands, and for migrations, which need one for a while. */
 #ifndef SMEMV_VM_H
 #define SMEMV_VM_H
 
@@ -17,9 +17,15 @@ struct new_vm {
 	bool dma;
 };
 
+/* Makes the file, leaves it open as vm->fd, and adds it to @made. 0 or a negative errno. */
+int vm_file_make(const char *name, struct new_vm *vm, struct snapshot *made, struct reason *why);
+
+/* -EBUSY: it is open or mapped. -ENOENT: there is none. */
+int vm_file_remove(const char *name, struct reason *why);
+
 /*
- * Makes the file that the call's subject names, and leaves it open as vm->fd. Returns an exit
- * status; the complaint was printed.
+ * As vm_file_make(), of the name that is the call's subject. Returns an exit status; the complaint
+ * was printed.
  */
 int vm_make(struct call *call, struct new_vm *vm, struct snapshot *made);
 
