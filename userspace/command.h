@@ -26,6 +26,8 @@ int vm_adopt(struct call *call);
 int vm_activate(struct call *call);
 int vm_take_back(struct call *call);
 
+int migrate(struct call *call);
+
 int show(struct call *call);
 int monitor(struct call *call);
 

@@ -66,6 +66,13 @@ static int read_process(int pid, struct process *process)
 	return 0;
 }
 
+uint64_t process_resident_bytes(int pid)
+{
+	struct process process;
+
+	return read_process(pid, &process) ? 0 : process.resident_bytes;
+}
+
 void view_processes(struct printer *printer, const char *key, const struct process_list *list)
 {
 	struct process process;

@@ -15,6 +15,9 @@ struct process_list {
 
 int parse_processes(const char *text, void *list, struct reason *why);
 
+/* Its local memory, 0 when there is no such process. */
+uint64_t process_resident_bytes(int pid);
+
 /* A process that ended is left out. */
 void view_processes(struct printer *printer, const char *key, const struct process_list *list);
 

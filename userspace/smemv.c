@@ -69,12 +69,17 @@ static const struct object objects[] = {
 	{ "server", "memory servers", server_actions, NULL, NULL, NULL },
 	{ "swap", "swap disks whose pages are on memory servers", swap_actions, NULL, NULL, NULL },
 	{ "vm", "memory files: guests whose memory is partly on memory servers", vm_actions, NULL, NULL, NULL },
+	{ "migrate", "move a running guest: hot memory to its new main host, the rest straight to the\n"
+	  "servers of this host; QMP is the path of a monitor socket, or HOST:PORT", NULL, migrate,
+	  "from QMP to QMP via ADDR:PORT|uri URI [budget SIZE]\n"
+	  "                  [servers NAME[,NAME]] [heat auto|scanner|dirty|address]\n"
+	  "                  [bandwidth SIZE] [warmup SECONDS] [downtime MS] [timeout SECONDS]\n"
+	  "                  [patience SECONDS] [auto-converge] [keep-source] [check]", NULL },
 	{ "show", "everything, once or refreshing", NULL, show,
 	  "[--watch [SECONDS] [count N]] [pid PID[,PID]]", NULL },
 	{ "monitor", "events as they happen", NULL, monitor, "[count N]", NULL },
 	{ "scan", "accessed pages of KVM guests", NULL, NULL, NULL, "scanner" },
 	{ "reclaim", "paging out cold memory", NULL, NULL, NULL, "reclaiming" },
-	{ "migrate", "split migration", NULL, NULL, NULL, "split migration" },
 	{ 0 },
 };
 
@@ -108,8 +113,10 @@ static void help_object(const struct object *object)
 		printf("smemv %s: this version has no %s yet.\n", object->name, object->missing);
 		return;
 	}
-	if (object->run)
-		printf("    smemv %s %s\n        %s\n", object->name, object->synopsis, object->what);
+	if (object->run) {
+		printf("    smemv %s %s\n", object->name, object->synopsis);
+		help_lines(object->what);
+	}
 	for (action = object->actions; action && action->name; action++) {
 		printf("    smemv %s %s %s\n", object->name, action->name, action->synopsis);
 		help_lines(action->what);

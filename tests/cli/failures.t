@@ -18,7 +18,6 @@ fails() {
 ok "the scanner is announced, not there" fails \
 	'smemv: scan: this version has no scanner yet' scan show
 ok "reclaiming is announced, not there" fails 'smemv: reclaim: this version has no reclaiming yet' reclaim pid 1
-ok "migration is announced, not there" fails 'smemv: migrate: this version has no split migration yet' migrate
 ok "a host name without an address" fails \
 	'smemv: server add s1: cannot find the address of "no-such-host.invalid": *' \
 	server add s1 no-such-host.invalid

@@ -68,6 +68,14 @@ refused 'show: --watch: "0" is not a number of seconds (0.1 to 86400)' show show
 refused 'show: --watch: "" is not a number of seconds (0.1 to 86400)' show show --watch=
 refused 'show: count needs --watch' show show count 3
 refused 'show: pid: "1,x" is not a list of at most 64 process numbers' show show pid 1,x
+refused 'migrate: from QMP is missing' migrate migrate
+refused 'migrate: to QMP is missing' migrate migrate from /run/a
+refused 'migrate: via ADDR:PORT (or uri URI) is missing: where the destination is to listen' migrate migrate from /run/a to /run/b
+refused 'migrate: either uri or via, not both' migrate migrate from /run/a to /run/b via h:1 uri unix:/run/c
+refused 'migrate: from: "a" is not a QMP socket (a path with a "/", or HOST:PORT)' migrate migrate from a to /run/b
+refused 'migrate: via: "h" has no port (ADDR:PORT)' migrate migrate from /run/a to /run/b via h
+refused 'migrate: heat: "sun" is not a source of heat (auto, scanner, dirty or address)' migrate migrate heat sun
+refused 'migrate: uri: it is empty' migrate migrate uri ''
 refused 'monitor: "all" is not expected here' monitor monitor all
 
 done_testing

@@ -1,0 +1,190 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck source-path=SCRIPTDIR
+#
+# smemv migrate against fake QEMUs: what it checks, does, prints, and where it says the guest is. All of
+# the guest goes to one host here; splitting needs the module, see tests/scenarios/98-migrate-fake.sh.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+
+qmp=$work/qmp
+fake_pid=''
+
+stop_fake() {
+	if [[ -n $fake_pid ]]; then
+		kill "$fake_pid" 2>/dev/null || true
+		wait "$fake_pid" 2>/dev/null || true
+	fi
+	fake_pid=''
+}
+trap 'stop_fake; rm -rf "$work"' EXIT
+
+# fake OPTION...: two fresh QEMUs.
+fake() {
+	local tries
+
+	stop_fake
+	rm -rf "$qmp"
+	"$tree/tests/fakes/fakeqmp.py" "$qmp" "$@" < <(exec sleep 600) &
+	fake_pid=$!
+	for ((tries = 0; tries < 600; tries++)); do
+		[[ -S $qmp/source && -S $qmp/destination ]] && return
+		sleep 0.05
+	done
+	echo "Bail out! the fake QEMUs did not start"
+	exit 1
+}
+
+told() {
+	grep -q "^$1" "$qmp/log" || {
+		echo "not told: $1"
+		cat "$qmp/log"
+		return 1
+	}
+}
+
+not_told() {
+	! grep "^$1" "$qmp/log"
+}
+
+patience=1
+
+migrate() {
+	run migrate from "$qmp/source" to "$qmp/destination" via 127.0.0.1:4444 patience "$patience" "$@"
+}
+
+# ends STATUS ERROR-PATTERN OPTION...
+ends() {
+	local want=$1 pattern=$2
+	shift 2
+
+	migrate "$@"
+	# shellcheck disable=SC2053 # a pattern
+	same "$status" "$want" && { [[ $err == $pattern ]] || same "$err" "$pattern"; }
+}
+
+json_says() {
+	jq -e "$1" "$work/out" >"$work/jq" || {
+		cat "$work/out"
+		return 1
+	}
+}
+
+fake --destination-after paused
+ok "a migration succeeds" ends 0 '*'
+ok "the report says where the guest is" grep -q "^web1 runs at $qmp/destination: 1.0 s, of which it stood still for 42 ms" "$work/out"
+ok "the plan was shown" grep -q '^Guest web1, 64.0M of memory, running' "$work/out"
+ok "without a terminal progress is lines" grep -qE '^active: main host .*, the guest writes 400K/s, downtime about 300 ms' "$work/err"
+ok "the destination is told where to listen" told 'destination migrate-incoming {"uri": "tcp:127.0.0.1:4444"}'
+ok "and the source where to send" told 'source migrate {"uri": "tcp:127.0.0.1:4444"}'
+ok "a destination that waits is started" told 'destination cont'
+ok "the source ends, so that it never runs again" told 'source quit'
+
+fake
+ok "the source stays when that is wanted" ends 0 '*' keep-source
+ok "it is not told to end" not_told 'source quit'
+
+fake --source-state paused --destination-after paused
+ok "a paused guest migrates" ends 0 '*'
+ok "and stays paused" not_told 'destination cont'
+
+fake
+ok "the source is set as asked" ends 0 '*' downtime 50 bandwidth 10M auto-converge
+ok "limits are passed on" told 'source migrate-set-parameters {"downtime-limit": 50, "max-bandwidth": 10485760}'
+ok "auto-converge is passed on" told 'source migrate-set-capabilities .*"auto-converge", "state": true'
+
+fake
+ok "a check begins nothing" ends 0 '' check
+ok "and nobody is told to migrate" not_told '.* migrate'
+ok "the check as JSON" ends 0 '' check --json
+ok "says that it is possible" json_says '.result == "checked" and .plan.mode == "whole" and .plan.ram_bytes == 67108864'
+
+fake
+ok "a migration with JSON" ends 0 '*' --json
+ok "tells the figures" json_says '.result == "migrated" and .guest_is_at == "destination" and .downtime_ms == 42 and .main.pages > 1000 and .problems == []'
+
+problem() {
+	local name=$1 pattern=$2
+	shift 2
+	fake "$@"
+	ok "$name" ends 1 "*$pattern*nothing was begun; the guest is at $qmp/source as before"
+	ok "$name: nothing was begun" not_told '.* migrate-'
+}
+
+problem "different sizes" "the guest has 64.0M of memory (67108864 bytes), the destination 32.0M (33554432): start it with the same -m" --destination-ram $((32 << 20))
+problem "different machines" "the guest's machine is pc-i440fx-10.0-machine, the destination's q35: start it with the same -machine" --destination-machine q35
+problem "a destination that does not wait" "start it with -incoming defer" --destination-state running
+problem "a guest that does not run" "is in state shutdown: only one that runs or is paused" --source-state shutdown
+problem "a guest that cannot be migrated" "QEMU at $qmp/source does not migrate: it has a vfio device" --blocked "it has a vfio device"
+fake --source-old --destination-old --destination-ram 4096
+ok "a split needs the glue, memory of the right kind, and the module: all at once" ends 1 \
+	"*destination 4.0K*QEMU 10.0.13 at $qmp/source has no capability smemv*at $qmp/destination has no capability*is ordinary memory, not a memory file*" budget 32M
+ok "problems as JSON" ends 1 '*' budget 32M --json
+ok "are a list" json_says '.result == "refused" and .guest_is_at == "source" and (.problems | length) >= 4'
+fake --destination-mem-path /dev/smemv/web1
+ok "the budget of a destination elsewhere must be told" ends 1 '*say budget SIZE*'
+
+fake --fails-at 0.5 --seconds 1
+ok "a failure in the middle" ends 1 "*Unable to write to socket: Broken pipe; the guest goes on at $qmp/source"
+fake --fails-at 0.5 --seconds 1
+ok "as JSON" ends 1 '*' --json
+ok "with the place" json_says '.result == "failed" and .guest_is_at == "source" and (.reason | test("Broken pipe"))'
+fake --fails-at 0.5 --stays-stopped
+ok "a guest that is not given back" ends 4 "*the guest is STOPPED, and complete at $qmp/source: unless it runs at *"
+fake --refuses-parameters
+ok "refused parameters" ends 1 "*$qmp/source: migrate-set-parameters: Parameter 'smemv-servers' expects*the guest goes on at $qmp/source" downtime 10
+ok "nobody began" not_told 'source migrate {'
+
+fake --never-ends
+ok "what does not converge ends in time" ends 3 "*not finished within 1 s*the guest goes on at $qmp/source" timeout 1
+ok "QEMU was told" told 'source migrate_cancel'
+
+interrupted() {
+	local pid waited
+
+	"$cli" migrate from "$qmp/source" to "$qmp/destination" via 127.0.0.1:1 >"$work/out" 2>"$work/err" </dev/null &
+	pid=$!
+	for ((waited = 0; waited < 300; waited++)); do
+		if grep -q '^source migrate {' "$qmp/log"; then
+			break
+		fi
+		sleep 0.05
+	done
+	kill -INT "$pid"
+	status=0
+	wait "$pid" || status=$?
+	same "$status" 3 && grep -q "cancelled; the guest goes on at $qmp/source" "$work/err"
+}
+fake --never-ends
+ok "an interrupt cancels" interrupted
+ok "and QEMU was told so" told 'source migrate_cancel'
+fake --never-ends --hangs-on-cancel
+ok "a cancellation that does not end is not waited for forever" ends 1 "*does not end the migration that was cancelled; the guest goes on at *" timeout 0.5
+
+for end in source destination; do
+	fake --$end-at greeting=hang
+	ok "the $end does not greet" ends 1 "*$qmp/$end: QEMU does not greet*"
+	fake --$end-at greeting=garbage
+	ok "the $end is no QMP" ends 1 "*$qmp/$end: what it says is not QMP*"
+	fake --$end-at query-cpus-fast=hang
+	ok "the $end hangs" ends 1 "*$qmp/$end: QEMU does not answer query-cpus-fast within 1.0 s"
+	fake --$end-at query-name=garbage
+	ok "the $end answers nonsense" ends 1 "*$qmp/$end: what it says is not QMP*"
+	fake --$end-at qom-get=close
+	ok "the $end goes away" ends 1 "*$qmp/$end: QEMU is gone*"
+done
+fake --source-at query-migrate=hang
+ok "the source hangs before" ends 1 '*QEMU does not answer query-migrate*'
+fake --source-at migrate=hang
+ok "the source hangs as it begins" ends 1 "*QEMU does not answer migrate within 1.0 s; the guest goes on at $qmp/source"
+ok "it is told to give up, as it may have begun" told 'source migrate_cancel'
+fake --source-at migrate=close
+ok "the source dies as it begins" ends 4 '*QEMU is gone*where the guest is cannot be told*'
+fake --destination-at cont=close --destination-after paused
+ok "the destination dies in the end" ends 4 '*where the guest is cannot be told*'
+fake --source-at quit=hang
+ok "a source that does not end is told of" ends 4 "*QEMU at $qmp/source does not end: end it, its guest must not run again"
+stop_fake
+ok "nobody there" ends 1 "*cannot connect to $qmp/source: Connection refused"
+
+done_testing

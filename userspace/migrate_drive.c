@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Carries a migration out. Whatever happens, it ends with what QEMU itself says about where the guest is:
+ * the commit point is QEMU's and the module's, not ours, so that this program may die at any moment.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "human.h"
+#include "migrate.h"
+#include "migrate_setup.h"
+#include "qmp_wire.h"
+
+#define LOOK_EVERY_MS	250
+
+/* For what QEMU does after it answered: giving the guest back, starting it, ending. */
+static long long settle_deadline_ms(const struct migration *m)
+{
+	return now_ms() + (long long)(2e3 * m->options.patience_s);
+}
+
+static void look_at_end(struct migrate_end *end)
+{
+	struct reason ignored;
+
+	if (migrate_end_ask_state(end, &ignored))
+		end->run_state[0] = '\0';	/* gone, or it does not answer */
+}
+
+static bool in_state(const struct migrate_end *end, const char *state)
+{
+	return !strcmp(end->run_state, state);
+}
+
+static bool lives_on(const struct migrate_end *end, const char *before)
+{
+	return in_state(end, "running") || (!strcmp(before, "paused") && in_state(end, "paused"));
+}
+
+/* The destination first: what runs there runs nowhere else, that is what the commit point is for. */
+static enum migrate_place find_guest(struct migration *m, const char *before)
+{
+	look_at_end(&m->destination);
+	look_at_end(&m->source);
+	if (in_state(&m->destination, "running"))
+		return PLACE_DESTINATION;
+	if (lives_on(&m->source, before))
+		return PLACE_SOURCE;
+	if (in_state(&m->source, ""))
+		return PLACE_UNKNOWN;
+	return PLACE_SOURCE_STOPPED;
+}
+
+/* A guest that is given back by QEMU runs again a moment later. */
+static void settle_at_source(struct migration *m, const char *before)
+{
+	long long deadline_ms = settle_deadline_ms(m);
+
+	do {
+		m->place = find_guest(m, before);
+		if (m->place != PLACE_SOURCE_STOPPED)
+			return;
+		poll(NULL, 0, LOOK_EVERY_MS);
+	} while (now_ms() < deadline_ms);
+}
+
+static int look(struct migration *m)
+{
+	json_t *answer;
+	int err = qmp_run(m->source.qmp, "query-migrate", NULL, &answer, &m->why);
+
+	if (err)
+		return err;
+	migrate_status_read(answer, (double)now_ms() / 1e3, &m->status);
+	json_decref(answer);
+	return 0;
+}
+
+/* Until QEMU says something, a signal comes, or it is time to look. True: a signal came. */
+static bool pause_for_signal(struct migration *m)
+{
+	static const struct timespec at_once;
+	struct pollfd event = { .fd = qmp_fd(m->source.qmp), .events = POLLIN };
+	long long until_ms = now_ms() + LOOK_EVERY_MS;
+	struct reason ignored;
+
+	do {
+		if (sigtimedwait(&m->signals, NULL, &at_once) > 0)
+			return true;
+		if (poll(&event, 1, 50) > 0)
+			return qmp_take_events(m->source.qmp, &ignored) ? poll(NULL, 0, LOOK_EVERY_MS) > 0 : false;
+	} while (now_ms() < until_ms);
+	return false;
+}
+
+static void cancel(struct migration *m, enum migrate_result result)
+{
+	struct reason ignored;
+
+	m->result = result;
+	qmp_run(m->source.qmp, "migrate_cancel", NULL, NULL, &ignored);
+}
+
+/* 0 when QEMU has ended the migration, one way or the other. */
+static int follow(struct migration *m)
+{
+	long long deadline_ms = m->started_ms + (long long)(m->options.timeout_s * 1e3);
+	long long settled_ms = 0;
+	bool interrupted;
+	int err;
+
+	for (;;) {
+		err = look(m);
+		if (err || migrate_status_is_final(&m->status))
+			return err;
+		migrate_progress_show(m);
+		interrupted = pause_for_signal(m);
+		if (settled_ms && now_ms() > settled_ms) {
+			reason_set(&m->why, "QEMU at %s does not end the migration that was cancelled",
+				   m->source.where);
+			m->result = MIGRATE_FAILED;
+			return -ETIMEDOUT;
+		}
+		if (settled_ms || (!interrupted && now_ms() < deadline_ms))
+			continue;
+		settled_ms = settle_deadline_ms(m);
+		cancel(m, interrupted ? MIGRATE_CANCELLED : MIGRATE_TIMED_OUT);
+	}
+}
+
+/* A destination that was started with -S waits to be told. */
+static int start_destination(struct migration *m)
+{
+	long long deadline_ms = settle_deadline_ms(m);
+	struct reason ignored;
+
+	for (;;) {
+		int err = migrate_end_ask_state(&m->destination, &m->why);
+
+		if (err)
+			return err;
+		if (in_state(&m->destination, "running"))
+			return 0;
+		if (in_state(&m->destination, "paused") || in_state(&m->destination, "prelaunch"))
+			qmp_run(m->destination.qmp, "cont", NULL, NULL, &ignored);
+		if (now_ms() > deadline_ms) {
+			reason_set(&m->why, "QEMU at %s has the whole guest, but it is in state %s",
+				   m->destination.where, m->destination.run_state);
+			return -ETIMEDOUT;
+		}
+		poll(NULL, 0, 50);
+	}
+}
+
+/* Its guest must never run again. Without an answer it may have gone by itself. */
+static void end_source(struct migration *m)
+{
+	struct reason ignored;
+
+	if (m->options.keep_source)
+		return;
+	qmp_run(m->source.qmp, "quit", NULL, NULL, &ignored);
+	if (qmp_wait_for_end(m->source.qmp, (int)(1e3 * m->options.patience_s)))
+		reason_set(&m->warning, "QEMU at %s does not end: end it, its guest must not run again",
+			   m->source.where);
+}
+
+static void finish(struct migration *m, bool was_paused)
+{
+	if (was_paused) {
+		m->place = PLACE_DESTINATION;
+	} else if (start_destination(m)) {
+		look_at_end(&m->destination);
+		m->place = in_state(&m->destination, "") ? PLACE_UNKNOWN : PLACE_DESTINATION_STOPPED;
+		m->result = MIGRATE_FAILED;
+		return;
+	}
+	m->result = MIGRATE_DONE;
+	m->place = PLACE_DESTINATION;
+	m->destination_ready_s = (double)(now_ms() - m->started_ms) / 1e3;
+	end_source(m);
+}
+
+static void explain_end(struct migration *m)
+{
+	if (m->result == MIGRATE_CANCELLED)
+		reason_set(&m->why, "cancelled");
+	else if (m->result == MIGRATE_TIMED_OUT)
+		reason_set(&m->why, "not finished within %g s (%s left); say auto-converge, or a longer timeout or downtime",
+			   m->options.timeout_s, human_size((double)migrate_left_bytes(&m->status)).text);
+	else if (*m->status.error)
+		reason_set(&m->why, "%s", m->status.error);
+	else
+		reason_set(&m->why, "QEMU gave up and did not say why; its standard error may");
+}
+
+/* @err: QEMU's own end of it was not seen, so it may still be going on. */
+static void undo(struct migration *m, const char *before, int err)
+{
+	if (err)
+		cancel(m, m->result);
+	settle_at_source(m, before);
+	if (m->place == PLACE_SOURCE)
+		migrate_setup_undo(m);
+}
+
+void migrate_drive(struct migration *m)
+{
+	char before[sizeof(m->source.run_state)];
+	int err;
+
+	strcpy(before, m->source.run_state);
+	m->started_ms = now_ms();
+	m->result = MIGRATE_FAILED;
+	err = migrate_setup(m);
+	if (!err)
+		err = follow(m);
+	migrate_progress_end();
+	m->seconds = (double)(now_ms() - m->started_ms) / 1e3;
+	if (!err && !strcmp(m->status.status, "completed")) {
+		finish(m, !strcmp(before, "paused"));
+	} else {
+		if (!err)
+			explain_end(m);
+		undo(m, before, err);
+	}
+	migrate_setup_remove_space(m);
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "migrate_setup.h"
+#include "qmp_wire.h"
+#include "vm.h"
+#include "vm_mount.h"
+
+#define REMOVE_MS	10000	/* the source closes the space when it has ended its migration */
+
+static int run(struct migration *m, struct migrate_end *end, const char *command,
+	       json_t *arguments)
+{
+	struct reason why;
+	int err = qmp_run(end->qmp, command, arguments, NULL, &why);
+
+	if (err)
+		reason_set(&m->why, "%s: %s", end->where, why.text);
+	return err;
+}
+
+static void add_capability(json_t *list, const char *name, bool on)
+{
+	json_array_append_new(list, must(json_pack("{s:s, s:b}", "capability", name, "state", on)));
+}
+
+static json_t *capabilities(const struct migration *m, bool is_source)
+{
+	json_t *list = must(json_array());
+
+	add_capability(list, "events", true);
+	add_capability(list, "return-path", true);
+	if (m->source.has_smemv && m->destination.has_smemv)
+		add_capability(list, "smemv", m->plan.split);
+	if (is_source)
+		add_capability(list, "auto-converge", m->options.auto_converge);
+	return must(json_pack("{s:o}", "capabilities", list));
+}
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+	json_object_set_new(object, key, must(json_string(text)));
+}
+
+static void set_number(json_t *object, const char *key, uint64_t number)
+{
+	json_object_set_new(object, key, must(json_integer((json_int_t)number)));
+}
+
+static json_t *server_names(const struct name_list *servers)
+{
+	json_t *list = must(json_array());
+	size_t i;
+
+	for (i = 0; i < servers->count; i++)
+		json_array_append_new(list, must(json_string(servers->names[i])));
+	return list;
+}
+
+static void set_split(const struct migration *m, json_t *parameters)
+{
+	const struct migrate_options *options = &m->options;
+
+	set_text(parameters, "smemv-space", m->plan.needs_space ? vm_path(m->plan.space).text : "");
+	set_number(parameters, "smemv-main-budget", m->plan.budget_bytes);
+	json_object_set_new(parameters, "smemv-servers", server_names(&m->plan.servers));
+	set_text(parameters, "smemv-heat", options->heat ? options->heat : "auto");
+	set_number(parameters, "smemv-bandwidth", options->bandwidth_bytes);
+	if (options->warmup_s > 0)
+		set_number(parameters, "smemv-warmup", (uint64_t)(options->warmup_s * 1e3));
+}
+
+static json_t *source_parameters(const struct migration *m)
+{
+	json_t *parameters = must(json_object());
+
+	if (m->options.downtime_ms)
+		set_number(parameters, "downtime-limit", m->options.downtime_ms);
+	if (m->options.bandwidth_bytes)
+		set_number(parameters, "max-bandwidth", m->options.bandwidth_bytes);
+	if (m->plan.split)
+		set_split(m, parameters);
+	return parameters;
+}
+
+static int make_space(struct migration *m)
+{
+	struct new_vm space = {
+		.size_bytes = m->plan.ram_bytes,
+		.servers = m->plan.servers,
+	};
+	struct snapshot made = { 0 };
+	int err = vm_file_make(m->plan.space, &space, &made, &m->why);
+
+	snapshot_free(&made);
+	if (!err)
+		close(space.fd);
+	m->plan.needs_space = !err;	/* what was not made need not be removed */
+	return err;
+}
+
+static json_t *uri(const struct migration *m)
+{
+	return must(json_pack("{s:s}", "uri", m->options.uri));
+}
+
+/* After a failure it is to say why before it ends; QEMU before 9.1 ends by itself. */
+static json_t *incoming(const struct migration *m)
+{
+	const struct qmp_version *version = &m->destination.version;
+	json_t *arguments = uri(m);
+
+	if (version->major > 9 || (version->major == 9 && version->minor >= 1))
+		json_object_set_new(arguments, "exit-on-error", json_false());
+	return arguments;
+}
+
+int migrate_setup(struct migration *m)
+{
+	int err = m->plan.needs_space ? make_space(m) : 0;
+
+	if (!err)
+		err = run(m, &m->destination, "migrate-set-capabilities", capabilities(m, false));
+	if (!err)
+		err = run(m, &m->source, "migrate-set-capabilities", capabilities(m, true));
+	if (!err)
+		err = run(m, &m->source, "migrate-set-parameters", source_parameters(m));
+	m->listening = !err;
+	if (!err)
+		err = run(m, &m->destination, "migrate-incoming", incoming(m));
+	if (!err)
+		err = run(m, &m->source, "migrate", uri(m));
+	return err;
+}
+
+static void ask_destination_why(struct migration *m)
+{
+	struct migrate_status status;
+	struct reason ignored, why = m->why;
+	json_t *answer;
+
+	if (qmp_run(m->destination.qmp, "query-migrate", NULL, &answer, &ignored))
+		return;
+	migrate_status_read(answer, 0, &status);
+	json_decref(answer);
+	if (*status.error)
+		reason_set(&m->why, "%.200s (the destination: %s)", why.text, status.error);
+}
+
+void migrate_setup_undo(struct migration *m)
+{
+	json_t *list = must(json_array());
+	struct reason ignored;
+
+	add_capability(list, "auto-converge", false);
+	if (m->source.has_smemv)
+		add_capability(list, "smemv", false);
+	qmp_run(m->source.qmp, "migrate-set-capabilities", must(json_pack("{s:o}", "capabilities", list)),
+		NULL, &ignored);
+	if (!m->listening)
+		return;
+	ask_destination_why(m);
+	qmp_run(m->destination.qmp, "quit", NULL, NULL, &ignored);
+}
+
+void migrate_setup_remove_space(struct migration *m)
+{
+	long long deadline_ms = now_ms() + REMOVE_MS;
+	struct reason why;
+	int err;
+
+	if (!m->plan.needs_space)
+		return;
+	while ((err = vm_file_remove(m->plan.space, &why)) && now_ms() < deadline_ms)
+		poll(NULL, 0, 100);
+	if (err)
+		reason_set(&m->warning, "the space of the migration stays: %s; later: smemv vm del %s",
+			   why.text, m->plan.space);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What has to be set at both ends before a migration begins, and undone after it. */
+#ifndef SMEMV_MIGRATE_SETUP_H
+#define SMEMV_MIGRATE_SETUP_H
+
+#include "migrate.h"
+
+/* Makes the space under construction, sets both ends and begins. 0, or an errno with @m->why. */
+int migrate_setup(struct migration *m);
+
+/* The source's QEMU migrates as it did before. */
+void migrate_setup_undo(struct migration *m);
+
+/* Removes the space under construction, if there is one; a problem becomes @m->warning. */
+void migrate_setup_remove_space(struct migration *m);
+
+#endif
