@@ -191,7 +191,7 @@ static void report_text(const struct migration *m)
 		putchar('\n');
 		return;
 	}
-	printf(" (%llu pages stay there, chosen by %s)\n\n", (unsigned long long)status->main_pages,
+	printf(": %llu pages, the hot ones chosen by %s\n\n", (unsigned long long)status->main_pages,
 	       *status->heat_source ? status->heat_source : "QEMU");
 	printer = printer_new(stdout, PRINT_TABLE);
 	print_targets(printer, status);

@@ -8,7 +8,10 @@
 /* Makes the space under construction, sets both ends and begins. 0, or an errno with @m->why. */
 int migrate_setup(struct migration *m);
 
-/* The source's QEMU migrates as it did before. */
+/*
+ * When the guest is known to go on at the source: QEMU there is set as before; the one at the destination, which
+ * cannot be used a second time, says why it failed, for @m->why, and is ended.
+ */
 void migrate_setup_undo(struct migration *m);
 
 /* Removes the space under construction, if there is one; a problem becomes @m->warning. */

@@ -75,7 +75,7 @@ ok "a migration succeeds" ends 0 '*'
 ok "the report says where the guest is" grep -q "^web1 runs at $qmp/destination: 1.0 s, of which it stood still for 42 ms" "$work/out"
 ok "the plan was shown" grep -q '^Guest web1, 64.0M of memory, running' "$work/out"
 ok "without a terminal progress is lines" grep -qE '^active: main host .*, the guest writes 400K/s, downtime about 300 ms' "$work/err"
-ok "the destination is told where to listen" told 'destination migrate-incoming {"uri": "tcp:127.0.0.1:4444"}'
+ok "the destination is told where to listen" told 'destination migrate-incoming {"uri": "tcp:127.0.0.1:4444", "exit-on-error": false}'
 ok "and the source where to send" told 'source migrate {"uri": "tcp:127.0.0.1:4444"}'
 ok "a destination that waits is started" told 'destination cont'
 ok "the source ends, so that it never runs again" told 'source quit'
@@ -125,7 +125,8 @@ fake --destination-mem-path /dev/smemv/web1
 ok "the budget of a destination elsewhere must be told" ends 1 '*say budget SIZE*'
 
 fake --fails-at 0.5 --seconds 1
-ok "a failure in the middle" ends 1 "*Unable to write to socket: Broken pipe; the guest goes on at $qmp/source"
+ok "a failure in the middle" ends 1 "*Unable to write to socket: Broken pipe (the destination: it has no server one); the guest goes on at $qmp/source"
+ok "the destination, which takes no second migration, ends" told 'destination quit'
 fake --fails-at 0.5 --seconds 1
 ok "as JSON" ends 1 '*' --json
 ok "with the place" json_says '.result == "failed" and .guest_is_at == "source" and (.reason | test("Broken pipe"))'
@@ -134,6 +135,7 @@ ok "a guest that is not given back" ends 4 "*the guest is STOPPED, and complete 
 fake --refuses-parameters
 ok "refused parameters" ends 1 "*$qmp/source: migrate-set-parameters: Parameter 'smemv-servers' expects*the guest goes on at $qmp/source" downtime 10
 ok "nobody began" not_told 'source migrate {'
+ok "and the destination waits on" not_told 'destination quit'
 
 fake --never-ends
 ok "what does not converge ends in time" ends 3 "*not finished within 1 s*the guest goes on at $qmp/source" timeout 1

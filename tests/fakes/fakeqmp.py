@@ -121,7 +121,9 @@ class End:
         return [{"capability": name, "state": False} for name in names]
 
     def answer_query_migrate(self, _):
-        return self.guest.query() if self.is_source else {}
+        if self.is_source:
+            return self.guest.query()
+        return {"status": "failed", "error-desc": "it has no server one"} if self.guest.error else {}
 
     def answer_qom_get(self, arguments):
         values = {("/machine", "memory-backend"): "/objects/pc.ram",
