@@ -4,7 +4,7 @@
 #
 # What cannot be done says which object, why, and what to do: exit 1 and nothing on stdout.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/.tap.sh"
 
 fails() {
 	local want=$1

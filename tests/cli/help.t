@@ -4,7 +4,7 @@
 #
 # Help, version, man page and completion: all there, and none knows less than the others.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/.tap.sh"
 
 version=$(sed -n 's/^VERSION := //p' "$tree/Makefile")
 run --version

@@ -4,7 +4,7 @@
 #
 # The domain that docs/migration.md shows is one that libvirt takes, and this test would notice one that it does not.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/.tap.sh"
 
 domain=$tree/docs/migration-libvirt.xml
 

@@ -5,7 +5,7 @@
 # smemv migrate against fake QEMUs: what it checks, does, prints, and where it says the guest is. All of
 # the guest goes to one host here; splitting needs the module, see tests/scenarios/98-migrate-fake.sh.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/.tap.sh"
 
 qmp=$work/qmp
 fake_pid=''

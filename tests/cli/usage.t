@@ -4,7 +4,7 @@
 #
 # What cannot be meant is told from what cannot be done: exit 2, the words that are wrong, a hint.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/.tap.sh"
 
 refuses() {
 	local want=$1 object=$2
