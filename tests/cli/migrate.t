@@ -25,7 +25,7 @@ fake() {
 
 	stop_fake
 	rm -rf "$qmp"
-	"$tree/tests/fakes/fakeqmp.py" "$qmp" "$@" < <(exec sleep 600) &
+	"$tree/tests/fakes/fakeqmp.py" "$qmp" "$@" </dev/null >/dev/null 2>&1 &
 	fake_pid=$!
 	for ((tries = 0; tries < 600; tries++)); do
 		[[ -S $qmp/source && -S $qmp/destination ]] && return

@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import socket
-import sys
 import threading
 import time
 
@@ -274,8 +273,10 @@ def main():
         threads = [threading.Thread(target=end.run, daemon=True) for end in ends]
         for thread in threads:
             thread.start()
-        # Whoever started it ends it, or goes: then nobody reads this any more.
-        sys.stdin.read()
+        # Whoever started it ends it, or goes.
+        parent = os.getppid()
+        while os.getppid() == parent:
+            time.sleep(1)
 
 
 if __name__ == "__main__":

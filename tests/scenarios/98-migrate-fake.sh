@@ -27,7 +27,7 @@ qmp_is_there() {
 fake() {
 	end_fake
 	rm -rf "$qmp"
-	"$LAB_TREE/tests/fakes/fakeqmp.py" "$qmp" --destination-mem-path /dev/smemv/elsewhere "$@" < <(exec sleep 600) &
+	"$LAB_TREE/tests/fakes/fakeqmp.py" "$qmp" --destination-mem-path /dev/smemv/elsewhere "$@" </dev/null >"$scenario_out/fakeqmp" 2>&1 &
 	fake_pid=$!
 	wait_until 30 qmp_is_there || bail "the fake QEMUs did not start"
 }
