@@ -204,8 +204,11 @@ like "$(dmesg_since)" 'the arbiter was restarted and does not know any more' "th
 ok "the new host's file goes" on_new smemv vm del demo
 ok "the old host's file goes" smemv vm del demo
 # What nobody may drop, the operator does.
-memserver_kill two
-memserver_start two 64M
+for name in one two; do
+	memserver_kill $name
+	memserver_start $name 64M
+	ok "server $name is empty again" wait_until 30 memfile_server_is $name up
+done
 file=$(smemv vm create demo size 2M) || bail "no file was made"
 
 on_new umount /dev/smemv
