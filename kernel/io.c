@@ -322,6 +322,9 @@ static void build(struct smemv_io *io)
 	u32 i;
 
 	req->done = replied;
+	/* What the reply says comes by @page and @result; io need not be zeroed. */
+	req->reply = NULL;
+	req->reply_size = 0;
 	req->opcode = io->op;
 	req->handle = bind_of(io, io->target)->handle;
 	req->deadline = request_deadline(io);
