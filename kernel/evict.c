@@ -67,6 +67,13 @@ bool smemv_evict_reserve(struct smemv_evictor *ev, long pages)
 	return false;
 }
 
+bool smemv_evict_reserve_spare(struct smemv_evictor *ev, long pages)
+{
+	if (used(ev) + pages + spare_room(ev) > READ_ONCE(ev->budget))
+		return false;
+	return smemv_evict_reserve(ev, pages);
+}
+
 bool smemv_evict_has_spare(struct smemv_evictor *ev)
 {
 	return used(ev) + spare_room(ev) < READ_ONCE(ev->budget) ||
@@ -130,31 +137,58 @@ int smemv_evict_wait(struct smemv_evictor *ev)
 	}
 }
 
+/* What is done after a folio. False: the rest of what was found is left. */
+static bool goes_on(struct smemv_evictor *ev, enum smemv_evicted evicted,
+		    pgoff_t index)
+{
+	if (evicted == SMEMV_KEPT || evicted == SMEMV_GONE)
+		return true;
+	ev->pos = index;
+	/* Until the next round the parts that are in use will have shown it. */
+	if (evicted == SMEMV_SPLIT && ev->split_young)
+		ev->busy_run = false;
+	return false;
+}
+
+/* True: something went, or was split. Takes over the references. */
+static bool evict_found(struct smemv_evictor *ev, struct smemv_batch *batch,
+			struct folio_batch *found, bool *full)
+{
+	enum smemv_evicted evicted = SMEMV_KEPT;
+	bool any = false, go_on = true;
+	unsigned int i;
+
+	for (i = 0; go_on && i < folio_batch_count(found); i++) {
+		struct folio *folio = found->folios[i];
+		pgoff_t index = folio->index;
+
+		if (batch->io.nr == SMEMV_IO_PAGES || !wanted(ev)) {
+			ev->pos = index;
+			break;
+		}
+		evicted = smemv_evict_folio(ev, batch, folio);
+		any |= evicted == SMEMV_GONE || evicted == SMEMV_SPLIT;
+		go_on = goes_on(ev, evicted, index);
+	}
+	*full = batch->io.nr == SMEMV_IO_PAGES || evicted == SMEMV_NO_ROOM;
+	for (; i < folio_batch_count(found); i++)
+		folio_put(found->folios[i]);
+	return any;
+}
+
 /* Fills a batch from the present run, and ends the run when it is through. */
 static bool scan(struct smemv_evictor *ev, struct smemv_batch *batch)
 {
 	pgoff_t end = ((ev->run + 1) << SMEMV_RUN_SHIFT) - 1;
+	bool any = false, full = false;
 	struct folio_batch found;
-	bool any = false;
-	unsigned int i;
 
-	while (ev->busy_run && batch->io.nr < SMEMV_IO_PAGES && wanted(ev)) {
+	while (ev->busy_run && !full && wanted(ev)) {
 		folio_batch_init(&found);
-		if (!filemap_get_folios(ev->mapping, &ev->pos, end, &found)) {
+		if (filemap_get_folios(ev->mapping, &ev->pos, end, &found))
+			any |= evict_found(ev, batch, &found, &full);
+		else
 			ev->busy_run = false;
-			break;
-		}
-		for (i = 0; i < folio_batch_count(&found); i++) {
-			struct folio *folio = found.folios[i];
-
-			if (batch->io.nr == SMEMV_IO_PAGES || !wanted(ev))
-				break;
-			any |= smemv_evict_folio(ev, batch, folio);
-		}
-		if (i < folio_batch_count(&found))
-			ev->pos = found.folios[i]->index;
-		for (; i < folio_batch_count(&found); i++)
-			folio_put(found.folios[i]);
 	}
 	return any;
 }
@@ -165,6 +199,10 @@ static void fruitless(struct smemv_evictor *ev)
 	if (ev->laps < FRUITLESS_LAPS)
 		return;
 	ev->laps = 0;
+	if (ev->young_huge && !ev->split_young) {
+		ev->split_young = true;
+		return;
+	}
 	if (!ev->force) {
 		ev->force = true;
 		return;
@@ -217,6 +255,8 @@ static void evict_work(struct work_struct *work)
 	}
 	if (!wanted(ev)) {
 		ev->force = false;
+		ev->young_huge = false;
+		ev->split_young = false;
 		if (used(ev) <= READ_ONCE(ev->goal))
 			WRITE_ONCE(ev->goal, SMEMV_NO_GOAL);
 	} else if (wait && wait != NOT_BY_TIME && !is_stopped(ev)) {

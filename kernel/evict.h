@@ -41,6 +41,7 @@ struct smemv_clock {
  * @space: where they go
  * @stats: the file's counters
  * @wasted: a page that had been fetched ahead went without having been used
+ * @untracked: writes are not noticed (struct smemv_file_config.dma)
  * @budget: pages that may be here
  * @goal: pages that shall be here once (smemv vm evict), or SMEMV_NO_GOAL
  * @peak: most pages that were here, or promised room
@@ -62,6 +63,8 @@ struct smemv_clock {
  * @pos: on
  * @run: page index / 512
  * @laps: times all pages were looked at without finding one to evict
+ * @young_huge: a folio of many pages was left because one of them was used
+ * @split_young: split such ones, to see which of them are used
  * @force: recently used pages go too
  * @rest_until: jiffies: nothing is tried before, a store failed or all is busy
  */
@@ -70,6 +73,7 @@ struct smemv_evictor {
 	struct smemv_space *space;
 	struct smemv_file_stats __percpu *stats;
 	void (*wasted)(struct smemv_evictor *ev, pgoff_t index);
+	bool untracked;
 	u64 budget;
 	u64 goal;
 	u64 peak;
@@ -91,6 +95,8 @@ struct smemv_evictor {
 	pgoff_t pos;
 	u64 run;
 	u32 laps;
+	bool young_huge;
+	bool split_young;
 	bool force;
 	unsigned long rest_until;
 };
@@ -109,6 +115,8 @@ void smemv_evict_uninit(struct smemv_evictor *ev);
  * none now. smemv_evict_release() when they are there, or will not be.
  */
 bool smemv_evict_reserve(struct smemv_evictor *ev, long pages);
+/* The same, but only of room that need not be kept free for faults. */
+bool smemv_evict_reserve_spare(struct smemv_evictor *ev, long pages);
 void smemv_evict_release(struct smemv_evictor *ev, long pages);
 
 /*
@@ -134,6 +142,17 @@ void smemv_evict_set_goal(struct smemv_evictor *ev, u64 pages);
 bool smemv_evict_settle(struct smemv_evictor *ev);
 /* It takes them again. */
 void smemv_evict_resume(struct smemv_evictor *ev);
+/* Whether all of a locked folio can be had again: it is clean, or zeros. */
+bool smemv_evict_has_copy(struct smemv_evictor *ev, struct folio *folio);
+
+/*
+ * Splits the folio that has pages on both sides of an index, if there is one and
+ * it can be; else it is dirty, so that truncating does not drop it as a whole.
+ * Under the invalidate lock, exclusive.
+ */
+void smemv_evict_split_at(struct smemv_evictor *ev, pgoff_t index);
+/* Splits the folio of a page, if it is larger and can be. Takes the lock, shared. */
+void smemv_evict_try_split(struct smemv_evictor *ev, pgoff_t index);
 
 /* Pages left the mapping by another way. */
 void smemv_evict_wake(struct smemv_evictor *ev);

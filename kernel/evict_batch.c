@@ -87,11 +87,8 @@ void smemv_batch_submit(struct smemv_batch *batch)
 	io->space = batch->ev->space;
 	io->op = SMEMV_OP_STORE;
 	io->done = stored;
-	io->run_nr = batch->folio[0]->index >> SMEMV_RUN_SHIFT;
-	for (i = 0; i < io->nr; i++) {
-		io->slot[i] = batch->folio[i]->index % SMEMV_RUN_PAGES;
+	for (i = 0; i < io->nr; i++)
 		io->page[i] = batch->copy[i];
-	}
 	smemv_space_submit(io);
 }
 
@@ -102,6 +99,7 @@ void smemv_batch_submit(struct smemv_batch *batch)
  */
 static void settle(struct smemv_evictor *ev, struct folio *folio, int err)
 {
+	u32 nr = folio_nr_pages(folio);
 	bool removed = false;
 
 	if (err)
@@ -115,22 +113,36 @@ static void settle(struct smemv_evictor *ev, struct folio *folio, int err)
 	}
 	folio_put(folio);
 	if (err)
-		smemv_file_count(ev, OUT_FAILED, 1);
+		smemv_file_count(ev, OUT_FAILED, nr);
 	else if (removed)
-		smemv_file_count(ev, OUT_STORED, 1);
+		smemv_file_count(ev, OUT_STORED, nr);
 	else
-		smemv_file_count(ev, OUT_RESCUED, 1);
+		smemv_file_count(ev, OUT_RESCUED, nr);
+}
+
+/* The first error of a folio's pages; *i moves behind them. */
+static int folio_error(const struct smemv_batch *batch, u32 *i)
+{
+	const struct folio *folio = batch->folio[*i];
+	int err = 0;
+
+	for (; *i < batch->io.nr && batch->folio[*i] == folio; (*i)++)
+		err = err ?: batch->io.err[*i];
+	return err;
 }
 
 static void batch_settle(struct smemv_batch *batch)
 {
 	struct smemv_evictor *ev = batch->ev;
-	u32 i, nr = batch->io.nr;
+	u32 i = 0, nr = batch->io.nr;
 
-	for (i = 0; i < nr; i++) {
-		if (batch->io.err[i])
+	while (i < nr) {
+		struct folio *folio = batch->folio[i];
+		int err = folio_error(batch, &i);
+
+		if (err)
 			ev->rest_until = jiffies + REST_AFTER_ERROR;
-		settle(ev, batch->folio[i], batch->io.err[i]);
+		settle(ev, folio, err);
 	}
 	batch_put(batch);
 	if (!atomic_long_sub_return(nr, &ev->out))

@@ -25,7 +25,8 @@ extern const struct smemv_order smemv_order_clock;
  * @link: on ev->idle or ev->done, on none while it is filled and stored
  * @ev: whose
  * @io: its pages are the copies
- * @folio: the pages, each with a reference and under writeback
+ * @folio: the folio of each page, under writeback and with one reference; the
+ *	   pages of a larger folio follow each other
  * @copy: what they held: a page that is touched meanwhile can change, what is
  *	  sent cannot
  */
@@ -45,12 +46,26 @@ void smemv_batch_submit(struct smemv_batch *batch);
 void smemv_batches_reap(struct smemv_evictor *ev);
 void smemv_batches_free(struct smemv_evictor *ev);
 
+enum smemv_evicted {
+	SMEMV_KEPT,
+	SMEMV_GONE,		/* dropped, or added to the batch */
+	SMEMV_SPLIT,		/* there are smaller ones in its place now */
+	SMEMV_NO_ROOM,		/* in the batch */
+};
+
 /*
- * Evicts a page if that can be done now: drops it, or adds it to the batch, or
- * leaves it. Takes over the reference.
+ * Evicts a folio if that can be done now: drops it, or adds it to the batch, or
+ * splits it. Takes over the reference.
  */
-bool smemv_evict_folio(struct smemv_evictor *ev, struct smemv_batch *batch,
-		       struct folio *folio);
+enum smemv_evicted smemv_evict_folio(struct smemv_evictor *ev,
+				     struct smemv_batch *batch,
+				     struct folio *folio);
+
+/*
+ * evict_split.c: splits a locked folio that nobody else uses. Takes over lock and
+ * reference. False: it is as it was, but dirty.
+ */
+bool smemv_split_folio(struct smemv_evictor *ev, struct folio *folio);
 
 /* Removes a clean folio that nobody uses. Locked; the caller has a reference. */
 bool smemv_evict_remove(struct smemv_evictor *ev, struct folio *folio);

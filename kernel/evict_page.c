@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One page. It may go when nobody uses it but the page cache and the evictor:
+ * One folio: a page, or some. It may go when nobody uses it but the page cache and the evictor:
  * it is unmapped first, and nobody can map it while it is locked. A reference
  * that is taken over a mapping is seen here, or its taker sees that the mapping
  * is gone and lets go (as get_user_pages_fast() does).
@@ -30,14 +30,26 @@ bool smemv_evict_remove(struct smemv_evictor *ev, struct folio *folio)
 	return !smemv_compat_remove_folio(ev->mapping, folio);
 }
 
+static void add_page(struct smemv_batch *batch, struct folio *folio, u32 nr)
+{
+	struct smemv_io *io = &batch->io;
+	pgoff_t index = folio->index + nr;
+	u32 i = io->nr++;
+
+	copy_highpage(batch->copy[i], folio_page(folio, nr));
+	batch->folio[i] = folio;
+	io->run_nr = index >> SMEMV_RUN_SHIFT;
+	io->slot[i] = index % SMEMV_RUN_PAGES;
+}
+
 static void add(struct smemv_evictor *ev, struct smemv_batch *batch,
 		struct folio *folio)
 {
-	u32 i = batch->io.nr++;
+	u32 i, nr = folio_nr_pages(folio);
 
-	copy_highpage(batch->copy[i], folio_page(folio, 0));
-	batch->folio[i] = folio;
-	atomic_long_inc(&ev->out);
+	for (i = 0; i < nr; i++)
+		add_page(batch, folio, i);
+	atomic_long_add(nr, &ev->out);
 	/* Writeback keeps everybody from dropping it now that it looks clean. */
 	folio_clear_dirty_for_io(folio);
 	folio_start_writeback(folio);
@@ -46,64 +58,139 @@ static void add(struct smemv_evictor *ev, struct smemv_batch *batch,
 static bool drop_clean(struct smemv_evictor *ev, struct folio *folio)
 {
 	bool wasted = folio_test_readahead(folio);
+	u32 nr = folio_nr_pages(folio);
 
 	if (!smemv_evict_remove(ev, folio))
 		return false;
 	if (wasted && ev->wasted)
 		ev->wasted(ev, folio->index);
-	smemv_file_count(ev, OUT_CLEAN, 1);
+	smemv_file_count(ev, OUT_CLEAN, nr);
 	return true;
 }
 
 /* What a clean page holds can be had again, unless no server keeps it any more. */
-static bool has_copy(struct smemv_evictor *ev, struct folio *folio)
+bool smemv_evict_has_copy(struct smemv_evictor *ev, struct folio *folio)
 {
-	return !folio_test_dirty(folio) &&
-	       smemv_space_copy(ev->space, folio->index) != SMEMV_COPY_NONE;
+	long i;
+
+	if (folio_test_dirty(folio))
+		return false;
+	for (i = 0; i < folio_nr_pages(folio); i++)
+		if (smemv_space_copy(ev->space, folio->index + i) ==
+		    SMEMV_COPY_NONE)
+			return false;
+	return true;
 }
 
-enum verdict { BUSY, GONE, STORED };
-
-static enum verdict evict_locked(struct smemv_evictor *ev,
-				 struct smemv_batch *batch, struct folio *folio)
+static bool is_zero(struct page *page)
 {
+	void *content = kmap_local_page(page);
+	bool zero = !memchr_inv(content, 0, PAGE_SIZE);
+
+	kunmap_local(content);
+	return zero;
+}
+
+/* Zeros of which no server knows are what a load would give, written or not. */
+static bool is_as_absent(struct smemv_evictor *ev, struct folio *folio)
+{
+	long i;
+
+	for (i = 0; i < folio_nr_pages(folio); i++)
+		if (smemv_space_copy(ev->space, folio->index + i) !=
+			    SMEMV_COPY_ZERO ||
+		    !is_zero(folio_page(folio, i)))
+			return false;
+	return true;
+}
+
+/* Nobody can write to it: it is locked, unmapped and has no other user. */
+static bool can_be_had_again(struct smemv_evictor *ev, struct folio *folio)
+{
+	if (smemv_evict_has_copy(ev, folio))
+		return true;
+	if (!is_as_absent(ev, folio))
+		return false;
+	folio_clear_dirty_for_io(folio);
+	return true;
+}
+
+/*
+ * So many pages of a folio are stored as one. Where writes are not noticed a
+ * folio of some pages stays dirty as long as it is whole: see evict_split.c.
+ */
+static u32 pages_max(const struct smemv_evictor *ev)
+{
+	return ev->untracked ? 1 : SMEMV_IO_PAGES;
+}
+
+/* SMEMV_SPLIT: it is to be split. */
+static enum smemv_evicted evict_locked(struct smemv_evictor *ev,
+				       struct smemv_batch *batch,
+				       struct folio *folio)
+{
+	u32 nr = folio_nr_pages(folio);
+
 	if (folio->mapping != ev->mapping || folio_test_writeback(folio) ||
 	    folio_test_mlocked(folio) || folio_maybe_dma_pinned(folio))
-		return BUSY;
+		return SMEMV_KEPT;
 	if (folio_mapped(folio))
-		unmap_mapping_pages(ev->mapping, folio->index,
-				    folio_nr_pages(folio), false);
+		unmap_mapping_pages(ev->mapping, folio->index, nr, false);
 	if (!may_go(folio))
-		return BUSY;
+		return SMEMV_KEPT;
 	/* Its load failed: there is nothing in it. */
-	if (!folio_test_uptodate(folio) || has_copy(ev, folio))
-		return drop_clean(ev, folio) ? GONE : BUSY;
+	if (!folio_test_uptodate(folio) || can_be_had_again(ev, folio))
+		return drop_clean(ev, folio) ? SMEMV_GONE : SMEMV_KEPT;
 	/* It is refused for sure; the page is dirty and stays so. */
 	if (!smemv_space_is_active(ev->space))
-		return BUSY;
+		return SMEMV_KEPT;
+	if (nr > pages_max(ev))
+		return SMEMV_SPLIT;
+	if (nr > SMEMV_IO_PAGES - batch->io.nr)
+		return SMEMV_NO_ROOM;
 	add(ev, batch, folio);
-	return STORED;
+	return SMEMV_GONE;
 }
 
-bool smemv_evict_folio(struct smemv_evictor *ev, struct smemv_batch *batch,
-		       struct folio *folio)
+/* It was used lately, and that counts. */
+static bool is_spared(struct smemv_evictor *ev, struct folio *folio)
 {
-	enum verdict verdict = BUSY;
+	if (ev->force || !ev->order->spare(ev, folio))
+		return false;
+	if (!folio_test_large(folio))
+		return true;
+	ev->young_huge = true;
+	return !ev->split_young;
+}
 
-	if (folio_test_writeback(folio))
-		goto put;
-	if (!ev->force && ev->order->spare(ev, folio)) {
-		smemv_file_count(ev, OUT_YOUNG, 1);
-		goto put;
-	}
-	if (folio_trylock(folio)) {
-		verdict = evict_locked(ev, batch, folio);
-		folio_unlock(folio);
-	}
-	if (verdict == BUSY)
-		smemv_file_count(ev, OUT_BUSY, 1);
-put:
-	if (verdict != STORED)
+enum smemv_evicted smemv_evict_folio(struct smemv_evictor *ev,
+				     struct smemv_batch *batch,
+				     struct folio *folio)
+{
+	u32 nr = folio_nr_pages(folio), had = batch->io.nr;
+	enum smemv_evicted evicted = SMEMV_KEPT;
+
+	if (folio_test_writeback(folio)) {
 		folio_put(folio);
-	return verdict != BUSY;
+		return SMEMV_KEPT;
+	}
+	if (is_spared(ev, folio)) {
+		smemv_file_count(ev, OUT_YOUNG, nr);
+		folio_put(folio);
+		return SMEMV_KEPT;
+	}
+	if (!folio_trylock(folio)) {
+		smemv_file_count(ev, OUT_BUSY, nr);
+		folio_put(folio);
+		return SMEMV_KEPT;
+	}
+	evicted = evict_locked(ev, batch, folio);
+	if (evicted == SMEMV_SPLIT)
+		return smemv_split_folio(ev, folio) ? SMEMV_SPLIT : SMEMV_KEPT;
+	folio_unlock(folio);
+	if (evicted == SMEMV_KEPT)
+		smemv_file_count(ev, OUT_BUSY, nr);
+	if (batch->io.nr == had)
+		folio_put(folio);
+	return evicted;
 }

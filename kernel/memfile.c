@@ -158,6 +158,7 @@ int smemv_memfile_back(struct smemv_memfile *mf,
 		return err;
 	}
 	mf->ev.wasted = smemv_ahead_waste;
+	mf->ev.untracked = config->dma;
 	mf->dma = config->dma;
 	/* Who sees the size sees the space. */
 	smp_store_release(&mf->space, space);

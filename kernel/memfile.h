@@ -185,7 +185,18 @@ void smemv_ahead_waste(struct smemv_evictor *ev, pgoff_t index);
 
 /* memfile_fill.c: a new folio, locked and in the page cache, or an errno. */
 struct folio *smemv_memfile_new_folio(struct smemv_memfile *mf, pgoff_t index,
-				      gfp_t gfp);
+				      unsigned int order, gfp_t gfp);
+
+/*
+ * memfile_huge.c: whether the fault may get a folio of 2 MiB; this is a hint.
+ * smemv_huge_make() gives it, filled with zeros, with a reference, or NULL: not
+ * now. Under the invalidate lock, with room reserved.
+ */
+bool smemv_huge_fits(struct smemv_memfile *mf, const struct vm_fault *vmf);
+struct folio *smemv_huge_make(struct smemv_memfile *mf, pgoff_t index);
+/* The mapping is mlocked, and cannot mark the folio so as it has only a part of it. */
+bool smemv_huge_breaks_lock(const struct vm_fault *vmf,
+			    const struct folio *folio);
 
 /*
  * memfile_ioctl.c, and the ioctls that have files of their own. The file has its space;

@@ -19,10 +19,14 @@ static struct smemv_ahead_plan plan(struct smemv_memfile *mf, u64 index,
 static bool is_remote(struct smemv_memfile *mf, u64 index)
 {
 	struct address_space *mapping = mf->ev.mapping;
+	void *entry;
 
-	return index < i_size_read(mapping->host) >> PAGE_SHIFT &&
-	       smemv_space_copy(mf->space, index) == SMEMV_COPY_VALID &&
-	       !xa_load(&mapping->i_pages, index);
+	if (index >= i_size_read(mapping->host) >> PAGE_SHIFT ||
+	    smemv_space_copy(mf->space, index) != SMEMV_COPY_VALID)
+		return false;
+	entry = xa_load(&mapping->i_pages, index);
+	/* Reclaim leaves a value where a page was. */
+	return !entry || xa_is_value(entry);
 }
 
 bool smemv_fetch_page(struct smemv_filling *filling, u64 index)
@@ -37,7 +41,7 @@ bool smemv_fetch_page(struct smemv_filling *filling, u64 index)
 		return true;
 	if (!smemv_evict_reserve(&mf->ev, 1))
 		return false;
-	folio = smemv_memfile_new_folio(mf, index, gfp);
+	folio = smemv_memfile_new_folio(mf, index, 0, gfp);
 	err = PTR_ERR_OR_ZERO(folio);
 	if (!err) {
 		folio_set_readahead(folio);

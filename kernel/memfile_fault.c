@@ -69,11 +69,11 @@ static bool beyond_end(const struct smemv_memfile *mf,
 	return vmf->pgoff >= i_size_read(mf->ev.mapping->host) >> PAGE_SHIFT;
 }
 
-static vm_fault_t make_charged_page(struct smemv_memfile *mf,
-				    struct vm_fault *vmf, struct folio **made)
+static vm_fault_t make_small(struct smemv_memfile *mf, struct vm_fault *vmf,
+			     struct folio **made)
 {
 	struct smemv_filling filling = { .mf = mf };
-	struct folio *folio = smemv_memfile_new_folio(mf, vmf->pgoff,
+	struct folio *folio = smemv_memfile_new_folio(mf, vmf->pgoff, 0,
 						      mapping_gfp_mask(mf->ev.mapping));
 
 	if (PTR_ERR_OR_ZERO(folio) == -EEXIST)
@@ -89,13 +89,23 @@ static vm_fault_t make_charged_page(struct smemv_memfile *mf,
 	return 0;
 }
 
+static vm_fault_t make_huge(struct smemv_memfile *mf, struct vm_fault *vmf,
+			    struct folio **made)
+{
+	*made = smemv_huge_make(mf, vmf->pgoff);
+	return *made ? 0 : VM_FAULT_FALLBACK;
+}
+
+typedef vm_fault_t (*make_fn)(struct smemv_memfile *mf, struct vm_fault *vmf,
+			      struct folio **made);
+
 /*
  * The missing page is put into the page cache and its filling begun, or found
  * there after all (*made NULL). The lock keeps holes from being punched between
  * the look at the location map and the folio's being there.
  */
 static vm_fault_t make_page(struct smemv_memfile *mf, struct vm_fault *vmf,
-			    struct folio **made)
+			    make_fn make, struct folio **made)
 {
 	struct address_space *mapping = mf->ev.mapping;
 	struct mem_cgroup *memcg, *old;
@@ -110,33 +120,43 @@ static vm_fault_t make_page(struct smemv_memfile *mf, struct vm_fault *vmf,
 	/* Charged to whose memory it becomes, whoever touches it (KVM's worker). */
 	memcg = get_mem_cgroup_from_mm(vmf->vma->vm_mm);
 	old = set_active_memcg(memcg);
-	ret = make_charged_page(mf, vmf, made);
+	ret = make(mf, vmf, made);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);
 	filemap_invalidate_unlock_shared(mapping);
 	return ret;
 }
 
+/* 2 MiB of zeros at once, where that is easily had; else VM_FAULT_FALLBACK. */
+static vm_fault_t fault_huge(struct smemv_memfile *mf, struct vm_fault *vmf,
+			     struct folio **made)
+{
+	vm_fault_t ret;
+
+	if (!smemv_huge_fits(mf, vmf) ||
+	    !smemv_evict_reserve_spare(&mf->ev, SMEMV_RUN_PAGES))
+		return VM_FAULT_FALLBACK;
+	ret = make_page(mf, vmf, make_huge, made);
+	smemv_evict_release(&mf->ev, SMEMV_RUN_PAGES);
+	return ret;
+}
+
 static vm_fault_t fault_missing(struct smemv_memfile *mf, struct vm_fault *vmf,
 				struct folio **made)
 {
-	vm_fault_t ret = 0;
+	vm_fault_t ret = fault_huge(mf, vmf, made);
 
+	if (ret != VM_FAULT_FALLBACK)
+		return ret;
 	while (!smemv_evict_reserve(&mf->ev, 1)) {
 		ret = no_room(mf, vmf);
 		if (ret)
 			return ret;
 	}
 	smemv_evict_note_fault(&mf->ev, vmf->pgoff);
-	ret = make_page(mf, vmf, made);
+	ret = make_page(mf, vmf, make_small, made);
 	smemv_evict_release(&mf->ev, 1);
 	return ret;
-}
-
-static bool has_failed(struct folio *folio)
-{
-	return !folio_test_uptodate(folio) && !folio_test_locked(folio) &&
-	       smemv_fill_just_failed(folio);
 }
 
 /* A page that was fetched ahead is used: time to think of the next ones. */
@@ -162,29 +182,109 @@ static void note_hit(struct smemv_memfile *mf, struct vm_fault *vmf,
 	filemap_invalidate_unlock_shared(mapping);
 }
 
-/* The reference keeps the evictor off the page until it is mapped. */
-static vm_fault_t memfile_fault(struct vm_fault *vmf)
+/* 0: it is locked. The memory map is not kept locked while this waits. */
+static vm_fault_t lock_folio(struct vm_fault *vmf, struct folio *folio)
 {
-	struct inode *inode = file_inode(vmf->vma->vm_file);
-	struct smemv_memfile *mf = smemv_memfile_of(inode);
-	struct folio *folio;
+	struct file *file = vmf->vma->vm_file;
+
+	if (folio_trylock(folio))
+		return 0;
+	if (must_not_wait(vmf))
+		return VM_FAULT_RETRY;
+	if (vmf->flags & FAULT_FLAG_ALLOW_RETRY) {
+		get_file(file);
+		mmap_read_unlock(vmf->vma->vm_mm);
+		folio_wait_locked_killable(folio);
+		fput(file);
+		return VM_FAULT_RETRY;
+	}
+	return folio_lock_killable(folio) ? VM_FAULT_SIGBUS : 0;
+}
+
+/* Filling it failed some time ago. */
+static vm_fault_t fill_again(struct smemv_memfile *mf, struct folio *folio)
+{
+	struct smemv_filling filling = { .mf = mf };
+	int err;
+
+	if (smemv_fill_just_failed(folio)) {
+		folio_unlock(folio);
+		return VM_FAULT_SIGBUS;
+	}
+	err = smemv_fill_add(&filling, folio, false);
+	smemv_fill_end(&filling);
+	return err ? VM_FAULT_OOM : 0;
+}
+
+/*
+ * The page is given to the fault, locked, when it is filled; 0: look again. As
+ * filemap_fault() does it, but for its readahead, which takes pages past the budget.
+ */
+static vm_fault_t give_page(struct smemv_memfile *mf, struct vm_fault *vmf,
+			    struct folio *folio)
+{
+	vm_fault_t ret = lock_folio(vmf, folio);
+
+	if (ret)
+		return ret;
+	if (folio->mapping != mf->ev.mapping) {
+		folio_unlock(folio);
+		return 0;
+	}
+	if (beyond_end(mf, vmf)) {
+		folio_unlock(folio);
+		return VM_FAULT_SIGBUS;
+	}
+	if (!folio_test_uptodate(folio))
+		return fill_again(mf, folio);
+	folio_get(folio);
+	vmf->page = folio_file_page(folio, vmf->pgoff);
+	return VM_FAULT_LOCKED;
+}
+
+static struct folio *find(struct smemv_memfile *mf, const struct vm_fault *vmf)
+{
+	struct address_space *mapping = mf->ev.mapping;
+	struct folio *folio = smemv_compat_get_folio(mapping, vmf->pgoff);
+
+	if (!folio || must_not_wait(vmf) || !smemv_huge_breaks_lock(vmf, folio))
+		return folio;
+	folio_put(folio);
+	smemv_evict_try_split(&mf->ev, vmf->pgoff);
+	return smemv_compat_get_folio(mapping, vmf->pgoff);
+}
+
+/* 0: look again. The reference keeps the evictor off the page meanwhile. */
+static vm_fault_t find_or_make(struct smemv_memfile *mf, struct vm_fault *vmf)
+{
+	struct folio *folio = find(mf, vmf);
 	vm_fault_t ret = 0;
 
-	if (vmf->pgoff >= i_size_read(inode) >> PAGE_SHIFT)
-		return VM_FAULT_SIGBUS;
-	folio = smemv_compat_get_folio(inode->i_mapping, vmf->pgoff);
 	if (folio)
 		note_hit(mf, vmf, folio);
-	if (!folio)
+	else
 		ret = fault_missing(mf, vmf, &folio);
-	else if (has_failed(folio))
-		ret = VM_FAULT_SIGBUS;
+	if (!folio)
+		return ret;
 	if (!ret)
-		ret = filemap_fault(vmf);
+		ret = give_page(mf, vmf, folio);
+	folio_put(folio);
+	return ret;
+}
+
+static vm_fault_t memfile_fault(struct vm_fault *vmf)
+{
+	struct smemv_memfile *mf = smemv_memfile_of(file_inode(vmf->vma->vm_file));
+	vm_fault_t ret;
+
+	if (!mf->space || beyond_end(mf, vmf))
+		return VM_FAULT_SIGBUS;
+	do {
+		ret = find_or_make(mf, vmf);
+		cond_resched();
+	} while (!ret);
 	if (ret & VM_FAULT_SIGBUS)
 		smemv_file_count(mf, FAULT_ERRORS, 1);
-	if (folio)
-		folio_put(folio);
 	return ret;
 }
 

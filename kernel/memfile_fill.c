@@ -152,9 +152,9 @@ int smemv_fill_add(struct smemv_filling *filling, struct folio *folio,
 }
 
 struct folio *smemv_memfile_new_folio(struct smemv_memfile *mf, pgoff_t index,
-				      gfp_t gfp)
+				      unsigned int order, gfp_t gfp)
 {
-	struct folio *folio = smemv_compat_alloc_folio(gfp);
+	struct folio *folio = smemv_compat_alloc_folio(gfp, order);
 	int err;
 
 	if (!folio)
@@ -164,23 +164,6 @@ struct folio *smemv_memfile_new_folio(struct smemv_memfile *mf, pgoff_t index,
 		return folio;
 	folio_put(folio);
 	return ERR_PTR(err);
-}
-
-/* The page cache found a folio whose filling failed. */
-static int read_folio(struct file *file, struct folio *folio)
-{
-	struct smemv_filling filling = {
-		.mf = smemv_memfile_of(folio->mapping->host),
-	};
-	int err;
-
-	if (smemv_fill_just_failed(folio)) {
-		folio_unlock(folio);
-		return -EIO;
-	}
-	err = smemv_fill_add(&filling, folio, false);
-	smemv_fill_end(&filling);
-	return err;
 }
 
 /* Nothing is read ahead this way; the caller drops the folios that it made. */
@@ -196,8 +179,8 @@ static int error_remove(struct address_space *mapping, struct folio *folio)
 {
 	struct smemv_memfile *mf = smemv_memfile_of(mapping->host);
 
-	if (folio_test_dirty(folio) || folio_test_writeback(folio) ||
-	    smemv_space_copy(mf->space, folio->index) == SMEMV_COPY_NONE)
+	if (folio_test_writeback(folio) ||
+	    !smemv_evict_has_copy(&mf->ev, folio))
 		return 0;
 	return smemv_compat_remove_folio(mapping, folio);
 }
@@ -205,7 +188,6 @@ static int error_remove(struct address_space *mapping, struct folio *folio)
 SMEMV_COMPAT_DEFINE_ERROR_REMOVE(error_remove)
 
 const struct address_space_operations smemv_memfile_aops = {
-	.read_folio = read_folio,
 	.readahead = readahead,
 	.dirty_folio = noop_dirty_folio,
 	.migrate_folio = filemap_migrate_folio,

@@ -62,6 +62,7 @@ static struct inode *new_file(smemv_compat_idmap *idmap, const struct inode *dir
 	inode->i_mapping->a_ops = &smemv_memfile_aops;
 	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER_MOVABLE);
 	mapping_set_no_writeback_tags(inode->i_mapping);
+	mapping_set_large_folios(inode->i_mapping);
 	inode->i_private = smemv_memfile_alloc(sb_ns(sb), inode, name);
 	if (inode->i_private)
 		return inode;

@@ -14,6 +14,8 @@ static void give_up(struct smemv_memfile *mf, loff_t from, loff_t end)
 {
 	u64 first = from >> PAGE_SHIFT, pages = (end - from) >> PAGE_SHIFT;
 
+	smemv_evict_split_at(&mf->ev, first);
+	smemv_evict_split_at(&mf->ev, first + pages);
 	truncate_pagecache_range(mf->inode, from, end - 1);
 	smemv_space_invalidate(mf->space, first, pages);
 	smemv_file_count(mf, PUNCHED, pages);

@@ -25,12 +25,13 @@ static inline struct folio *smemv_compat_get_folio(struct address_space *mapping
 }
 
 /* 6.19: takes a memory policy. */
-static inline struct folio *smemv_compat_alloc_folio(gfp_t gfp)
+static inline struct folio *smemv_compat_alloc_folio(gfp_t gfp,
+						     unsigned int order)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
-	return filemap_alloc_folio(gfp, 0, NULL);
+	return filemap_alloc_folio(gfp, order, NULL);
 #else
-	return filemap_alloc_folio(gfp, 0);
+	return filemap_alloc_folio(gfp, order);
 #endif
 }
 

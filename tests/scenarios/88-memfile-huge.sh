@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 88-memfile-huge: where nothing was written yet a touch gets 2 MiB at once, which processor and KVM map as
+# one page. Evictions, holes, locked and pinned pages split it, and no byte of the rest is lost.
+#
+# smoke: yes
+# timeout: 500
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/memfile.sh"
+
+readonly mib=$((1 << 20))
+memfile_servers 128M
+modprobe brd rd_nr=1 rd_size=32768
+
+file_counter() {
+	memfile_get demo ".file_counters.$1"
+}
+
+huge_mapped_kb() {
+	awk '/^FilePmdMapped:/ { sum += $2 } END { print sum + 0 }' "/proc/$1/smaps"
+}
+
+# writes_one_page_in_each FILE: of its 2 MiB, and reads it back.
+writes_one_page_in_each() {
+	python3 - "$1" <<'PYTHON'
+import mmap, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+size = os.fstat(fd).st_size
+with mmap.mmap(fd, size) as pages:
+    for at in range(5 << 12, size, 2 << 20):
+        pages[at:at + 4] = b"here"
+PYTHON
+}
+
+is_zero_but_for_these() {
+	python3 - "$1" <<'PYTHON'
+import mmap, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+size = os.fstat(fd).st_size
+with mmap.mmap(fd, size) as pages:
+    for at in range(0, size, 4096):
+        want = b"here" if at % (2 << 20) == 5 << 12 else bytes(4)
+        assert pages[at:at + 4096] == want + bytes(4092), hex(at)
+PYTHON
+}
+
+file=$(smemv vm create demo size 32M) || bail "no file was made"
+filecheck_start holder --hold "$file"
+require "the file is written" wait_until 120 filecheck_holds holder
+is "$(file_counter zero_faults)" 16 "one fault brings 2 MiB"
+is "$(file_counter huge_faults)" 16 "each of them"
+is "$(huge_mapped_kb "${filecheck_pids[holder]}")" 32768 "which are mapped as one page each"
+is "$(memfile_get demo .resident_bytes)" $((32 * mib)) "and counted in full"
+ok "some is evicted" smemv vm evict demo 20M
+compare "$(memfile_get demo .resident_bytes)" -le $((12 * mib)) "it is not here any more"
+compare "$(file_counter huge_splits)" -ge 10 "large pages were split for it"
+ok "it is brought home" smemv vm populate demo
+filecheck_go_on holder
+ok "every byte is right" filecheck_verdict holder 120
+leave_no_file demo
+
+# What a guest never wrote to is not known to a server because its neighbour is.
+file=$(smemv vm create demo size 32M) || bail "no file was made"
+ok "a page in each 2 MiB is written" writes_one_page_in_each "$file"
+is "$(file_counter huge_faults)" 16 "which brings 2 MiB each"
+ok "nearly all is evicted" smemv vm evict demo 31M
+compare "$(memfile_get demo .resident_bytes)" -le $((2 * mib)) "little is left"
+compare "$(memfile_get demo .pages)" -le 16 "only what was written is at the servers"
+ok "the rest is zeros" is_zero_but_for_these "$file"
+leave_no_file demo
+
+file=$(smemv vm create demo size 32M budget 12M) || bail "no file was made"
+ok "direct I/O and holes" "$filecheck" --passes 1 --direct /dev/ram0 --punch 5 --seed 2 "$file"
+compare "$(file_counter huge_faults)" -gt 0 "with large pages among them"
+ok "a part of a large page that is locked stays" "$filecheck" --passes 1 --mlock 100 --punch 2 --seed 3 "$file"
+compare "$(memfile_get demo .peak_bytes)" -le $((12 * mib)) "the budget was kept"
+is "$(file_counter fault_errors)" 0 "no fault failed"
+diag "$(memfile_get demo .file_counters | tr -d '\n')"
+leave_no_file demo
+
+# All fits: large pages are split by holes alone.
+file=$(smemv vm create demo size 32M) || bail "no file was made"
+ok "holes in large pages, and pinned ones" "$filecheck" --passes 1 --direct /dev/ram0 --punch 1 --threads 4 --seed 4 "$file"
+compare "$(file_counter huge_splits)" -gt 0 "split them"
+is "$(file_counter out_stored)" 0 "without evicting anything"
+leave_no_file demo
+
+huge_pages_of_kvm() {
+	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+	cat /sys/kernel/debug/kvm/pages_2m
+}
+
+file=$(smemv vm create demo size 128M) || bail "no file was made"
+guest_on_file web1 "$file" 128M --size 48M --passes 1 --progress 2
+guest_has_filled() {
+	guest_log web1 | grep -q '^MEMCHECK filled'
+}
+require "a guest fills its memory" wait_until 200 guest_has_filled
+compare "$(huge_pages_of_kvm)" -ge 16 "KVM maps 2 MiB at a time"
+ok "its memory is split under it" smemv vm set demo budget 100M
+ok "every byte is right" guest_wait web1 300
+compare "$(file_counter huge_splits)" -gt 0 "some had been split"
+leave_no_file demo
+leave_no_module
+
+done_testing
