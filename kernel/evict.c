@@ -13,6 +13,7 @@
 #define NOT_BY_TIME	MAX_JIFFY_OFFSET
 #define FRUITLESS_LAPS	2
 #define SETTLE_WAIT	msecs_to_jiffies(2 * SMEMV_TIMEOUT_MAX_MS)
+#define SQUEEZE_WAIT	(2 * HZ)
 
 /*
  * Pages of the budget that are kept free, so that few faults have to wait; none
@@ -291,6 +292,34 @@ void smemv_evict_resume(struct smemv_evictor *ev)
 	kick(ev);
 }
 
+void smemv_evict_some(struct smemv_evictor *ev, u64 pages)
+{
+	u64 here = smemv_evict_resident(ev);
+
+	/* As often as this is said before any page went, it means the same ones. */
+	here = here > pages ? here - pages : 0;
+	if (here < READ_ONCE(ev->goal))
+		WRITE_ONCE(ev->goal, here);
+	kick(ev);
+}
+
+int smemv_evict_squeeze(struct smemv_evictor *ev)
+{
+	u64 gone = READ_ONCE(ev->gone);
+	long left;
+
+	smemv_file_count(ev, SQUEEZES, 1);
+	/* More than is asked for, so that it need not be asked for so often. */
+	smemv_evict_some(ev, max_t(u64, smemv_evict_resident(ev) / 16,
+				   SMEMV_IO_PAGES));
+	left = wait_event_killable_timeout(ev->room,
+					   READ_ONCE(ev->gone) != gone,
+					   SQUEEZE_WAIT);
+	if (left < 0)
+		return -EINTR;
+	return left ? 0 : -ETIME;
+}
+
 int smemv_evict_init(struct smemv_evictor *ev, struct address_space *mapping,
 		     struct smemv_space *space,
 		     struct smemv_file_stats __percpu *stats, u64 budget)
@@ -314,6 +343,7 @@ int smemv_evict_init(struct smemv_evictor *ev, struct address_space *mapping,
 	if (!batch)
 		return -ENOMEM;
 	smemv_batch_submit(batch);
+	smemv_shrink_add(ev);
 	return 0;
 }
 
@@ -321,6 +351,7 @@ void smemv_evict_stop(struct smemv_evictor *ev)
 {
 	unsigned long flags;
 
+	smemv_shrink_del(ev);
 	spin_lock_irqsave(&ev->lock, flags);
 	ev->stopped = true;
 	spin_unlock_irqrestore(&ev->lock, flags);

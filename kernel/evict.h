@@ -45,11 +45,13 @@ struct smemv_clock {
  * @budget: pages that may be here
  * @goal: pages that shall be here once (smemv vm evict), or SMEMV_NO_GOAL
  * @peak: most pages that were here, or promised room
+ * @gone: pages that left so far
  * @latest: run of the latest fault
  * @filling: pages that were promised room and are not in @mapping yet
  * @out: pages being stored
  * @room: faults wait here for room
  * @work: does everything; so there is one evictor for a file
+ * @shrink_link: on evict_shrink.c's list while it may be started from there
  * @lock: protects @idle, @done, @stopped; taken in softirq
  * @idle: struct smemv_batch.link
  * @done: the same: stored, to be settled by @work
@@ -77,11 +79,13 @@ struct smemv_evictor {
 	u64 budget;
 	u64 goal;
 	u64 peak;
+	u64 gone;
 	u64 latest;
 	atomic_long_t filling;
 	atomic_long_t out;
 	wait_queue_head_t room;
 	struct delayed_work work;
+	struct list_head shrink_link;
 
 	spinlock_t lock;
 	struct list_head idle;
@@ -142,6 +146,19 @@ void smemv_evict_set_goal(struct smemv_evictor *ev, u64 pages);
 bool smemv_evict_settle(struct smemv_evictor *ev);
 /* It takes them again. */
 void smemv_evict_resume(struct smemv_evictor *ev);
+/* So many pages shall leave the host, to make room for others. Any context. */
+void smemv_evict_some(struct smemv_evictor *ev, u64 pages);
+
+/*
+ * There is no memory for a page: has some leave and waits until one did. 0,
+ * -EINTR: killed, -ETIME: none can for now.
+ */
+int smemv_evict_squeeze(struct smemv_evictor *ev);
+
+/* evict_shrink.c: evicts when the host has little memory left. */
+int smemv_shrink_module_init(void);
+void smemv_shrink_module_exit(void);
+
 /* Whether all of a locked folio can be had again: it is clean, or zeros. */
 bool smemv_evict_has_copy(struct smemv_evictor *ev, struct folio *folio);
 

@@ -70,6 +70,10 @@ bool smemv_split_folio(struct smemv_evictor *ev, struct folio *folio);
 /* Removes a clean folio that nobody uses. Locked; the caller has a reference. */
 bool smemv_evict_remove(struct smemv_evictor *ev, struct folio *folio);
 
+/* evict_shrink.c */
+void smemv_shrink_add(struct smemv_evictor *ev);
+void smemv_shrink_del(struct smemv_evictor *ev);
+
 static inline u64 smemv_evict_resident(const struct smemv_evictor *ev)
 {
 	return READ_ONCE(ev->mapping->nrpages);

@@ -24,35 +24,14 @@ static bool may_go(struct folio *folio)
 
 bool smemv_evict_remove(struct smemv_evictor *ev, struct folio *folio)
 {
+	u32 nr = folio_nr_pages(folio);
+
 	VM_WARN_ON_ONCE_FOLIO(!folio_test_locked(folio), folio);
-	if (folio_test_dirty(folio) || !may_go(folio))
+	if (folio_test_dirty(folio) || !may_go(folio) ||
+	    smemv_compat_remove_folio(ev->mapping, folio))
 		return false;
-	return !smemv_compat_remove_folio(ev->mapping, folio);
-}
-
-static void add_page(struct smemv_batch *batch, struct folio *folio, u32 nr)
-{
-	struct smemv_io *io = &batch->io;
-	pgoff_t index = folio->index + nr;
-	u32 i = io->nr++;
-
-	copy_highpage(batch->copy[i], folio_page(folio, nr));
-	batch->folio[i] = folio;
-	io->run_nr = index >> SMEMV_RUN_SHIFT;
-	io->slot[i] = index % SMEMV_RUN_PAGES;
-}
-
-static void add(struct smemv_evictor *ev, struct smemv_batch *batch,
-		struct folio *folio)
-{
-	u32 i, nr = folio_nr_pages(folio);
-
-	for (i = 0; i < nr; i++)
-		add_page(batch, folio, i);
-	atomic_long_add(nr, &ev->out);
-	/* Writeback keeps everybody from dropping it now that it looks clean. */
-	folio_clear_dirty_for_io(folio);
-	folio_start_writeback(folio);
+	WRITE_ONCE(ev->gone, ev->gone + nr);
+	return true;
 }
 
 static bool drop_clean(struct smemv_evictor *ev, struct folio *folio)
@@ -92,14 +71,19 @@ static bool is_zero(struct page *page)
 }
 
 /* Zeros of which no server knows are what a load would give, written or not. */
-static bool is_as_absent(struct smemv_evictor *ev, struct folio *folio)
+static bool is_as_absent(struct smemv_evictor *ev, struct folio *folio, long i)
+{
+	return smemv_space_copy(ev->space, folio->index + i) ==
+		       SMEMV_COPY_ZERO &&
+	       is_zero(folio_page(folio, i));
+}
+
+static bool all_as_absent(struct smemv_evictor *ev, struct folio *folio)
 {
 	long i;
 
 	for (i = 0; i < folio_nr_pages(folio); i++)
-		if (smemv_space_copy(ev->space, folio->index + i) !=
-			    SMEMV_COPY_ZERO ||
-		    !is_zero(folio_page(folio, i)))
+		if (!is_as_absent(ev, folio, i))
 			return false;
 	return true;
 }
@@ -109,10 +93,37 @@ static bool can_be_had_again(struct smemv_evictor *ev, struct folio *folio)
 {
 	if (smemv_evict_has_copy(ev, folio))
 		return true;
-	if (!is_as_absent(ev, folio))
+	if (!all_as_absent(ev, folio))
 		return false;
 	folio_clear_dirty_for_io(folio);
 	return true;
+}
+
+static void add_page(struct smemv_batch *batch, struct folio *folio, u32 nr)
+{
+	struct smemv_io *io = &batch->io;
+	pgoff_t index = folio->index + nr;
+	u32 i = io->nr++;
+
+	copy_highpage(batch->copy[i], folio_page(folio, nr));
+	batch->folio[i] = folio;
+	io->run_nr = index >> SMEMV_RUN_SHIFT;
+	io->slot[i] = index % SMEMV_RUN_PAGES;
+}
+
+/* At least one of its pages is not as absent. */
+static void add(struct smemv_evictor *ev, struct smemv_batch *batch,
+		struct folio *folio)
+{
+	u32 i, had = batch->io.nr;
+
+	for (i = 0; i < folio_nr_pages(folio); i++)
+		if (!folio_test_large(folio) || !is_as_absent(ev, folio, i))
+			add_page(batch, folio, i);
+	atomic_long_add(batch->io.nr - had, &ev->out);
+	/* Writeback keeps everybody from dropping it now that it looks clean. */
+	folio_clear_dirty_for_io(folio);
+	folio_start_writeback(folio);
 }
 
 /*

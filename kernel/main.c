@@ -83,13 +83,18 @@ static int __init smemv_init(void)
 	err = smemv_netlink_init();
 	if (err)
 		goto unregister_ns;
-	err = smemv_fs_init();
+	err = smemv_shrink_module_init();
 	if (err)
 		goto uninit_netlink;
+	err = smemv_fs_init();
+	if (err)
+		goto exit_shrink;
 	pr_info("loaded, wire protocol %u, default port %u\n",
 		SMEMV_WIRE_VERSION, SMEMV_WIRE_PORT);
 	return 0;
 
+exit_shrink:
+	smemv_shrink_module_exit();
 uninit_netlink:
 	smemv_netlink_uninit();
 unregister_ns:
@@ -104,6 +109,7 @@ destroy_wq:
 static void __exit smemv_exit(void)
 {
 	smemv_fs_uninit();
+	smemv_shrink_module_exit();
 	smemv_netlink_uninit();
 	unregister_pernet_device(&ns_ops);
 	smemv_map_module_exit();

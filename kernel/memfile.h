@@ -57,6 +57,8 @@ struct smemv_file_defaults {
  * @openers: open files
  * @loads: requests that fill pages
  * @no_room: jiffies when a fault last found no room in time, 0: never
+ * @no_memory: the same of memory, though some was to be evicted
+ * @no_huge_memory: the same of 2 MiB of memory: not tried again at once, as it is dear
  * @stats: counters
  * @ev: what evicts its pages; from @space on
  * @ahead_lock: protects @ahead
@@ -83,6 +85,8 @@ struct smemv_memfile {
 	atomic_t openers;
 	atomic_t loads;
 	unsigned long no_room;
+	unsigned long no_memory;
+	unsigned long no_huge_memory;
 	struct smemv_file_stats __percpu *stats;
 	struct smemv_evictor ev;
 	spinlock_t ahead_lock;
@@ -190,7 +194,7 @@ struct folio *smemv_memfile_new_folio(struct smemv_memfile *mf, pgoff_t index,
 /*
  * memfile_huge.c: whether the fault may get a folio of 2 MiB; this is a hint.
  * smemv_huge_make() gives it, filled with zeros, with a reference, or NULL: not
- * now. Under the invalidate lock, with room reserved.
+ * now. Under the invalidate lock.
  */
 bool smemv_huge_fits(struct smemv_memfile *mf, const struct vm_fault *vmf);
 struct folio *smemv_huge_make(struct smemv_memfile *mf, pgoff_t index);

@@ -10,7 +10,7 @@
 
 #include "memfile.h"
 
-#define NO_ROOM_KEPT	(2 * HZ)
+#define NOTE_KEPT	(2 * HZ)
 
 static bool must_not_wait(const struct vm_fault *vmf)
 {
@@ -18,41 +18,54 @@ static bool must_not_wait(const struct vm_fault *vmf)
 	       vmf->flags & FAULT_FLAG_RETRY_NOWAIT;
 }
 
-/* The wait is told from the fault that follows it by a note in the file. */
-static int wait_for_room(struct smemv_memfile *mf)
+/*
+ * Waits that must not keep the memory map locked are told from the fault that
+ * follows them by a note in the file: that it was in vain.
+ */
+static bool is_noted(const unsigned long *note)
 {
-	int err = smemv_evict_wait(&mf->ev);
+	unsigned long when = READ_ONCE(*note);
 
-	WRITE_ONCE(mf->no_room, err == -ETIME ? jiffies | 1 : 0);
+	return when && time_before(jiffies, when + NOTE_KEPT);
+}
+
+typedef int (*wait_fn)(struct smemv_evictor *ev);
+
+static int wait_and_note(struct smemv_memfile *mf, wait_fn wait,
+			 unsigned long *note)
+{
+	int err = wait(&mf->ev);
+
+	WRITE_ONCE(*note, err == -ETIME ? jiffies | 1 : 0);
 	return err;
 }
 
-static bool just_found_no_room(struct smemv_memfile *mf)
-{
-	unsigned long when = READ_ONCE(mf->no_room);
-
-	return when && time_before(jiffies, when + NO_ROOM_KEPT);
-}
-
-/* 0: try again at once. Does not keep the memory map locked while it waits. */
-static vm_fault_t no_room(struct smemv_memfile *mf, struct vm_fault *vmf)
+/* 0: try again at once. */
+static vm_fault_t wait_unlocked(struct smemv_memfile *mf, struct vm_fault *vmf,
+				wait_fn wait, unsigned long *note)
 {
 	struct file *file = vmf->vma->vm_file;
 	int err;
 
-	if (just_found_no_room(mf))
-		return VM_FAULT_SIGBUS;
 	if (must_not_wait(vmf))
 		return VM_FAULT_RETRY;
 	if (vmf->flags & FAULT_FLAG_ALLOW_RETRY) {
 		get_file(file);
 		mmap_read_unlock(vmf->vma->vm_mm);
-		wait_for_room(mf);
+		wait_and_note(mf, wait, note);
 		fput(file);
 		return VM_FAULT_RETRY;
 	}
-	err = wait_for_room(mf);
-	return err ? VM_FAULT_SIGBUS : 0;
+	err = wait_and_note(mf, wait, note);
+	return err && err != -ETIME ? VM_FAULT_SIGBUS : 0;
+}
+
+/* The budget is used up. */
+static vm_fault_t no_room(struct smemv_memfile *mf, struct vm_fault *vmf)
+{
+	if (is_noted(&mf->no_room))
+		return VM_FAULT_SIGBUS;
+	return wait_unlocked(mf, vmf, smemv_evict_wait, &mf->no_room);
 }
 
 static bool lock_mapping(struct vm_fault *vmf, struct address_space *mapping)
@@ -73,13 +86,18 @@ static vm_fault_t make_small(struct smemv_memfile *mf, struct vm_fault *vmf,
 			     struct folio **made)
 {
 	struct smemv_filling filling = { .mf = mf };
-	struct folio *folio = smemv_memfile_new_folio(mf, vmf->pgoff, 0,
-						      mapping_gfp_mask(mf->ev.mapping));
+	gfp_t gfp = mapping_gfp_mask(mf->ev.mapping);
+	bool last_try = is_noted(&mf->no_memory);
+	struct folio *folio;
 
+	/* Evicting helps where reclaim cannot; so it comes before the OOM killer. */
+	if (!last_try)
+		gfp |= __GFP_NORETRY | __GFP_NOWARN;
+	folio = smemv_memfile_new_folio(mf, vmf->pgoff, 0, gfp);
 	if (PTR_ERR_OR_ZERO(folio) == -EEXIST)
 		return 0;
 	if (IS_ERR(folio))
-		return VM_FAULT_OOM;
+		return last_try ? VM_FAULT_OOM : VM_FAULT_FALLBACK;
 	*made = folio;
 	if (smemv_fill_add(&filling, folio, false))
 		return VM_FAULT_OOM;
@@ -131,14 +149,9 @@ static vm_fault_t make_page(struct smemv_memfile *mf, struct vm_fault *vmf,
 static vm_fault_t fault_huge(struct smemv_memfile *mf, struct vm_fault *vmf,
 			     struct folio **made)
 {
-	vm_fault_t ret;
-
-	if (!smemv_huge_fits(mf, vmf) ||
-	    !smemv_evict_reserve_spare(&mf->ev, SMEMV_RUN_PAGES))
+	if (is_noted(&mf->no_huge_memory) || !smemv_huge_fits(mf, vmf))
 		return VM_FAULT_FALLBACK;
-	ret = make_page(mf, vmf, make_huge, made);
-	smemv_evict_release(&mf->ev, SMEMV_RUN_PAGES);
-	return ret;
+	return make_page(mf, vmf, make_huge, made);
 }
 
 static vm_fault_t fault_missing(struct smemv_memfile *mf, struct vm_fault *vmf,
@@ -156,6 +169,8 @@ static vm_fault_t fault_missing(struct smemv_memfile *mf, struct vm_fault *vmf,
 	smemv_evict_note_fault(&mf->ev, vmf->pgoff);
 	ret = make_page(mf, vmf, make_small, made);
 	smemv_evict_release(&mf->ev, 1);
+	if (ret == VM_FAULT_FALLBACK)
+		ret = wait_unlocked(mf, vmf, smemv_evict_squeeze, &mf->no_memory);
 	return ret;
 }
 

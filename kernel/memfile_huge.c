@@ -12,7 +12,8 @@ static bool covers(const struct vm_fault *vmf)
 	const struct vm_area_struct *vma = vmf->vma;
 	unsigned long start = vmf->address & PMD_MASK;
 
-	return start >= vma->vm_start && start + PMD_SIZE <= vma->vm_end &&
+	return !(vma->vm_flags & VM_NOHUGEPAGE) &&
+	       start >= vma->vm_start && start + PMD_SIZE <= vma->vm_end &&
 	       IS_ALIGNED((vma->vm_start >> PAGE_SHIFT) - vma->vm_pgoff,
 			  SMEMV_RUN_PAGES);
 }
@@ -57,9 +58,14 @@ struct folio *smemv_huge_make(struct smemv_memfile *mf, pgoff_t index)
 	pgoff_t first = round_down(index, SMEMV_RUN_PAGES);
 	struct folio *folio;
 
-	if (!all_absent(mf, first))
+	if (!all_absent(mf, first) ||
+	    !smemv_evict_reserve_spare(&mf->ev, SMEMV_RUN_PAGES))
 		return NULL;
 	folio = smemv_memfile_new_folio(mf, first, SMEMV_RUN_SHIFT, gfp);
+	/* At once, so that these are not counted twice for long. */
+	smemv_evict_release(&mf->ev, SMEMV_RUN_PAGES);
+	if (PTR_ERR_OR_ZERO(folio) == -ENOMEM)
+		WRITE_ONCE(mf->no_huge_memory, jiffies | 1);
 	if (IS_ERR(folio))
 		return NULL;
 	if (!all_absent(mf, first)) {

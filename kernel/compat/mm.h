@@ -6,6 +6,8 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <linux/version.h>
 
 /* 7.0: folio batches have a header of their own. */
@@ -52,6 +54,42 @@ static inline int smemv_compat_remove_folio(struct address_space *mapping,
 	return generic_error_remove_folio(mapping, folio);
 #else
 	return generic_error_remove_page(mapping, &folio->page);
+#endif
+}
+
+/* 6.7: the kernel allocates shrinkers. */
+static inline struct shrinker *smemv_compat_shrinker_alloc(const char *name)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	return shrinker_alloc(0, "%s", name);
+#else
+	return kzalloc(sizeof(struct shrinker), GFP_KERNEL);
+#endif
+}
+
+/* Frees it when it fails. */
+static inline int smemv_compat_shrinker_register(struct shrinker *shrinker,
+						 const char *name)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	shrinker_register(shrinker);
+	return 0;
+#else
+	int err = register_shrinker(shrinker, "%s", name);
+
+	if (err)
+		kfree(shrinker);
+	return err;
+#endif
+}
+
+static inline void smemv_compat_shrinker_free(struct shrinker *shrinker)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	shrinker_free(shrinker);
+#else
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
 #endif
 }
 
