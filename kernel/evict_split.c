@@ -105,3 +105,38 @@ void smemv_evict_try_split(struct smemv_evictor *ev, pgoff_t index)
 		split_at(ev, folio, max(index, folio->index + 1));
 	filemap_invalidate_unlock_shared(ev->mapping);
 }
+
+/* The next folio of many pages from an index on. */
+static bool find_large(struct address_space *mapping, pgoff_t *index)
+{
+	struct folio_batch found;
+	bool large = false;
+	unsigned int i;
+
+	folio_batch_init(&found);
+	while (!large &&
+	       filemap_get_folios(mapping, index, ULONG_MAX, &found)) {
+		for (i = 0; i < folio_batch_count(&found) && !large; i++) {
+			large = folio_test_large(found.folios[i]);
+			if (large)
+				*index = found.folios[i]->index;
+		}
+		folio_batch_release(&found);
+		cond_resched();
+	}
+	return large;
+}
+
+bool smemv_evict_split_all(struct smemv_evictor *ev)
+{
+	struct folio *folio;
+	pgoff_t index = 0;
+
+	while (find_large(ev->mapping, &index)) {
+		folio = lock_large(ev->mapping, index);
+		if (folio && !split_at(ev, folio, folio->index +
+				       folio_nr_pages(folio) / 2))
+			return false;
+	}
+	return true;
+}

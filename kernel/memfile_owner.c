@@ -148,7 +148,8 @@ static int adopt_locked(struct smemv_memfile *mf, struct smemv_adoption *a)
 	if (err)
 		return log_failure(mf, "adopt", err, why);
 	filemap_invalidate_lock(mapping);
-	if (wait_for_loads(mf)) {
+	/* A part of a large folio that cannot be dropped would be zeros in its place. */
+	if (wait_for_loads(mf) && smemv_evict_split_all(&mf->ev)) {
 		smemv_adopt_install(a);
 		drop_pages(mf);
 	} else {
