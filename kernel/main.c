@@ -8,6 +8,7 @@
 #include "memfile.h"
 #include "netlink.h"
 #include "ns.h"
+#include "scan.h"
 #include "swapdisk.h"
 
 #define CREATE_TRACE_POINTS
@@ -32,6 +33,7 @@ static int __net_init ns_init(struct net *net)
 	INIT_LIST_HEAD(&ns->adding);
 	INIT_LIST_HEAD(&ns->disks);
 	INIT_LIST_HEAD(&ns->files);
+	INIT_LIST_HEAD(&ns->scans);
 	return 0;
 }
 
@@ -49,6 +51,7 @@ static void __net_exit ns_exit(struct net *net)
 	mutex_lock(&ns->lock);
 	ns->dying = true;
 	WARN_ON(!list_empty(&ns->files));
+	smemv_scan_stop_all(ns);
 	list_for_each_entry_safe(d, next_disk, &ns->disks, link)
 		WARN_ON(smemv_swapdisk_del(d, &why));
 	list_for_each_entry_safe(server, next_server, &ns->servers, link)
@@ -77,9 +80,12 @@ static int __init smemv_init(void)
 	err = smemv_map_module_init();
 	if (err)
 		goto destroy_wq;
-	err = register_pernet_device(&ns_ops);
+	err = smemv_scan_module_init();
 	if (err)
 		goto exit_map;
+	err = register_pernet_device(&ns_ops);
+	if (err)
+		goto exit_scan;
 	err = smemv_netlink_init();
 	if (err)
 		goto unregister_ns;
@@ -99,6 +105,8 @@ uninit_netlink:
 	smemv_netlink_uninit();
 unregister_ns:
 	unregister_pernet_device(&ns_ops);
+exit_scan:
+	smemv_scan_module_exit();
 exit_map:
 	smemv_map_module_exit();
 destroy_wq:
@@ -112,6 +120,7 @@ static void __exit smemv_exit(void)
 	smemv_shrink_module_exit();
 	smemv_netlink_uninit();
 	unregister_pernet_device(&ns_ops);
+	smemv_scan_module_exit();
 	smemv_map_module_exit();
 	destroy_workqueue(smemv_wq);
 }

@@ -71,6 +71,7 @@ void smemv_memfile_leave(struct smemv_memfile *mf)
 	spin_lock(&mf->lock);
 	mf->inode = NULL;
 	spin_unlock(&mf->lock);
+	smemv_memfile_detach(mf);
 	if (!mf->space)
 		return;
 	smemv_populate_stop(mf);

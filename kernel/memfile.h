@@ -12,6 +12,7 @@
 
 #include "core/ahead.h"
 #include "evict.h"
+#include "scan.h"
 
 #define SMEMV_FILE_SIZE_MIN	(1ULL << 20)
 #define SMEMV_FILE_SIZE_MAX	(SMEMV_WIRE_MAX_INDEX << PAGE_SHIFT)
@@ -70,6 +71,8 @@ struct smemv_file_defaults {
  * @owner_lock: shared: the space is stored to by ioctl or told; exclusive: its owner
  *		changes. Outside ns->lock and the invalidate lock
  * @stores: calls that store by ioctl, also of callers that were killed
+ * @scan: of the machine that has it mapped, or NULL; protected by @lock, as is
+ * @scan_base: host virtual address of page index 0 there
  * @destroy: drops the space
  */
 struct smemv_memfile {
@@ -97,6 +100,8 @@ struct smemv_memfile {
 	bool populating;
 	struct rw_semaphore owner_lock;
 	atomic_t stores;
+	struct smemv_scan *scan;
+	unsigned long scan_base;
 	struct work_struct destroy;
 };
 
@@ -212,6 +217,26 @@ int smemv_memfile_store(struct smemv_memfile *mf, void __user *arg);
 int smemv_memfile_adopt(struct smemv_memfile *mf, void __user *arg);
 int smemv_memfile_activate(struct smemv_memfile *mf);
 int smemv_memfile_take_back(struct smemv_memfile *mf);
+
+/*
+ * memfile_heat.c: from here on the file's heat comes from the machine's scan, which
+ * begins if need be. @base: where page index 0 is mapped for the guest, NULL: to be
+ * found. Under ns->lock; *why is a static text. Replaces an earlier attachment.
+ */
+int smemv_memfile_attach(struct smemv_memfile *mf,
+			 const struct smemv_scan_config *config,
+			 const unsigned long *base, const char **why);
+void smemv_memfile_detach(struct smemv_memfile *mf);
+/*
+ * One byte for each of @nr pages from page index @first on, see scan.h. -ENODATA:
+ * nothing is attached, or the machine is gone. Any process context; does not wait.
+ */
+int smemv_memfile_heat(struct smemv_memfile *mf, u64 first, u32 nr,
+		       u8 *history);
+/* Intervals that have passed since the scan began; 0 also when nothing is attached. */
+u32 smemv_memfile_heat_intervals(struct smemv_memfile *mf);
+/* 0: nothing is attached, or the machine's process is gone or cannot be seen. */
+u32 smemv_memfile_scanned_pid(struct smemv_memfile *mf);
 
 /* memfile_fs.c */
 int smemv_fs_init(void);

@@ -102,6 +102,15 @@ static void post_doit(smemv_compat_pre_doit_ops *ops, struct sk_buff *skb,
 		.doit = function,				\
 	}
 
+#define SCAN_OP(command, function)				\
+	{							\
+		.cmd = command,					\
+		.flags = GENL_ADMIN_PERM,			\
+		.policy = smemv_nl_scan_policy,			\
+		.maxattr = SMEMV_A_SCAN_MAX,			\
+		.doit = function,				\
+	}
+
 static const struct genl_ops ops[] = {
 	SERVER_OP(SMEMV_CMD_SERVER_ADD, smemv_nl_server_add),
 	SERVER_OP(SMEMV_CMD_SERVER_DEL, smemv_nl_server_del),
@@ -132,6 +141,7 @@ static const struct genl_ops ops[] = {
 	VM_OP(SMEMV_CMD_VM_DEL, smemv_nl_vm_del),
 	VM_OP(SMEMV_CMD_VM_EVICT, smemv_nl_vm_evict),
 	VM_OP(SMEMV_CMD_VM_POPULATE, smemv_nl_vm_populate),
+	VM_OP(SMEMV_CMD_VM_ATTACH, smemv_nl_vm_attach),
 	{
 		.cmd = SMEMV_CMD_VM_GET,
 		.flags = GENL_ADMIN_PERM,
@@ -140,6 +150,25 @@ static const struct genl_ops ops[] = {
 		.doit = smemv_nl_vm_get,
 		.start = smemv_nl_start,
 		.dumpit = smemv_nl_vm_dump,
+	},
+	SCAN_OP(SMEMV_CMD_SCAN_START, smemv_nl_scan_start),
+	SCAN_OP(SMEMV_CMD_SCAN_STOP, smemv_nl_scan_stop),
+	{
+		.cmd = SMEMV_CMD_SCAN_GET,
+		.flags = GENL_ADMIN_PERM,
+		.policy = smemv_nl_scan_policy,
+		.maxattr = SMEMV_A_SCAN_MAX,
+		.doit = smemv_nl_scan_get,
+		.start = smemv_nl_start,
+		.dumpit = smemv_nl_scan_dump,
+	},
+	{
+		.cmd = SMEMV_CMD_SCAN_RANGES,
+		.flags = GENL_ADMIN_PERM,
+		.policy = smemv_nl_scan_policy,
+		.maxattr = SMEMV_A_SCAN_MAX,
+		.start = smemv_nl_scan_ranges_start,
+		.dumpit = smemv_nl_scan_ranges,
 	},
 };
 

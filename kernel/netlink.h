@@ -43,7 +43,16 @@ int smemv_nl_vm_set(struct sk_buff *skb, struct genl_info *info);
 int smemv_nl_vm_del(struct sk_buff *skb, struct genl_info *info);
 int smemv_nl_vm_evict(struct sk_buff *skb, struct genl_info *info);
 int smemv_nl_vm_populate(struct sk_buff *skb, struct genl_info *info);
+int smemv_nl_vm_attach(struct sk_buff *skb, struct genl_info *info);
 int smemv_nl_vm_get(struct sk_buff *skb, struct genl_info *info);
 int smemv_nl_vm_dump(struct sk_buff *skb, struct netlink_callback *cb);
+
+extern const struct nla_policy smemv_nl_scan_policy[];
+int smemv_nl_scan_start(struct sk_buff *skb, struct genl_info *info);
+int smemv_nl_scan_stop(struct sk_buff *skb, struct genl_info *info);
+int smemv_nl_scan_get(struct sk_buff *skb, struct genl_info *info);
+int smemv_nl_scan_dump(struct sk_buff *skb, struct netlink_callback *cb);
+int smemv_nl_scan_ranges_start(struct netlink_callback *cb);
+int smemv_nl_scan_ranges(struct sk_buff *skb, struct netlink_callback *cb);
 
 #endif

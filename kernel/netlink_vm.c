@@ -18,6 +18,8 @@ const struct nla_policy smemv_nl_vm_policy[SMEMV_A_VM_MAX + 1] = {
 	[SMEMV_A_VM_DEADLINE] = NLA_POLICY_FULL_RANGE(NLA_U32,
 						      &smemv_nl_deadline_range),
 	[SMEMV_A_VM_DMA] = { .type = NLA_FLAG },
+	[SMEMV_A_VM_PID] = NLA_POLICY_MIN(NLA_U32, 1),
+	[SMEMV_A_VM_KVM_FD] = { .type = NLA_U32 },
 };
 
 static int put_u64(struct sk_buff *skb, int attr, u64 value)
@@ -80,6 +82,7 @@ static int fill_attrs(struct sk_buff *skb, struct smemv_memfile *mf)
 	    (smemv_memfile_is_deleted(mf) &&
 	     nla_put_flag(skb, SMEMV_A_VM_DELETED)) ||
 	    nla_put_u32(skb, SMEMV_A_VM_OPENERS, atomic_read(&mf->openers)) ||
+	    nla_put_u32(skb, SMEMV_A_VM_PID, smemv_memfile_scanned_pid(mf)) ||
 	    put_u64(skb, SMEMV_A_VM_RESIDENT,
 		    smemv_memfile_resident(mf) << PAGE_SHIFT) ||
 	    put_file_counters(skb, mf))
@@ -332,6 +335,50 @@ int smemv_nl_vm_populate(struct sk_buff *skb, struct genl_info *info)
 	mf = named_with_size(info, &err);
 	if (mf)
 		smemv_memfile_populate(mf);
+	return err;
+}
+
+static int attach(struct genl_info *info, struct smemv_memfile *mf,
+		  struct file *vm_file, struct pid *pid)
+{
+	const struct smemv_scan_config config = {
+		.vm_file = vm_file, .pid = pid,
+	};
+	const char *why = NULL;
+	int err;
+
+	if (!vm_file)
+		return smemv_nl_error(info, -EBADF, "not an open file",
+				      info->attrs[SMEMV_A_VM_KVM_FD]);
+	if (!pid)
+		return smemv_nl_error(info, -ESRCH,
+				      "there is no process of this number",
+				      info->attrs[SMEMV_A_VM_PID]);
+	err = smemv_memfile_attach(mf, &config, NULL, &why);
+	return err ? smemv_nl_error(info, err, why, NULL) : 0;
+}
+
+int smemv_nl_vm_attach(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr **attrs = info->attrs;
+	struct smemv_memfile *mf;
+	struct file *vm_file;
+	struct pid *pid;
+	int err;
+
+	mf = named_with_size(info, &err);
+	if (!mf)
+		return err;
+	if (!attrs[SMEMV_A_VM_PID] || !attrs[SMEMV_A_VM_KVM_FD])
+		return smemv_nl_error(info, -EINVAL,
+				      "a process and KVM's file of its machine are needed",
+				      NULL);
+	vm_file = fget(nla_get_u32(attrs[SMEMV_A_VM_KVM_FD]));
+	pid = find_get_pid(nla_get_u32(attrs[SMEMV_A_VM_PID]));
+	err = attach(info, mf, vm_file, pid);
+	put_pid(pid);
+	if (vm_file)
+		fput(vm_file);
 	return err;
 }
 

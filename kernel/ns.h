@@ -18,6 +18,7 @@ struct smemv_file_defaults;
  * @adding: struct smemv_server.link: connecting for the first time, not used yet
  * @disks: struct smemv_swapdisk.link
  * @files: struct smemv_memfile.link
+ * @scans: struct smemv_scan.link
  * @file_defaults: of the namespace's mounted filesystem, or NULL
  * @dying: the namespace is being taken down, nothing may be added
  */
@@ -28,6 +29,7 @@ struct smemv_ns {
 	struct list_head adding;
 	struct list_head disks;
 	struct list_head files;
+	struct list_head scans;
 	struct smemv_file_defaults *file_defaults;
 	bool dying;
 };

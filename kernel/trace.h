@@ -9,6 +9,7 @@
 #include <linux/tracepoint.h>
 
 #include "compat/trace.h"
+#include "scan.h"
 #include "space.h"
 
 DECLARE_EVENT_CLASS(smemv_req,
@@ -107,6 +108,31 @@ DEFINE_EVENT(smemv_io, smemv_io_park,
 DEFINE_EVENT(smemv_io, smemv_io_done,
 	TP_PROTO(const struct smemv_io *io),
 	TP_ARGS(io)
+);
+
+/* All of a machine's pages were looked at; ns is the cost of such a scan, on average. */
+TRACE_EVENT(smemv_scan,
+	TP_PROTO(u32 pid, const struct smemv_scan_state *state),
+	TP_ARGS(pid, state),
+	TP_STRUCT__entry(
+		__field(u32, pid)
+		__field(u32, method)
+		__field(u64, scans)
+		__field(u64, accessed)
+		__field(u64, idle)
+		__field(u64, ns)
+	),
+	TP_fast_assign(
+		__entry->pid = pid;
+		__entry->method = state->method;
+		__entry->scans = state->scans;
+		__entry->accessed = state->ages[0];
+		__entry->idle = state->ages[SMEMV_SCAN_AGES - 1];
+		__entry->ns = state->scan_ns;
+	),
+	TP_printk("pid=%u method=%u scans=%llu accessed=%llu idle=%llu ns=%llu",
+		  __entry->pid, __entry->method, __entry->scans,
+		  __entry->accessed, __entry->idle, __entry->ns)
 );
 
 #endif

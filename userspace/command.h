@@ -25,6 +25,11 @@ int vm_map(struct call *call);
 int vm_adopt(struct call *call);
 int vm_activate(struct call *call);
 int vm_take_back(struct call *call);
+int vm_attach(struct call *call);
+
+int scan_start(struct call *call);
+int scan_show(struct call *call);
+int scan_stop(struct call *call);
 
 int migrate(struct call *call);
 

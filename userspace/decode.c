@@ -207,6 +207,7 @@ int decode_vm(const struct nlmsghdr *msg, struct vm_info *info)
 	info->deleted = tb[SMEMV_A_VM_DELETED];
 	info->owner = get_u32(tb[SMEMV_A_VM_OWNER]);
 	info->openers = get_u32(tb[SMEMV_A_VM_OPENERS]);
+	info->scanned_pid = get_u32(tb[SMEMV_A_VM_PID]);
 	get_bytes(tb[SMEMV_A_VM_FILE_COUNTERS], info->file_counters, sizeof(info->file_counters));
 	get_vm_space(tb, info);
 
@@ -224,6 +225,30 @@ void vm_info_free(struct vm_info *info)
 	free(info->where);
 	info->where = NULL;
 	info->n_where = 0;
+}
+
+int decode_scan(const struct nlmsghdr *msg, struct scan_info *info)
+{
+	struct nlattr *tb[SMEMV_A_SCAN_MAX + 1];
+
+	memset(info, 0, sizeof(*info));
+	if (genlmsg_parse((struct nlmsghdr *)msg, 0, tb, SMEMV_A_SCAN_MAX, NULL))
+		return -EBADMSG;
+	if (!tb[SMEMV_A_SCAN_PID])
+		return -EBADMSG;
+	info->pid = get_u32(tb[SMEMV_A_SCAN_PID]);
+	info->interval_ms = get_u32(tb[SMEMV_A_SCAN_INTERVAL]);
+	info->interval_now_ms = get_u32(tb[SMEMV_A_SCAN_INTERVAL_NOW]);
+	info->method = get_u32(tb[SMEMV_A_SCAN_METHOD]);
+	get_text(tb[SMEMV_A_SCAN_WHY], info->why, sizeof(info->why));
+	get_bytes(tb[SMEMV_A_SCAN_AGES], info->ages, sizeof(info->ages));
+	info->size_bytes = get_u64(tb[SMEMV_A_SCAN_SIZE]);
+	info->scans = get_u64(tb[SMEMV_A_SCAN_SCANS]);
+	info->cost_ns = get_u64(tb[SMEMV_A_SCAN_COST]);
+	info->share_ppm = get_u64(tb[SMEMV_A_SCAN_SHARE]);
+	info->memory_bytes = get_u64(tb[SMEMV_A_SCAN_MEMORY]);
+	info->files = get_u32(tb[SMEMV_A_SCAN_FILES]);
+	return 0;
 }
 
 int decode_event(const struct nlmsghdr *msg, struct event_info *info)
@@ -266,6 +291,17 @@ const char *owner_text(uint32_t owner)
 	};
 
 	return owner < sizeof(texts) / sizeof(*texts) ? texts[owner] : "unknown";
+}
+
+const char *scan_method_text(uint32_t method)
+{
+	static const char *const texts[] = {
+		[SMEMV_SCAN_NONE] = "none-yet",
+		[SMEMV_SCAN_TDP_WALK] = "tdp-walk",
+		[SMEMV_SCAN_CLEAR_YOUNG] = "clear-young",
+	};
+
+	return method < sizeof(texts) / sizeof(*texts) ? texts[method] : "unknown";
 }
 
 const char *event_text(uint32_t type)

@@ -86,6 +86,22 @@ struct vm_info {
 	size_t n_where;
 	uint64_t counters[SMEMV_PC__MAX];
 	uint64_t file_counters[SMEMV_FC__MAX];
+	uint32_t scanned_pid;		/* 0: no scan is attached */
+};
+
+struct scan_info {
+	uint32_t pid;
+	uint32_t interval_ms;
+	uint32_t interval_now_ms;
+	uint32_t method;
+	char why[128];
+	uint64_t ages[SMEMV_SCAN_AGES];
+	uint64_t size_bytes;
+	uint64_t scans;
+	uint64_t cost_ns;
+	uint64_t share_ppm;
+	uint64_t memory_bytes;
+	uint32_t files;
 };
 
 struct event_info {
@@ -103,12 +119,14 @@ struct event_info {
 int decode_server(const struct nlmsghdr *msg, struct server_info *info);
 int decode_swap(const struct nlmsghdr *msg, struct swap_info *info);
 int decode_vm(const struct nlmsghdr *msg, struct vm_info *info);
+int decode_scan(const struct nlmsghdr *msg, struct scan_info *info);
 int decode_event(const struct nlmsghdr *msg, struct event_info *info);
 
 void swap_info_free(struct swap_info *info);
 void vm_info_free(struct vm_info *info);
 
 const char *server_state_text(uint32_t state);
+const char *scan_method_text(uint32_t method);
 const char *event_text(uint32_t type);
 const char *owner_text(uint32_t owner);
 

@@ -70,6 +70,7 @@ static void view_all(FILE *out, const struct call *call, const struct watch *wat
 	view_servers(printer, "servers", now, before);
 	view_swaps(printer, "swaps", now, before);
 	view_vms(printer, "vms", now, before);
+	view_scans(printer, "scans", now, before);
 	if (watch->processes.count)
 		view_processes(printer, "processes", &watch->processes);
 	print_group_end(printer);

@@ -61,7 +61,18 @@ static const struct action vm_actions[] = {
 	  "input) says; makes /dev/smemv/NAME unless it is there" },
 	{ "activate", vm_activate, "NAME", "become the owner of what was adopted: now a guest may run on it" },
 	{ "take-back", vm_take_back, "NAME", "own it again when the new owner never activated it" },
+	{ "attach", vm_attach, "NAME pid PID",
+	  "tell it how the KVM guest of that process uses its pages: scans it" },
 	{ "del", vm_del, "NAME", "remove a memory file that is not in use, and its content" },
+	{ 0 },
+};
+
+static const struct action scan_actions[] = {
+	{ "start", scan_start, "pid PID [interval MS]",
+	  "watch which pages the KVM guest of a process accesses, each MS at\n"
+	  "least (1000), as seldom as needed to use less than 1% of a processor" },
+	{ "show", scan_show, "[PID]", "list the scans, or one with its pages by age" },
+	{ "stop", scan_stop, "pid PID", "watch it no longer" },
 	{ 0 },
 };
 
@@ -78,7 +89,7 @@ static const struct object objects[] = {
 	{ "show", "everything, once or refreshing", NULL, show,
 	  "[--watch [SECONDS] [count N]] [pid PID[,PID]]", NULL },
 	{ "monitor", "events as they happen", NULL, monitor, "[count N]", NULL },
-	{ "scan", "accessed pages of KVM guests", NULL, NULL, NULL, "scanner" },
+	{ "scan", "accessed pages of KVM guests", scan_actions, NULL, NULL, NULL },
 	{ "reclaim", "paging out cold memory", NULL, NULL, NULL, "reclaiming" },
 	{ 0 },
 };

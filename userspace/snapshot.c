@@ -58,6 +58,17 @@ int snapshot_add_vm(const struct nlmsghdr *reply, void *arg, struct reason *why)
 	return 0;
 }
 
+static int add_scan(const struct nlmsghdr *reply, void *arg, struct reason *why)
+{
+	struct snapshot *snapshot = arg;
+
+	snapshot->scans = make_room(snapshot->scans, snapshot->n_scans, sizeof(*snapshot->scans));
+	if (decode_scan(reply, &snapshot->scans[snapshot->n_scans]))
+		return bad_message(why);
+	snapshot->n_scans++;
+	return 0;
+}
+
 static void forget_servers(struct snapshot *snapshot)
 {
 	free(snapshot->servers);
@@ -87,8 +98,16 @@ static void forget_vms(struct snapshot *snapshot)
 	snapshot->n_vms = 0;
 }
 
+static void forget_scans(struct snapshot *snapshot)
+{
+	free(snapshot->scans);
+	snapshot->scans = NULL;
+	snapshot->n_scans = 0;
+}
+
 void snapshot_free(struct snapshot *snapshot)
 {
+	forget_scans(snapshot);
 	forget_vms(snapshot);
 	forget_servers(snapshot);
 	forget_swaps(snapshot);
@@ -113,13 +132,19 @@ static const struct query vm_query = {
 	SMEMV_CMD_VM_GET, SMEMV_A_VM_NAME, snapshot_add_vm, forget_vms,
 };
 
+static const struct query scan_query = {
+	SMEMV_CMD_SCAN_GET, SMEMV_A_SCAN_PID, add_scan, forget_scans,
+};
+
 static int ask(struct link *link, const struct query *query, const char *name,
 	       struct snapshot *snapshot, struct reason *why)
 {
 	struct nl_msg *request = must(link_request(link, query->command,
 						   name ? NLM_F_ACK : NLM_F_DUMP));
 
-	if (name)
+	if (name && query == &scan_query)
+		nla_put_u32(request, query->name_attr, (uint32_t)strtoul(name, NULL, 10));
+	else if (name)
 		nla_put_string(request, query->name_attr, name);
 	return link_exchange(link, request, query->add, snapshot, why);
 }
@@ -159,13 +184,25 @@ int snapshot_vms(struct link *link, const char *name, struct snapshot *snapshot,
 	return ask_until_consistent(link, &vm_query, name, snapshot, why);
 }
 
+int snapshot_scans(struct link *link, const char *name, struct snapshot *snapshot,
+		   struct reason *why)
+{
+	uint32_t pid;
+
+	if (name && parse_number(name, &pid, why))
+		return -EINVAL;
+	return ask_until_consistent(link, &scan_query, name, snapshot, why);
+}
+
 int snapshot_all(struct link *link, struct snapshot *snapshot, struct reason *why)
 {
 	int err = snapshot_servers(link, NULL, snapshot, why);
 
 	if (!err)
 		err = snapshot_swaps(link, NULL, snapshot, why);
-	return err ? err : snapshot_vms(link, NULL, snapshot, why);
+	if (!err)
+		err = snapshot_vms(link, NULL, snapshot, why);
+	return err ? err : snapshot_scans(link, NULL, snapshot, why);
 }
 
 const struct server_info *snapshot_server(const struct snapshot *snapshot, const char *name)

@@ -13,6 +13,8 @@ struct snapshot {
 	size_t n_swaps;
 	struct vm_info *vms;
 	size_t n_vms;
+	struct scan_info *scans;
+	size_t n_scans;
 	double taken_s;		/* monotonic clock */
 };
 
@@ -23,6 +25,9 @@ int snapshot_swaps(struct link *link, const char *name, struct snapshot *snapsho
 		   struct reason *why);
 int snapshot_vms(struct link *link, const char *name, struct snapshot *snapshot,
 		 struct reason *why);
+/* @name: the number of a process */
+int snapshot_scans(struct link *link, const char *name, struct snapshot *snapshot,
+		   struct reason *why);
 int snapshot_all(struct link *link, struct snapshot *snapshot, struct reason *why);
 void snapshot_free(struct snapshot *snapshot);
 

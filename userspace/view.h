@@ -13,6 +13,9 @@ void view_swaps(struct printer *printer, const char *key, const struct snapshot 
 		const struct snapshot *before);
 void view_vms(struct printer *printer, const char *key, const struct snapshot *now,
 	      const struct snapshot *before);
+/* @before is not used. */
+void view_scans(struct printer *printer, const char *key, const struct snapshot *now,
+		const struct snapshot *before);
 void view_event(struct printer *printer, const struct event_info *event, const char *time);
 
 #endif

@@ -75,6 +75,29 @@
  *    SMEMV_A_VM_NAME         O
  *    -> all SMEMV_A_VM_*; those of its space only when it has a size
  *
+ *  SMEMV_CMD_VM_ATTACH       the file gets the heat of its guest's pages from a scan, which
+ *                            begins unless there is one, and ends with the file
+ *    SMEMV_A_VM_NAME         M
+ *    SMEMV_A_VM_PID          M  u32 process of the guest, which has the file mapped
+ *    SMEMV_A_VM_KVM_FD       M  u32 KVM's file of the machine, in the caller's table
+ *
+ *  SMEMV_CMD_SCAN_START      begins to watch which pages a KVM machine accesses
+ *    SMEMV_A_SCAN_PID        M  u32 its process
+ *    SMEMV_A_SCAN_VM_FD      M  u32 KVM's file of the machine, in the caller's table
+ *    SMEMV_A_SCAN_INTERVAL   O  u32 ms, 10..600000, default 1000; longer when more than 1 %
+ *                               of a processor would be needed
+ *  SMEMV_CMD_SCAN_STOP
+ *    SMEMV_A_SCAN_PID        M  EBUSY while a memory file is attached
+ *  SMEMV_CMD_SCAN_GET        dump, or one by its process
+ *    SMEMV_A_SCAN_PID        O
+ *    -> all SMEMV_A_SCAN_* but COLD and RANGES
+ *  SMEMV_CMD_SCAN_RANGES     dump: ranges of the guest's memory that were not accessed lately.
+ *                            Pages that the guest never touched are among them. ERANGE: the
+ *                            scan does not remember that long
+ *    SMEMV_A_SCAN_PID        M
+ *    SMEMV_A_SCAN_COLD       M  u32 ms
+ *    -> SMEMV_A_SCAN_RANGES
+ *
  *  Multicast group "events": SMEMV_CMD_EVENT with SMEMV_A_EVENT_*
  */
 #ifndef _UAPI_SMEMV_H
@@ -106,6 +129,11 @@ enum smemv_cmd {
 	SMEMV_CMD_VM_EVICT,
 	SMEMV_CMD_VM_POPULATE,
 	SMEMV_CMD_VM_GET,
+	SMEMV_CMD_VM_ATTACH,
+	SMEMV_CMD_SCAN_START,
+	SMEMV_CMD_SCAN_STOP,
+	SMEMV_CMD_SCAN_GET,
+	SMEMV_CMD_SCAN_RANGES,
 	__SMEMV_CMD_MAX
 };
 #define SMEMV_CMD_MAX	(__SMEMV_CMD_MAX - 1)
@@ -195,9 +223,52 @@ enum smemv_vm_attr {
 	SMEMV_A_VM_COUNTERS,		/* binary u64[], enum smemv_space_counter */
 	SMEMV_A_VM_FILE_COUNTERS,	/* binary u64[], enum smemv_file_counter */
 	SMEMV_A_VM_OWNER,		/* u32 enum smemv_owner */
+	SMEMV_A_VM_PID,			/* u32: whose scan is attached, or 0 */
+	SMEMV_A_VM_KVM_FD,		/* u32 */
 	__SMEMV_A_VM_MAX
 };
 #define SMEMV_A_VM_MAX	(__SMEMV_A_VM_MAX - 1)
+
+enum smemv_scan_attr {
+	SMEMV_A_SCAN_UNSPEC,
+	SMEMV_A_SCAN_PAD,
+	SMEMV_A_SCAN_PID,		/* u32, as the reader sees it; 0: cannot be seen */
+	SMEMV_A_SCAN_VM_FD,		/* u32 */
+	SMEMV_A_SCAN_INTERVAL,		/* u32 ms that was asked for */
+	SMEMV_A_SCAN_INTERVAL_NOW,	/* u32 ms that is kept at present */
+	SMEMV_A_SCAN_METHOD,		/* u32 enum smemv_scan_method */
+	SMEMV_A_SCAN_WHY,		/* string: why not by the walk */
+	SMEMV_A_SCAN_AGES,		/* binary u64[SMEMV_SCAN_AGES] pages that are mapped */
+	SMEMV_A_SCAN_SIZE,		/* u64 bytes: the guest's memory */
+	SMEMV_A_SCAN_SCANS,		/* u64 done so far */
+	SMEMV_A_SCAN_COST,		/* u64 ns that a scan takes, on average */
+	SMEMV_A_SCAN_SHARE,		/* u64 millionths of a processor, since the beginning */
+	SMEMV_A_SCAN_MEMORY,		/* u64 bytes used for the history */
+	SMEMV_A_SCAN_FILES,		/* u32 memory files that are attached */
+	SMEMV_A_SCAN_COLD,		/* u32 ms */
+	SMEMV_A_SCAN_RANGES,		/* binary struct smemv_scan_range[] */
+	__SMEMV_A_SCAN_MAX
+};
+#define SMEMV_A_SCAN_MAX	(__SMEMV_A_SCAN_MAX - 1)
+
+/* How the accessed bits are read */
+enum smemv_scan_method {
+	SMEMV_SCAN_NONE,	/* not at all yet */
+	SMEMV_SCAN_TDP_WALK,	/* EPT's or NPT's own, walked without a lock */
+	SMEMV_SCAN_CLEAR_YOUNG,	/* by asking KVM for each page: slower */
+};
+
+/*
+ * Pages by age: [0] accessed in the newest interval, [1] in the one before, not
+ * in the newest, ... [7]; the last: longer ago, or never.
+ */
+#define SMEMV_SCAN_AGES		9
+
+/* Pages of a process that follow each other */
+struct smemv_scan_range {
+	__u64 address;		/* user address, multiple of 4096 */
+	__u64 pages;
+};
 
 /* statfs.f_type of the filesystem "smemv" */
 #define SMEMV_FS_MAGIC		0x536d6556

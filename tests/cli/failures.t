@@ -15,8 +15,6 @@ fails() {
 	same "$status" 1 && same "$out" "" && { [[ $err == $want ]] || same "$err" "$want"; }
 }
 
-ok "the scanner is announced, not there" fails \
-	'smemv: scan: this version has no scanner yet' scan show
 ok "reclaiming is announced, not there" fails 'smemv: reclaim: this version has no reclaiming yet' reclaim pid 1
 ok "a host name without an address" fails \
 	'smemv: server add s1: cannot find the address of "no-such-host.invalid": *' \
@@ -41,6 +39,12 @@ else
 	ok "vm show without the module" without_module 'vm show' vm show
 	ok "vm set without the module" without_module 'vm set web1' vm set web1 budget 1G
 	ok "vm evict without the module" without_module 'vm evict web1' vm evict web1 1G
+	ok "vm attach needs a machine" fails "smemv: vm attach web1: process $$ has no virtual machine of KVM" \
+		vm attach web1 pid $$
+	ok "scan start needs a machine" fails "smemv: scan start: process $$ has no virtual machine of KVM" \
+		scan start pid $$
+	ok "scan show without the module" without_module 'scan show' scan show
+	ok "scan stop without the module" without_module 'scan stop' scan stop pid 1
 	ok "vm del without the module" without_module 'vm del web1' vm del web1
 	ok "no directory is made without the module" test ! -e /dev/smemv
 	ok "show without the module" without_module show show

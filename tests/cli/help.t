@@ -26,7 +26,9 @@ grammar=("server add NAME ADDR[:PORT] [limit SIZE]" "server show [NAME]" "server
 	"server drain NAME [to NAME[,NAME]]" "swap add SIZE [servers NAME" "swap show [NAME]"
 	"swap set NAME" "swap del NAME" "vm create NAME size SIZE [budget SIZE]" "vm show [NAME]"
 	"vm set NAME [budget SIZE]" "vm populate NAME" "vm evict NAME SIZE" "vm map NAME" "vm adopt NAME FILE" "vm activate NAME" "vm take-back NAME"
-	"vm del NAME" "show" "monitor" "migrate from QMP to QMP via ADDR:PORT|uri URI [budget SIZE]")
+	"vm attach NAME pid PID" "vm del NAME"
+	"scan start pid PID [interval MS]" "scan show [PID]" "scan stop pid PID" "show" "monitor"
+	"migrate from QMP to QMP via ADDR:PORT|uri URI [budget SIZE]")
 for command in "${grammar[@]}"; do
 	ok "--help has: $command" grep -qF "smemv $command" <<<"$help"
 done
@@ -34,8 +36,10 @@ done
 # The man page as plain text on one line, without hyphenation.
 page=$(mandoc -Tascii -Owidth=200 "$tree/userspace/smemv.8" | sed 's/.\x08//g' | tr -s ' \n' ' ')
 for word in 'server add' 'server show' 'server del' 'server drain' 'swap add' 'swap show' 'swap set' \
-	'swap del' 'vm create' 'vm show' 'vm set' 'vm populate' 'vm evict' 'vm map' 'vm adopt' 'vm activate' 'vm take-back' 'vm del' 'monitor' migrate via bandwidth warmup downtime \
-	patience auto-converge keep-source budget dma '--watch' '--json' '--help' '--version' limit lanes timeout servers policy \
+	'swap del' 'vm create' 'vm show' 'vm set' 'vm populate' 'vm evict' 'vm map' 'vm adopt' 'vm activate' \
+	'vm take-back' 'vm attach' 'vm del' 'scan start' 'scan show' 'scan stop' 'monitor' budget dma '--watch' \
+	'--json' '--help' '--version' limit lanes timeout servers policy migrate via bandwidth warmup downtime \
+	patience auto-converge keep-source \
 	deadline queues count pid; do
 	ok "the man page has: $word" grep -qF -- "$word" <<<"$page"
 done
@@ -84,8 +88,8 @@ completion() {
 	ok "completion of \"$1\"" completes "$1" "$2"
 }
 
-completion 'smemv ' 'server swap vm migrate show monitor help --json --help --version'
-completion 'smemv s' 'server swap show'
+completion 'smemv ' 'server swap vm scan migrate show monitor help --json --help --version'
+completion 'smemv s' 'server swap scan show'
 completion 'smemv --json sw' 'swap'
 completion 'smemv server ' 'add show del drain'
 completion 'smemv server add s1 10.0.0.1 ' 'limit lanes timeout'
@@ -93,11 +97,13 @@ completion 'smemv server add s1 10.0.0.1 limit 1G ' 'lanes timeout'
 completion 'smemv swap add 1G policy ' 'error suspend'
 completion 'smemv swap add 1G policy error n' 'name'
 completion 'smemv swap set pool d' 'deadline'
-completion 'smemv vm ' 'create show set populate evict map adopt activate take-back del'
+completion 'smemv vm ' 'create show set populate evict map adopt activate take-back attach del'
 completion 'smemv vm create web1 ' 'size budget servers dma policy deadline'
 completion 'smemv vm create web1 size 1G dma b' 'budget'
 completion 'smemv vm set web1 budget 1G ' 'policy deadline'
 completion 'smemv show ' '--watch count pid'
+completion 'smemv scan s' 'start show stop'
+completion 'smemv scan start pid 1 ' 'interval'
 completion 'smemv migrate ' 'from to via uri budget servers heat bandwidth warmup downtime timeout patience auto-converge keep-source check'
 completion 'smemv migrate from /a to /b via ::1 heat s' 'scanner'
 completion 'smemv migrate from /a to /b via ::1 c' 'check'

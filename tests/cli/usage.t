@@ -62,6 +62,11 @@ refused 'vm set web1: "size" is not expected here' vm vm set web1 size 2G
 refused 'vm evict web1: SIZE is missing' vm vm evict web1
 refused 'vm evict web1: "all" is not a size (bytes, or a number with K, M, G or T)' vm vm evict web1 all
 refused 'vm del: NAME is missing' vm vm del
+refused 'vm attach web1: pid PID is missing' vm vm attach web1
+refused 'scan: the action is missing' scan scan
+refused 'scan start: pid PID is missing' scan scan start
+refused 'scan start: the interval must be 10 to 600000 ms' scan scan start pid 1 interval 0
+refused 'scan stop: "interval" is not expected here' scan scan stop pid 1 interval 100
 refused 'vm show web1: "web2" is not expected here' vm vm show web1 web2
 refused 'show: "all" is not expected here' show show all
 refused 'show: --watch: "0" is not a number of seconds (0.1 to 86400)' show show --watch 0

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* How hot a memory file's pages are, from the scan of the machine that has it mapped. */
+#include "memfile.h"
+
+/* Pages that are read while others wait for mf->lock. */
+#define PAGES_AT_ONCE	512
+
+/* Takes the reference on @scan, which may be NULL, over. */
+static int set_scan(struct smemv_memfile *mf, struct smemv_scan *scan,
+		    unsigned long base)
+{
+	bool gone;
+
+	spin_lock(&mf->lock);
+	gone = scan && !mf->inode;
+	if (!gone) {
+		swap(mf->scan, scan);
+		mf->scan_base = base;
+	}
+	spin_unlock(&mf->lock);
+	if (scan)
+		smemv_scan_detach(scan);
+	return gone ? -ENOENT : 0;
+}
+
+void smemv_memfile_detach(struct smemv_memfile *mf)
+{
+	set_scan(mf, NULL, 0);
+}
+
+/* Only to be compared: the inode may go. */
+static const struct address_space *mapping_of(struct smemv_memfile *mf)
+{
+	const struct address_space *mapping;
+
+	spin_lock(&mf->lock);
+	mapping = mf->inode ? mf->inode->i_mapping : NULL;
+	spin_unlock(&mf->lock);
+	return mapping;
+}
+
+static const char *why_not_found(int err)
+{
+	return err == -EAGAIN ? "the process is busy with its memory map; try again" :
+	       "the machine's memory is not this file";
+}
+
+int smemv_memfile_attach(struct smemv_memfile *mf,
+			 const struct smemv_scan_config *config,
+			 const unsigned long *base, const char **why)
+{
+	struct smemv_scan *scan;
+	unsigned long found = 0;
+	int err = 0;
+
+	lockdep_assert_held(&mf->ns->lock);
+	scan = smemv_scan_attach(mf->ns, config, why);
+	if (IS_ERR(scan))
+		return PTR_ERR(scan);
+	if (base)
+		found = *base;
+	else
+		err = smemv_scan_find_file(scan, mapping_of(mf), &found);
+	if (err) {
+		*why = why_not_found(err);
+		smemv_scan_detach(scan);
+		return err;
+	}
+	err = set_scan(mf, scan, found);
+	if (err)
+		*why = "the file is being deleted";
+	return err;
+}
+
+int smemv_memfile_heat(struct smemv_memfile *mf, u64 first, u32 nr,
+		       u8 *history)
+{
+	int err = nr ? 0 : -EINVAL;
+	u32 part;
+
+	for (; nr && !err; nr -= part, first += part, history += part) {
+		part = min_t(u32, nr, PAGES_AT_ONCE);
+		spin_lock(&mf->lock);
+		err = mf->scan ?
+		      smemv_scan_read(mf->scan, mf->scan_base +
+				      (first << PAGE_SHIFT), part, history) :
+		      -ENODATA;
+		spin_unlock(&mf->lock);
+	}
+	return err;
+}
+
+u32 smemv_memfile_heat_intervals(struct smemv_memfile *mf)
+{
+	u32 intervals = 0;
+
+	spin_lock(&mf->lock);
+	if (mf->scan)
+		intervals = smemv_scan_intervals(mf->scan);
+	spin_unlock(&mf->lock);
+	return intervals;
+}
+
+u32 smemv_memfile_scanned_pid(struct smemv_memfile *mf)
+{
+	u32 pid = 0;
+
+	spin_lock(&mf->lock);
+	if (mf->scan)
+		pid = smemv_scan_pid(mf->scan);
+	spin_unlock(&mf->lock);
+	return pid;
+}

@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The life of a scan, and when it looks. A work item does all the looking; it ends
+ * the scan when the machine is gone, or nobody wants it any more.
+ */
+#include <linux/file.h>
+#include <linux/math64.h>
+#include <linux/slab.h>
+
+#include "scan_inside.h"
+#include "trace.h"
+
+/* A scan may use one part in so many of a processor; its interval grows for that, */
+#define BUDGET_PART		100
+/* up to this, or what was asked for. */
+#define INTERVAL_GROWN_MS	60000
+
+/* So long others of this processor wait for a scan at most; then it rests for a jiffy. */
+#define SLICE_NS		(2 * NSEC_PER_MSEC)
+
+/* The end of a machine is noticed within this time. */
+#define LOOK			max(HZ / 4, 1)
+
+/* As many intervals as a byte remembers, and the beginning of the oldest. */
+#define ENDS			9
+
+/**
+ * struct smemv_scan - of one machine
+ * @link: on ns->scans, which holds a reference; protected by ns->lock
+ * @all_link: on all_scans, as long as it is not @ended
+ * @ref: the list's, and those of attached files
+ * @pid: the machine's process
+ * @work: looks
+ * @interval_ms: asked for
+ *
+ * @lock: protects these
+ * @ended: no more work is started
+ * @started: somebody asked for it; else it ends with the last of
+ * @files: memory files that are attached
+ * @state: what is told
+ * @ends_ns: when the latest intervals ended, newest first
+ *
+ * @vm_lock: held by others than @work to use @vm, which is not held when @ended
+ *
+ * Only @work uses these:
+ * @vm: the machine
+ * @history: of its pages
+ * @pass: under way if
+ * @in_pass: is set
+ * @pass_began: jiffies
+ * @pass_ns: time that it took so far
+ * @began_ns: when the scan began
+ * @total_ns: time that all passes took
+ */
+struct smemv_scan {
+	struct list_head link;
+	struct list_head all_link;
+	struct kref ref;
+	struct pid *pid;
+	struct delayed_work work;
+	u32 interval_ms;
+
+	spinlock_t lock;
+	bool ended;
+	bool started;
+	u32 files;
+	struct smemv_scan_state state;
+	u64 ends_ns[ENDS];
+
+	struct mutex vm_lock;
+	struct smemv_vm vm;
+	struct smemv_history history;
+	struct smemv_pass pass;
+	bool in_pass;
+	unsigned long pass_began;
+	u64 pass_ns;
+	u64 began_ns;
+	u64 total_ns;
+};
+
+static struct workqueue_struct *scan_wq;
+
+/* A machine's bits are cleared by who reads them: it has one reader, in all namespaces. */
+static DEFINE_MUTEX(all_lock);
+static LIST_HEAD(all_scans);
+
+int smemv_scan_module_init(void)
+{
+	scan_wq = alloc_workqueue("smemv_scan", WQ_UNBOUND, 0);
+	return scan_wq ? 0 : -ENOMEM;
+}
+
+void smemv_scan_module_exit(void)
+{
+	destroy_workqueue(scan_wq);
+}
+
+static void release(struct kref *ref)
+{
+	struct smemv_scan *scan = container_of(ref, struct smemv_scan, ref);
+
+	put_pid(scan->pid);
+	kfree(scan);
+}
+
+static void work_after(struct smemv_scan *scan, unsigned long delay)
+{
+	spin_lock(&scan->lock);
+	if (!scan->ended)
+		mod_delayed_work(scan_wq, &scan->work, delay);
+	spin_unlock(&scan->lock);
+}
+
+/* By whom it was who set @ended, when no work can be under way but the caller. */
+static void let_go(struct smemv_scan *scan)
+{
+	mutex_lock(&all_lock);
+	list_del(&scan->all_link);
+	mutex_unlock(&all_lock);
+	mutex_lock(&scan->vm_lock);
+	smemv_vm_release(&scan->vm);
+	mutex_unlock(&scan->vm_lock);
+	smemv_history_free(&scan->history);
+}
+
+/* True for one caller, if the scan has to end. */
+static bool set_ended(struct smemv_scan *scan, bool unwanted_only)
+{
+	bool ends;
+
+	spin_lock(&scan->lock);
+	ends = !scan->ended &&
+	       !(unwanted_only && (scan->started || scan->files));
+	scan->ended |= ends;
+	spin_unlock(&scan->lock);
+	return ends;
+}
+
+static bool is_ended(struct smemv_scan *scan)
+{
+	bool ended;
+
+	spin_lock(&scan->lock);
+	ended = scan->ended;
+	spin_unlock(&scan->lock);
+	return ended;
+}
+
+static u32 interval_for(const struct smemv_scan *scan, u64 scan_ns)
+{
+	u64 ms = div_u64(scan_ns, NSEC_PER_MSEC / BUDGET_PART);
+
+	return clamp_t(u64, ms, scan->interval_ms,
+		       max_t(u32, scan->interval_ms, INTERVAL_GROWN_MS));
+}
+
+static void note_state(struct smemv_scan *scan)
+{
+	struct smemv_scan_state *state = &scan->state;
+	const struct smemv_pass *pass = &scan->pass;
+	u64 now = ktime_get_ns();
+
+	spin_lock(&scan->lock);
+	state->method = pass->method;
+	state->why = pass->why;
+	memcpy(state->ages, pass->ages, sizeof(state->ages));
+	state->size_pages = pass->size_pages;
+	state->scan_ns = state->scans ? (state->scan_ns * 7 + scan->pass_ns) / 8 :
+					scan->pass_ns;
+	state->interval_now_ms = interval_for(scan, state->scan_ns);
+	state->scans++;
+	state->share_ppm = div64_u64(scan->total_ns * 1000,
+				     (now - scan->began_ns) / 1000 + 1);
+	state->memory_bytes = READ_ONCE(scan->history.nr_chunks) * SMEMV_SCAN_BLOCK;
+	memmove(scan->ends_ns + 1, scan->ends_ns,
+		sizeof(scan->ends_ns) - sizeof(scan->ends_ns[0]));
+	scan->ends_ns[0] = now;
+	spin_unlock(&scan->lock);
+}
+
+static void begin_pass(struct smemv_scan *scan)
+{
+	scan->in_pass = true;
+	scan->pass_began = jiffies;
+	scan->pass_ns = 0;
+	smemv_history_begin(&scan->history);
+	smemv_pass_begin(&scan->pass);
+}
+
+static void end_pass(struct smemv_scan *scan)
+{
+	smemv_history_end(&scan->history);
+	scan->in_pass = false;
+	scan->total_ns += scan->pass_ns;
+	note_state(scan);
+	trace_smemv_scan(pid_nr(scan->pid), &scan->state);
+}
+
+/* Until the next pass, or a look whether the machine is still there. */
+static unsigned long rest(const struct smemv_scan *scan)
+{
+	unsigned long next = scan->pass_began +
+			     msecs_to_jiffies(scan->state.interval_now_ms);
+
+	if (scan->in_pass)
+		return 1;
+	return time_before(jiffies, next) ?
+	       min_t(unsigned long, next - jiffies, LOOK) : 0;
+}
+
+static void look(struct smemv_scan *scan)
+{
+	u64 now = ktime_get_ns();
+	bool more;
+
+	if (!scan->in_pass)
+		begin_pass(scan);
+	more = smemv_pass_go_on(&scan->pass, now + SLICE_NS);
+	scan->pass_ns += ktime_get_ns() - now;
+	if (!more)
+		end_pass(scan);
+}
+
+static void scan_work(struct work_struct *work)
+{
+	struct smemv_scan *scan = container_of(to_delayed_work(work),
+					       struct smemv_scan, work);
+	bool gone = smemv_vm_is_gone(&scan->vm);
+
+	if (set_ended(scan, !gone)) {
+		let_go(scan);
+		return;
+	}
+	if (scan->in_pass || !rest(scan))
+		look(scan);
+	work_after(scan, rest(scan));
+}
+
+static struct smemv_scan *new_scan(const struct smemv_scan_config *config)
+{
+	struct smemv_scan *scan = kzalloc(sizeof(*scan), GFP_KERNEL);
+
+	if (!scan)
+		return NULL;
+	kref_init(&scan->ref);
+	scan->pid = get_pid(config->pid);
+	scan->interval_ms = config->interval_ms ?: SMEMV_SCAN_INTERVAL_MS;
+	scan->state.interval_now_ms = scan->interval_ms;
+	INIT_DELAYED_WORK(&scan->work, scan_work);
+	spin_lock_init(&scan->lock);
+	mutex_init(&scan->vm_lock);
+	smemv_history_init(&scan->history);
+	scan->pass.vm = &scan->vm;
+	scan->pass.history = &scan->history;
+	scan->began_ns = ktime_get_ns();
+	/* The first pass is due. */
+	scan->pass_began = jiffies - msecs_to_jiffies(scan->interval_ms);
+	return scan;
+}
+
+static int claim(struct smemv_scan *scan, const char **why)
+{
+	struct smemv_scan *other;
+	int err = 0;
+
+	mutex_lock(&all_lock);
+	list_for_each_entry(other, &all_scans, all_link)
+		if (other->vm.kvm == scan->vm.kvm)
+			err = -EBUSY;
+	if (!err)
+		list_add(&scan->all_link, &all_scans);
+	mutex_unlock(&all_lock);
+	if (err)
+		*why = "the machine is scanned from another network namespace";
+	return err;
+}
+
+static int begin(struct smemv_scan *scan, const struct smemv_scan_config *config,
+		 const char **why)
+{
+	int err = smemv_vm_hold(&scan->vm, config->vm_file, why);
+
+	if (err)
+		return err;
+	if (smemv_vm_belongs_to(&scan->vm, config->pid)) {
+		err = claim(scan, why);
+	} else {
+		*why = "the machine is not one of this process";
+		err = -EINVAL;
+	}
+	if (err)
+		smemv_vm_release(&scan->vm);
+	return err;
+}
+
+/* The interval of a machine that is scanned already stays. */
+static struct smemv_scan *make(struct smemv_ns *ns,
+			       const struct smemv_scan_config *config,
+			       const char **why)
+{
+	struct smemv_scan *scan = new_scan(config);
+	int err;
+
+	if (!scan) {
+		*why = "out of memory";
+		return ERR_PTR(-ENOMEM);
+	}
+	err = begin(scan, config, why);
+	if (err) {
+		kref_put(&scan->ref, release);
+		return ERR_PTR(err);
+	}
+	list_add_tail(&scan->link, &ns->scans);
+	return scan;
+}
+
+int smemv_scan_start(struct smemv_ns *ns, const struct smemv_scan_config *config,
+		     const char **why)
+{
+	struct smemv_scan *scan = smemv_scan_find(ns, config->pid);
+
+	if (scan) {
+		*why = "this process is scanned already";
+		return -EEXIST;
+	}
+	scan = make(ns, config, why);
+	if (IS_ERR(scan))
+		return PTR_ERR(scan);
+	scan->started = true;
+	work_after(scan, 0);
+	return 0;
+}
+
+/* False: it ended just now. */
+static bool add_file(struct smemv_scan *scan)
+{
+	bool added;
+
+	spin_lock(&scan->lock);
+	added = !scan->ended;
+	scan->files += added;
+	spin_unlock(&scan->lock);
+	if (added)
+		kref_get(&scan->ref);
+	return added;
+}
+
+struct smemv_scan *smemv_scan_attach(struct smemv_ns *ns,
+				     const struct smemv_scan_config *config,
+				     const char **why)
+{
+	struct smemv_scan *scan = smemv_scan_find(ns, config->pid);
+
+	if (scan && add_file(scan))
+		return scan;
+	scan = make(ns, config, why);
+	if (IS_ERR(scan))
+		return scan;
+	add_file(scan);
+	work_after(scan, 0);
+	return scan;
+}
+
+void smemv_scan_detach(struct smemv_scan *scan)
+{
+	spin_lock(&scan->lock);
+	scan->files--;
+	spin_unlock(&scan->lock);
+	work_after(scan, 0);
+	kref_put(&scan->ref, release);
+}
+
+/* Also when it ended already: its work may still be on its last lines. */
+static void stop(struct smemv_scan *scan)
+{
+	bool ends = set_ended(scan, false);
+
+	cancel_delayed_work_sync(&scan->work);
+	if (ends)
+		let_go(scan);
+	list_del(&scan->link);
+	kref_put(&scan->ref, release);
+}
+
+static bool is_gone(struct smemv_scan *scan)
+{
+	bool gone;
+
+	mutex_lock(&scan->vm_lock);
+	gone = !scan->vm.kvm || smemv_vm_is_gone(&scan->vm);
+	mutex_unlock(&scan->vm_lock);
+	return gone;
+}
+
+void smemv_scan_forget_gone(struct smemv_ns *ns)
+{
+	struct smemv_scan *scan, *next;
+
+	lockdep_assert_held(&ns->lock);
+	list_for_each_entry_safe(scan, next, &ns->scans, link)
+		if (is_gone(scan))
+			stop(scan);
+}
+
+struct smemv_scan *smemv_scan_find(struct smemv_ns *ns, const struct pid *pid)
+{
+	struct smemv_scan *scan;
+
+	smemv_scan_forget_gone(ns);
+	list_for_each_entry(scan, &ns->scans, link)
+		if (scan->pid == pid)
+			return scan;
+	return NULL;
+}
+
+struct smemv_scan *smemv_scan_next(struct smemv_ns *ns, struct smemv_scan *scan)
+{
+	struct list_head *next = scan ? scan->link.next : ns->scans.next;
+
+	return next == &ns->scans ? NULL :
+	       list_entry(next, struct smemv_scan, link);
+}
+
+int smemv_scan_stop(struct smemv_scan *scan, const char **why)
+{
+	if (READ_ONCE(scan->files)) {
+		*why = "a memory file is attached: it needs the scan as long as it is there";
+		return -EBUSY;
+	}
+	stop(scan);
+	return 0;
+}
+
+void smemv_scan_stop_all(struct smemv_ns *ns)
+{
+	struct smemv_scan *scan, *next;
+
+	list_for_each_entry_safe(scan, next, &ns->scans, link)
+		stop(scan);
+}
+
+int smemv_scan_read(struct smemv_scan *scan, unsigned long hva, u32 nr,
+		    u8 *history)
+{
+	if (is_ended(scan))
+		return -ENODATA;
+	smemv_history_read(&scan->history, hva, nr, history);
+	return 0;
+}
+
+u32 smemv_scan_pid(const struct smemv_scan *scan)
+{
+	return pid_vnr(scan->pid);
+}
+
+u32 smemv_scan_intervals(const struct smemv_scan *scan)
+{
+	return READ_ONCE(scan->state.scans);
+}
+
+int smemv_scan_find_file(struct smemv_scan *scan,
+			 const struct address_space *mapping,
+			 unsigned long *base)
+{
+	int err = -ENOENT;
+
+	mutex_lock(&scan->vm_lock);
+	if (scan->vm.kvm)
+		err = smemv_vm_find_file(&scan->vm, mapping, base);
+	mutex_unlock(&scan->vm_lock);
+	return err;
+}
+
+void smemv_scan_state(struct smemv_scan *scan, struct smemv_scan_state *state)
+{
+	spin_lock(&scan->lock);
+	*state = scan->state;
+	state->files = scan->files;
+	spin_unlock(&scan->lock);
+	state->pid = smemv_scan_pid(scan);
+	state->interval_ms = scan->interval_ms;
+}
+
+/*
+ * The bits of the intervals that reach into the last @cold_ms. What was before the
+ * first is remembered too: each page had the bit of its first use.
+ */
+static int bits_within(struct smemv_scan *scan, u32 cold_ms, u8 *bits)
+{
+	u64 since, now = ktime_get_ns();
+	unsigned int i;
+	int err = 0;
+
+	spin_lock(&scan->lock);
+	since = now - min_t(u64, now, (u64)cold_ms * NSEC_PER_MSEC);
+	if (!scan->state.scans || scan->ends_ns[ENDS - 1] > since)
+		err = -ERANGE;
+	for (*bits = 0, i = 0; i < ENDS - 1 && scan->ends_ns[i] > since; i++)
+		*bits |= 0x80 >> i;
+	spin_unlock(&scan->lock);
+	return err;
+}
+
+/* Joins what follows. False: there is no room for it. */
+static bool add_page(struct smemv_scan_range *ranges, u32 *used, u32 nr,
+		     unsigned long hva)
+{
+	struct smemv_scan_range *last = *used ? &ranges[*used - 1] : NULL;
+
+	if (last && last->address + (last->pages << PAGE_SHIFT) == hva) {
+		last->pages++;
+		return true;
+	}
+	if (*used == nr)
+		return false;
+	ranges[*used].address = hva;
+	ranges[(*used)++].pages = 1;
+	return true;
+}
+
+/* Returns where to go on: behind the pages, or at the first that had no room. */
+static u32 add_cold(struct smemv_scan *scan, u8 bits, unsigned long hva,
+		    u32 pages, struct smemv_scan_range *ranges, u32 *used, u32 nr)
+{
+	u8 history[SMEMV_SCAN_BLOCK];
+	u32 i;
+
+	smemv_history_read(&scan->history, hva, pages, history);
+	for (i = 0; i < pages; i++)
+		if (!(history[i] & bits) &&
+		    !add_page(ranges, used, nr, hva + ((unsigned long)i << PAGE_SHIFT)))
+			break;
+	return i;
+}
+
+int smemv_scan_cold(struct smemv_scan *scan, u32 cold_ms, u64 *pos,
+		    struct smemv_scan_range *ranges, u32 nr)
+{
+	u32 pages, seen = 0, used = 0;
+	unsigned long hva;
+	u64 gfn = *pos;
+	u8 bits;
+	int err;
+
+	err = bits_within(scan, cold_ms, &bits);
+	if (err)
+		return err;
+	mutex_lock(&scan->vm_lock);
+	while (scan->vm.kvm &&
+	       smemv_vm_next_range(&scan->vm, &gfn, SMEMV_SCAN_BLOCK, &hva, &pages)) {
+		seen = add_cold(scan, bits, hva, pages, ranges, &used, nr);
+		*pos = gfn - pages + seen;
+		if (seen < pages)
+			break;
+		cond_resched();
+	}
+	if (!scan->vm.kvm)
+		err = -ENODATA;
+	mutex_unlock(&scan->vm_lock);
+	return err ?: (int)used;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The scanner: which pages of a KVM machine were accessed lately, from the
+ * accessed bits of the second-level page tables (EPT, NPT).
+ *
+ * History is one byte a page: bit 7 says that it was accessed in the newest
+ * interval, bit 6 in the one before, ... So a greater number is hotter. It is
+ * kept by host virtual address, so memslots may come and go.
+ */
+#ifndef SMEMV_SCAN_H
+#define SMEMV_SCAN_H
+
+#include <linux/fs.h>
+#include <linux/pid.h>
+
+#include "ns.h"
+#include "uapi/smemv.h"
+
+#define SMEMV_SCAN_INTERVAL_MIN_MS	10
+#define SMEMV_SCAN_INTERVAL_MAX_MS	600000
+#define SMEMV_SCAN_INTERVAL_MS			1000
+
+struct smemv_scan;
+
+int smemv_scan_module_init(void);
+void smemv_scan_module_exit(void);
+
+/**
+ * struct smemv_scan_config - what to scan
+ * @vm_file: KVM's file of the machine
+ * @pid: the process whose machine it must be
+ * @interval_ms: the shortest interval, 0: default. It gets longer when a scan
+ *		 would need more than 1 % of a processor
+ */
+struct smemv_scan_config {
+	struct file *vm_file;
+	struct pid *pid;
+	u32 interval_ms;
+};
+
+/*
+ * Both under ns->lock; *why is a static text for people. A scan is begun by
+ * start (-EEXIST: there is one already) or by the first attach, and ends with
+ * stop, or with the last detach when it was not started, or with its machine.
+ */
+int smemv_scan_start(struct smemv_ns *ns, const struct smemv_scan_config *config,
+		     const char **why);
+struct smemv_scan *smemv_scan_attach(struct smemv_ns *ns,
+				     const struct smemv_scan_config *config,
+				     const char **why);
+
+/* Any process context that may sleep. The scan must not be used after detach. */
+void smemv_scan_detach(struct smemv_scan *scan);
+
+/* Under ns->lock: the scan of a process, or NULL. Ends those whose machine is gone. */
+struct smemv_scan *smemv_scan_find(struct smemv_ns *ns, const struct pid *pid);
+void smemv_scan_forget_gone(struct smemv_ns *ns);
+/* Under ns->lock: the one behind @scan, which may be NULL. NULL: there are no more. */
+struct smemv_scan *smemv_scan_next(struct smemv_ns *ns, struct smemv_scan *scan);
+/* Attached files keep it running; -EBUSY then. */
+int smemv_scan_stop(struct smemv_scan *scan, const char **why);
+/* The namespace goes. Under ns->lock. */
+void smemv_scan_stop_all(struct smemv_ns *ns);
+
+/*
+ * The history of @nr pages from host virtual address @hva on; 0 for a page that
+ * was never seen. -ENODATA: the machine is gone. Any process context; never
+ * waits for a scan.
+ */
+int smemv_scan_read(struct smemv_scan *scan, unsigned long hva, u32 nr,
+		    u8 *history);
+
+/* In the reader's namespace; 0: the process is gone, or cannot be seen from there. */
+u32 smemv_scan_pid(const struct smemv_scan *scan);
+
+/* Intervals that have passed since the scan began. */
+u32 smemv_scan_intervals(const struct smemv_scan *scan);
+
+/*
+ * Where the process of the machine has page index 0 of a file mapped for the
+ * guest. -ENOENT: nowhere, -EAGAIN: its memory map is busy for too long.
+ */
+int smemv_scan_find_file(struct smemv_scan *scan,
+			 const struct address_space *mapping,
+			 unsigned long *base);
+
+/**
+ * struct smemv_scan_state - what is told about a scan
+ * @pid: in the reader's namespace
+ * @interval_ms: asked for
+ * @interval_now_ms: kept at present
+ * @method: how the bits are read
+ * @why: why not by the walk, or NULL
+ * @ages: mapped pages by the newest interval in which they were accessed; the last
+ *	  counts those that were not, in any that is remembered
+ * @size_pages: the guest's memory
+ * @scans: done so far
+ * @scan_ns: a scan's cost, on average
+ * @share_ppm: millionths of one processor, over all the time
+ * @memory_bytes: used for the history
+ * @files: memory files that are attached
+ */
+struct smemv_scan_state {
+	u32 pid;
+	u32 interval_ms;
+	u32 interval_now_ms;
+	u32 method;
+	const char *why;
+	u64 ages[SMEMV_SCAN_AGES];
+	u64 size_pages;
+	u64 scans;
+	u64 scan_ns;
+	u64 share_ppm;
+	u64 memory_bytes;
+	u32 files;
+};
+
+void smemv_scan_state(struct smemv_scan *scan, struct smemv_scan_state *state);
+
+/*
+ * Ranges of pages that were not accessed for @cold_ms, from *pos (page frame of
+ * the guest, 0 at first) on, at most @nr. Returns how many; 0: there are no more.
+ * -ERANGE: the scan does not remember that long. -ENODATA: the machine is gone.
+ */
+int smemv_scan_cold(struct smemv_scan *scan, u32 cold_ms, u64 *pos,
+		    struct smemv_scan_range *ranges, u32 nr);
+
+#endif

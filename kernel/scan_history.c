@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The history of a scan. One work item changes it; readers see each 2 MiB as it
+ * was before or after.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "scan_inside.h"
+
+#define NEWEST		0x80
+#define BLOCK_ORDER	(PAGE_SHIFT + SMEMV_SCAN_BLOCK_SHIFT)
+
+void smemv_history_init(struct smemv_history *history)
+{
+	xa_init(&history->chunks);
+	spin_lock_init(&history->lock);
+}
+
+static u8 *chunk_at(struct smemv_history *history, unsigned long index)
+{
+	void *entry = xa_load(&history->chunks, index);
+
+	lockdep_assert_held(&history->lock);
+	return entry ? xa_untag_pointer(entry) : NULL;
+}
+
+static void drop(struct smemv_history *history, unsigned long index)
+{
+	u8 *chunk;
+
+	spin_lock(&history->lock);
+	chunk = chunk_at(history, index);
+	xa_erase(&history->chunks, index);
+	history->nr_chunks--;
+	spin_unlock(&history->lock);
+	kfree(chunk);
+}
+
+void smemv_history_free(struct smemv_history *history)
+{
+	unsigned long index;
+	void *entry;
+
+	xa_for_each(&history->chunks, index, entry) {
+		drop(history, index);
+		cond_resched();
+	}
+	xa_destroy(&history->chunks);
+}
+
+void smemv_history_begin(struct smemv_history *history)
+{
+	history->parity ^= 1;
+}
+
+/* Eight pages at a time: the bit that falls out of one byte must not fall into the next. */
+static void shift(u8 *chunk)
+{
+	u64 *words = (u64 *)chunk;
+	unsigned int i;
+
+	for (i = 0; i < SMEMV_SCAN_BLOCK / sizeof(*words); i++)
+		words[i] = words[i] >> 1 & 0x7f7f7f7f7f7f7f7fULL;
+}
+
+/* Entries that are there already are changed without memory. */
+static void age(struct smemv_history *history, unsigned long index,
+		void *entry)
+{
+	u8 *chunk = xa_untag_pointer(entry);
+
+	if (xa_pointer_tag(entry) == history->parity)
+		return;
+	shift(chunk);
+	xa_store(&history->chunks, index,
+		 xa_tag_pointer(chunk, history->parity), GFP_NOWAIT);
+}
+
+/* A page whose chunk cannot be made is forgotten: it counts as never seen. */
+static void make(struct smemv_history *history, unsigned long index)
+{
+	u8 *chunk;
+
+	if (xa_load(&history->chunks, index))
+		return;
+	chunk = kzalloc(SMEMV_SCAN_BLOCK, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	if (!chunk)
+		return;
+	if (xa_err(xa_store(&history->chunks, index,
+			    xa_tag_pointer(chunk, history->parity),
+			    GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)))
+		kfree(chunk);
+	else
+		history->nr_chunks++;
+}
+
+static unsigned int age_of(u8 byte)
+{
+	return byte ? 8 - fls(byte) : SMEMV_SCAN_AGES - 1;
+}
+
+/* Pages @from to @from + @nr of the block are those of a chunk from @bytes on. */
+static void merge(u8 *bytes, const struct smemv_block *block, u32 from, u32 nr,
+		  u64 *ages)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		if (test_bit(from + i, block->accessed))
+			bytes[i] |= NEWEST;
+		if (test_bit(from + i, block->present))
+			ages[age_of(bytes[i])]++;
+	}
+}
+
+static void note_part(struct smemv_history *history,
+		      const struct smemv_block *block, u32 from, u32 nr,
+		      u64 *ages)
+{
+	unsigned long hva = block->hva + ((unsigned long)from << PAGE_SHIFT);
+	unsigned long index = hva >> BLOCK_ORDER;
+	void *entry;
+
+	make(history, index);
+	spin_lock(&history->lock);
+	entry = xa_load(&history->chunks, index);
+	if (entry) {
+		age(history, index, entry);
+		merge((u8 *)xa_untag_pointer(entry) +
+		      (hva >> PAGE_SHIFT) % SMEMV_SCAN_BLOCK,
+		      block, from, nr, ages);
+	}
+	spin_unlock(&history->lock);
+}
+
+/* Guest memory need not be aligned on the host: a block may be in two chunks. */
+void smemv_history_note(struct smemv_history *history,
+			const struct smemv_block *block, u64 *ages)
+{
+	u32 first = min_t(u32, block->nr, SMEMV_SCAN_BLOCK -
+			  (block->hva >> PAGE_SHIFT) % SMEMV_SCAN_BLOCK);
+
+	if (bitmap_empty(block->present, block->nr))
+		return;
+	note_part(history, block, 0, first, ages);
+	if (first < block->nr)
+		note_part(history, block, first, block->nr - first, ages);
+}
+
+void smemv_history_end(struct smemv_history *history)
+{
+	unsigned long index;
+	void *entry;
+
+	xa_for_each(&history->chunks, index, entry) {
+		if (xa_pointer_tag(entry) == history->parity)
+			continue;
+		spin_lock(&history->lock);
+		age(history, index, entry);
+		spin_unlock(&history->lock);
+		if (!memchr_inv(xa_untag_pointer(entry), 0, SMEMV_SCAN_BLOCK))
+			drop(history, index);
+		cond_resched();
+	}
+}
+
+void smemv_history_read(struct smemv_history *history, unsigned long hva,
+			u32 nr, u8 *bytes)
+{
+	unsigned long at = hva >> PAGE_SHIFT;
+	u32 part, offset;
+	u8 *chunk;
+
+	for (; nr; nr -= part, at += part, bytes += part) {
+		offset = at % SMEMV_SCAN_BLOCK;
+		part = min_t(u32, nr, SMEMV_SCAN_BLOCK - offset);
+		spin_lock(&history->lock);
+		chunk = chunk_at(history, at >> SMEMV_SCAN_BLOCK_SHIFT);
+		if (chunk)
+			memcpy(bytes, chunk + offset, part);
+		else
+			memset(bytes, 0, part);
+		spin_unlock(&history->lock);
+	}
+}
+
+bool smemv_history_is_warm(struct smemv_history *history, unsigned long hva,
+			   u32 nr)
+{
+	unsigned long at = hva >> PAGE_SHIFT;
+	bool warm = false;
+	u32 part, offset;
+	u8 *chunk;
+
+	for (; nr && !warm; nr -= part, at += part) {
+		offset = at % SMEMV_SCAN_BLOCK;
+		part = min_t(u32, nr, SMEMV_SCAN_BLOCK - offset);
+		spin_lock(&history->lock);
+		chunk = chunk_at(history, at >> SMEMV_SCAN_BLOCK_SHIFT);
+		warm = chunk && memchr_inv(chunk + offset, 0, part);
+		spin_unlock(&history->lock);
+	}
+	return warm;
+}
