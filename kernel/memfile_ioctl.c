@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The ioctls of a memory file: who may, and who the space is. */
+#include <linux/file.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -70,6 +72,43 @@ static int tell_space(struct smemv_memfile *mf, void __user *arg)
 	return err;
 }
 
+static int attach_to(struct smemv_memfile *mf,
+		     const struct smemv_scan_config *config,
+		     unsigned long base)
+{
+	const char *why = NULL;
+	int err;
+
+	if (!config->vm_file)
+		return -EBADF;
+	if (mutex_lock_killable(&mf->ns->lock))
+		return -EINTR;
+	err = smemv_memfile_attach(mf, config, &base, &why);
+	mutex_unlock(&mf->ns->lock);
+	return err;
+}
+
+static int attach(struct smemv_memfile *mf, const void __user *arg)
+{
+	struct smemv_scan_config config = { .pid = task_tgid(current) };
+	struct smemv_ioc_attach from;
+	int err;
+
+	if (copy_from_user(&from, arg, sizeof(from)))
+		return -EFAULT;
+	if (from.base % PAGE_SIZE ||
+	    (from.interval_ms &&
+	     (from.interval_ms < SMEMV_SCAN_INTERVAL_MIN_MS ||
+	      from.interval_ms > SMEMV_SCAN_INTERVAL_MAX_MS)))
+		return -EINVAL;
+	config.interval_ms = from.interval_ms;
+	config.vm_file = fget(from.vm_fd);
+	err = attach_to(mf, &config, from.base);
+	if (config.vm_file)
+		fput(config.vm_file);
+	return err;
+}
+
 long smemv_memfile_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct smemv_memfile *mf = smemv_memfile_of(file_inode(file));
@@ -95,6 +134,8 @@ long smemv_memfile_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return smemv_memfile_activate(mf);
 	case SMEMV_IOC_TAKE_BACK:
 		return smemv_memfile_take_back(mf);
+	case SMEMV_IOC_ATTACH:
+		return attach(mf, user);
 	default:
 		return -ENOTTY;
 	}

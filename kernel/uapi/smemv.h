@@ -531,6 +531,23 @@ struct smemv_ioc_adopt {
 	__u32 arbiter;		/* index */
 };
 
+/*
+ * SMEMV_IOC_ATTACH: page index i of the file is at user address base + i * 4096 of the
+ * caller, for its machine. From then on the file gets the heat of its pages from a scan of
+ * the machine, which begins unless there is one, and ends with the file. Replaces what was
+ * attached before.
+ *   EBADF       vm_fd is not open
+ *   EINVAL      not a virtual machine of KVM, or not one of the caller; base is not a
+ *               multiple of 4096; the interval is not 0 or 10..600000
+ *   EBUSY       the machine is scanned from another network namespace
+ *   ESHUTDOWN   the machine is ending
+ */
+struct smemv_ioc_attach {
+	__u64 base;
+	__s32 vm_fd;		/* KVM's, in the caller's table */
+	__u32 interval_ms;	/* of a scan that begins; 0: default */
+};
+
 #define SMEMV_IOC_SPACE		_IOWR(SMEMV_IOC_TYPE, 0x00, struct smemv_ioc_space)
 #define SMEMV_IOC_MAP		_IOWR(SMEMV_IOC_TYPE, 0x01, struct smemv_ioc_map)
 #define SMEMV_IOC_STORE		_IOWR(SMEMV_IOC_TYPE, 0x02, struct smemv_ioc_store)
@@ -549,6 +566,7 @@ struct smemv_ioc_adopt {
  *   EINVAL      this host was never the active owner
  */
 #define SMEMV_IOC_TAKE_BACK	_IO(SMEMV_IOC_TYPE, 0x05)
+#define SMEMV_IOC_ATTACH	_IOW(SMEMV_IOC_TYPE, 0x06, struct smemv_ioc_attach)
 
 #ifdef __cplusplus
 #define SMEMV_UAPI_ASSERT(t, n)	static_assert(sizeof(t) == (n), #t)
@@ -563,5 +581,6 @@ SMEMV_UAPI_ASSERT(struct smemv_ioc_map, 24);
 SMEMV_UAPI_ASSERT(struct smemv_store_page, 24);
 SMEMV_UAPI_ASSERT(struct smemv_ioc_store, 16);
 SMEMV_UAPI_ASSERT(struct smemv_ioc_adopt, 64);
+SMEMV_UAPI_ASSERT(struct smemv_ioc_attach, 16);
 
 #endif /* _UAPI_SMEMV_H */

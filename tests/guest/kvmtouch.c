@@ -10,6 +10,7 @@
  *	read FIRST COUNT [STEP]    read only
  *	log on|off                 KVM's dirty logging
  *	move                       take the memory slot away and give it back elsewhere
+ *	attach                     let smemv scan the machine for the memory file
  *	base                       where the memory is in this process
  *	discard FIRST COUNT        MADV_DONTNEED, or a hole where it is a file
  * At the end of its input it ends.
@@ -28,6 +29,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "../../kernel/uapi/smemv.h"
 
 #define PAGE		4096ull
 #define HUGE_PAGE	(2ull << 20)
@@ -229,6 +232,15 @@ static void move(void)
 	set_memory_slot(m.size);
 }
 
+static void attach(void)
+{
+	struct smemv_ioc_attach to = {
+		.base = (uintptr_t)m.memory, .vm_fd = m.vm, .interval_ms = 100,
+	};
+
+	must(ioctl(m.file, SMEMV_IOC_ATTACH, &to), "attach");
+}
+
 static void discard(uint64_t first, uint64_t count)
 {
 	int err = m.file < 0 ?
@@ -255,6 +267,8 @@ static void obey(const char *line)
 		set_logging(line[5] == 'n');
 	else if (!strcmp(line, "move\n"))
 		move();
+	else if (!strcmp(line, "attach\n"))
+		attach();
 	else if (strcmp(line, "base\n")) {
 		printf("failed: what is %s", line);
 		exit(2);

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 93-scan-cli: what goes wrong with a scan is told clearly, and a machine that ends, is killed, or
+# whose module is unloaded meanwhile leaves nothing behind.
+#
+# smoke: yes
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/memfile.sh"
+. "$(dirname "$0")/../lib/scan.sh"
+
+memfile_servers 64M
+file=$(smemv vm create demo size 8M budget 8M) || bail "no file was made"
+
+machines=0
+
+# machine_start KVMTOUCH-OPTION...: sets machine_pid; machine_tell COMMAND to it.
+machine_start() {
+	local input=$scenario_tmp/machine-$((++machines))
+
+	mkfifo "$input"
+	"$kvmtouch" "$@" <"$input" >"$input.log" &
+	machine_pid=$!
+	machine_log=$input.log
+	exec {machine_input}>"$input"
+	at_exit "kill -KILL $machine_pid 2>/dev/null"
+	wait_until 20 grep -q ready "$machine_log" || bail "no machine: $(<"$machine_log")"
+}
+
+machine_tell() {
+	local answers
+	answers=$(grep -c '^done' "$machine_log") || true
+	echo "$*" >&"$machine_input"
+	wait_until 20 machine_answered $((answers + 1))
+}
+
+machine_answered() {
+	(($(grep -c '^done' "$machine_log") >= $1))
+}
+
+scan_get() {
+	smemv_json "first | $1" scan show "$machine_pid"
+}
+
+scan_passes() {
+	(($(scan_get "$1") > $2))
+}
+
+no_scan_is_left() {
+	[[ $(smemv scan show --json) == '[]' ]]
+}
+
+
+fails "a process that is none" 'there is no process 999999' smemv scan start pid 999999
+fails "a process without a machine" 'has no virtual machine of KVM' smemv scan start pid $$
+fails "a process that is not scanned" 'is not scanned' smemv scan show $$
+fails "nor can that be stopped" 'is not scanned' smemv scan stop pid $$
+
+# KVM is loaded after the module: it does not need it.
+kvm_start
+machine_start --file "$file" --size $((8 << 20))
+fails "an interval that is too long" 'out of range|600000' smemv scan start pid "$machine_pid" interval 700000
+fails "who may not look into the process" 'needs root|CAP_SYS' \
+	setpriv --reuid 65534 --regid 65534 --clear-groups smemv scan start pid "$machine_pid"
+ok "a machine is scanned" smemv scan start pid "$machine_pid" interval 100
+fails "not twice" 'scanned already' smemv scan start pid "$machine_pid"
+ok "it touches its memory" machine_tell touch 0 2048
+ok "that is seen" wait_until 30 scan_passes .mapped_bytes $(((8 << 20) - 1))
+is "$(scan_get .method)" tdp-walk "by the walk"
+# The program and its two page tables are memory of the guest, too.
+is "$(scan_get '.pages_by_age | add')" $((2048 + 3)) "each page has an age"
+ok "which grows" wait_until 30 scan_passes .idle_bytes $(((8 << 20) - 1))
+compare "$(scan_get .memory_bytes)" -le $((4 * 512 * 2)) "a page needs a byte"
+
+fails "a file of another machine is not attached" "memory is not this file" sh -c "
+	smemv vm create other size 1M >/dev/null && smemv vm attach other pid $machine_pid"
+ok "that file goes" smemv vm del other
+ok "the file is attached" smemv vm attach demo pid "$machine_pid"
+is "$(memfile_get demo .scanned_pid)" "$machine_pid" "and says to whom"
+is "$(scan_get .files)" 1 "and so does the scan"
+fails "a scan that a file needs is not stopped" 'memory file is attached' smemv scan stop pid "$machine_pid"
+
+ok "the machine attaches itself" machine_tell attach
+is "$(scan_get .files)" 1 "in place of that"
+end_process "$machine_pid" KILL
+ok "a killed machine's scan ends" wait_until 20 no_scan_is_left
+
+machine_start --file "$file" --size $((8 << 20))
+ok "another attaches itself before it is scanned" machine_tell attach
+ok "so it is" wait_until 30 scan_passes .scans 2
+is "$(scan_get .interval_asked_ms)" 100 "in the interval that it wants"
+end_process "$machine_pid" KILL
+ok "its file can go" smemv vm del demo
+ok "and so does the scan" wait_until 20 no_scan_is_left
+
+machine_start --size $((8 << 20))
+ok "another machine is scanned" smemv scan start pid "$machine_pid" interval 50
+ok "and stopped" smemv scan stop pid "$machine_pid"
+ok "and scanned again" smemv scan start pid "$machine_pid" interval 50
+machine_tell touch 0 2048
+ok "and seen" wait_until 30 scan_passes .scans 2
+umount /dev/smemv
+for name in one two; do
+	ok "server $name is not needed any more" smemv server del "$name"
+done
+ok "the module goes while it scans" smemv_unload
+ok "the machine does not mind" machine_tell touch 0 2048
+
+done_testing
