@@ -93,7 +93,7 @@ huge_pages_of_kvm() {
 }
 
 file=$(smemv vm create demo size 128M) || bail "no file was made"
-guest_on_file web1 "$file" 128M --size 48M --passes 1 --progress 2
+guest_on_file web1 "$file" 128M --size 48M --duration 20 --progress 2
 guest_has_filled() {
 	guest_log web1 | grep -q '^MEMCHECK filled'
 }

@@ -58,7 +58,7 @@ available_bytes() {
 file=$(smemv vm create demo size 192M) || bail "no file was made"
 filecheck_start holder --hold "$file"
 require "a guest's memory is all here, and written" wait_until 200 filecheck_holds holder
-ok "another process needs most of the rest" takes_all_but_a_little $(($(available_bytes) + 16 * mib))
+ok "another process needs most of the rest" takes_all_but_a_little $(($(available_bytes) - 24 * mib))
 compare "$(file_counter shrinks)" -gt 0 "memory was asked for"
 compare "$(memfile_get demo .resident_bytes)" -lt $((184 * mib)) "some of the guest's left"
 filecheck_go_on holder

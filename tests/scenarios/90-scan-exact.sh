@@ -30,9 +30,12 @@ echo always >/sys/kernel/mm/transparent_hugepage/enabled
 scan_check "2 MiB" tdp-walk --huge --size $((8 << 20)) -- \
 	0+2048 idle =512+512 700+1 =0+1024 511+2 "log on" idle 600+1 idle
 
+# Pages that come back from a server are of 4 KiB, those of a range that is wholly empty would not be.
 file=$(smemv vm create demo size 8M budget 8M) || bail "no file was made"
+require "the file is written" "$filecheck" --passes 1 "$file"
+ok "and evicted" smemv vm evict demo 8M
 scan_check "memory file" tdp-walk --file "$file" --size $((8 << 20)) -- \
-	0+2048 idle 5+1 100+77 7+1000*2 "discard 0 512" idle 0+300
+	0+2048 idle 5+1 100+77 7+1000*2 "discard 0 500" idle 0+300
 leave_no_file demo
 leave_no_module
 
