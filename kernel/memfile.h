@@ -233,6 +233,8 @@ void smemv_memfile_detach(struct smemv_memfile *mf);
  */
 int smemv_memfile_heat(struct smemv_memfile *mf, u64 first, u32 nr,
 		       u8 *history);
+/* SMEMV_IOC_HEAT */
+int smemv_memfile_tell_heat(struct smemv_memfile *mf, void __user *arg);
 /* Intervals that have passed since the scan began; 0 also when nothing is attached. */
 u32 smemv_memfile_heat_intervals(struct smemv_memfile *mf);
 /* 0: nothing is attached, or the machine's process is gone or cannot be seen. */

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How hot a memory file's pages are, from the scan of the machine that has it mapped. */
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
 #include "memfile.h"
 
 /* Pages that are read while others wait for mf->lock. */
@@ -87,6 +91,51 @@ int smemv_memfile_heat(struct smemv_memfile *mf, u64 first, u32 nr,
 		      -ENODATA;
 		spin_unlock(&mf->lock);
 	}
+	return err;
+}
+
+static int tell_heat_to(struct smemv_memfile *mf, struct smemv_ioc_heat *to,
+			u8 *history)
+{
+	u8 __user *user = u64_to_user_ptr(to->history);
+	u64 first = to->first;
+	u32 part, left;
+	int err;
+
+	for (left = to->nr; left; left -= part, first += part, user += part) {
+		part = min_t(u32, left, PAGE_SIZE);
+		err = smemv_memfile_heat(mf, first, part, history);
+		if (err)
+			return err;
+		if (copy_to_user(user, history, part))
+			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+int smemv_memfile_tell_heat(struct smemv_memfile *mf, void __user *arg)
+{
+	u64 size_pages = mf->space->size_pages;
+	struct smemv_ioc_heat to;
+	u8 *history;
+	int err;
+
+	if (copy_from_user(&to, arg, sizeof(to)))
+		return -EFAULT;
+	if (!to.nr || to.nr > SMEMV_HEAT_MAX || to.first >= size_pages ||
+	    to.nr > size_pages - to.first || to.intervals)
+		return -EINVAL;
+	history = kmalloc(PAGE_SIZE, GFP_KERNEL);
+	if (!history)
+		return -ENOMEM;
+	err = tell_heat_to(mf, &to, history);
+	kfree(history);
+	to.intervals = smemv_memfile_heat_intervals(mf);
+	if (!err && copy_to_user(arg, &to, sizeof(to)))
+		err = -EFAULT;
 	return err;
 }
 

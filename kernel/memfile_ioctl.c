@@ -136,6 +136,8 @@ long smemv_memfile_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return smemv_memfile_take_back(mf);
 	case SMEMV_IOC_ATTACH:
 		return attach(mf, user);
+	case SMEMV_IOC_HEAT:
+		return smemv_memfile_tell_heat(mf, user);
 	default:
 		return -ENOTTY;
 	}

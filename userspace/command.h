@@ -26,6 +26,7 @@ int vm_adopt(struct call *call);
 int vm_activate(struct call *call);
 int vm_take_back(struct call *call);
 int vm_attach(struct call *call);
+int vm_heat(struct call *call);
 
 int scan_start(struct call *call);
 int scan_show(struct call *call);

@@ -6,7 +6,7 @@ cli_dir     := $(B)/userspace
 cli_sources := $(filter-out userspace/smemv.c,$(wildcard userspace/*.c))
 cli_objects := $(cli_sources:%.c=$(B)/%.o)
 cli_archive := $(cli_dir)/cli.a
-cli_packages := libnl-3.0 libnl-genl-3.0 jansson
+cli_packages := libnl-3.0 libnl-genl-3.0 jansson libpng
 # Asked when something is built, not when make starts: pkg-config may be missing until then.
 cli_cflags   = $(shell pkg-config --cflags $(cli_packages))
 cli_libs     = $(shell pkg-config --libs $(cli_packages)) -lm

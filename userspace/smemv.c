@@ -63,6 +63,9 @@ static const struct action vm_actions[] = {
 	{ "take-back", vm_take_back, "NAME", "own it again when the new owner never activated it" },
 	{ "attach", vm_attach, "NAME pid PID",
 	  "tell it how the KVM guest of that process uses its pages: scans it" },
+	{ "heat", vm_heat, "NAME [--png FILE]",
+	  "how much of it was accessed how long ago, and where; or a picture\n"
+	  "of that in FILE. The guest must be attached" },
 	{ "del", vm_del, "NAME", "remove a memory file that is not in use, and its content" },
 	{ 0 },
 };

@@ -568,6 +568,19 @@ struct smemv_ioc_attach {
 #define SMEMV_IOC_TAKE_BACK	_IO(SMEMV_IOC_TYPE, 0x05)
 #define SMEMV_IOC_ATTACH	_IOW(SMEMV_IOC_TYPE, 0x06, struct smemv_ioc_attach)
 
+/*
+ * SMEMV_IOC_HEAT: one byte a page, bit 7: accessed in the newest interval of the scan, bit 6:
+ * in the one before, ... ENODATA: nothing is attached. EINVAL: nr, or pages beyond the end.
+ */
+struct smemv_ioc_heat {
+	__u64 first;		/* page index */
+	__u64 history;		/* user address of __u8[nr] */
+	__u32 nr;		/* 1..1048576 */
+	__u32 intervals;	/* in: 0; out: passed since the scan began */
+};
+#define SMEMV_IOC_HEAT		_IOWR(SMEMV_IOC_TYPE, 0x07, struct smemv_ioc_heat)
+#define SMEMV_HEAT_MAX		1048576
+
 #ifdef __cplusplus
 #define SMEMV_UAPI_ASSERT(t, n)	static_assert(sizeof(t) == (n), #t)
 #else
@@ -581,6 +594,7 @@ SMEMV_UAPI_ASSERT(struct smemv_ioc_map, 24);
 SMEMV_UAPI_ASSERT(struct smemv_store_page, 24);
 SMEMV_UAPI_ASSERT(struct smemv_ioc_store, 16);
 SMEMV_UAPI_ASSERT(struct smemv_ioc_adopt, 64);
+SMEMV_UAPI_ASSERT(struct smemv_ioc_heat, 24);
 SMEMV_UAPI_ASSERT(struct smemv_ioc_attach, 16);
 
 #endif /* _UAPI_SMEMV_H */

@@ -26,7 +26,7 @@ grammar=("server add NAME ADDR[:PORT] [limit SIZE]" "server show [NAME]" "server
 	"server drain NAME [to NAME[,NAME]]" "swap add SIZE [servers NAME" "swap show [NAME]"
 	"swap set NAME" "swap del NAME" "vm create NAME size SIZE [budget SIZE]" "vm show [NAME]"
 	"vm set NAME [budget SIZE]" "vm populate NAME" "vm evict NAME SIZE" "vm map NAME" "vm adopt NAME FILE" "vm activate NAME" "vm take-back NAME"
-	"vm attach NAME pid PID" "vm del NAME"
+	"vm attach NAME pid PID" "vm heat NAME [--png FILE]" "vm del NAME"
 	"scan start pid PID [interval MS]" "scan show [PID]" "scan stop pid PID" "show" "monitor"
 	"migrate from QMP to QMP via ADDR:PORT|uri URI [budget SIZE]")
 for command in "${grammar[@]}"; do
@@ -37,7 +37,7 @@ done
 page=$(mandoc -Tascii -Owidth=200 "$tree/userspace/smemv.8" | sed 's/.\x08//g' | tr -s ' \n' ' ')
 for word in 'server add' 'server show' 'server del' 'server drain' 'swap add' 'swap show' 'swap set' \
 	'swap del' 'vm create' 'vm show' 'vm set' 'vm populate' 'vm evict' 'vm map' 'vm adopt' 'vm activate' \
-	'vm take-back' 'vm attach' 'vm del' 'scan start' 'scan show' 'scan stop' 'monitor' budget dma '--watch' \
+	'vm take-back' 'vm attach' 'vm heat' 'vm del' 'scan start' 'scan show' 'scan stop' 'monitor' budget dma '--watch' \
 	'--json' '--help' '--version' limit lanes timeout servers policy migrate via bandwidth warmup downtime \
 	patience auto-converge keep-source \
 	deadline queues count pid; do
@@ -97,7 +97,7 @@ completion 'smemv server add s1 10.0.0.1 limit 1G ' 'lanes timeout'
 completion 'smemv swap add 1G policy ' 'error suspend'
 completion 'smemv swap add 1G policy error n' 'name'
 completion 'smemv swap set pool d' 'deadline'
-completion 'smemv vm ' 'create show set populate evict map adopt activate take-back attach del'
+completion 'smemv vm ' 'create show set populate evict map adopt activate take-back attach heat del'
 completion 'smemv vm create web1 ' 'size budget servers dma policy deadline'
 completion 'smemv vm create web1 size 1G dma b' 'budget'
 completion 'smemv vm set web1 budget 1G ' 'policy deadline'

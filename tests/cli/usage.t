@@ -60,6 +60,8 @@ refused 'vm create web1: "yes" is not expected here' vm vm create web1 size 1G d
 refused 'vm set web1: budget, policy or deadline is missing' vm vm set web1
 refused 'vm set web1: "size" is not expected here' vm vm set web1 size 2G
 refused 'vm evict web1: SIZE is missing' vm vm evict web1
+refused 'vm heat: NAME is missing' vm vm heat
+refused 'vm heat web1: "--jpg" is not expected here' vm vm heat web1 --jpg x
 refused 'vm evict web1: "all" is not a size (bytes, or a number with K, M, G or T)' vm vm evict web1 all
 refused 'vm del: NAME is missing' vm vm del
 refused 'vm attach web1: pid PID is missing' vm vm attach web1

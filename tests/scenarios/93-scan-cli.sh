@@ -76,10 +76,29 @@ compare "$(scan_get .memory_bytes)" -le $((4 * 512 * 2)) "a page needs a byte"
 fails "a file of another machine is not attached" "memory is not this file" sh -c "
 	smemv vm create other size 1M >/dev/null && smemv vm attach other pid $machine_pid"
 ok "that file goes" smemv vm del other
+fails "of a file that is not attached there is no heat" 'attach it first: smemv vm attach demo pid PID' smemv vm heat demo
 ok "the file is attached" smemv vm attach demo pid "$machine_pid"
 is "$(memfile_get demo .scanned_pid)" "$machine_pid" "and says to whom"
 is "$(scan_get .files)" 1 "and so does the scan"
 fails "a scan that a file needs is not stopped" 'memory file is attached' smemv scan stop pid "$machine_pid"
+
+# heat_pages FIRST-AGE LAST-AGE: pages of these ages, 0: accessed in the newest interval.
+heat_pages() {
+	smemv --json vm heat demo | jq "[.[$1:$(($2 + 1))][].pages] | add"
+}
+# What is touched is hot, in whole large pages, and nothing else. Eight intervals later it is cold again.
+heat_shows_touches() {
+	local hot
+	machine_tell touch 100 300 || return
+	hot=$(heat_pages 0 7)
+	((hot >= 300 && hot <= 512))
+}
+is "$(heat_pages 0 8)" 2048 "the heat tells of each page"
+ok "what is touched is hot, and others are not" wait_until 60 heat_shows_touches
+like "$(smemv vm heat demo)" 'longer +[0-9]' "it is shown as a table and a picture"
+ok "and drawn as a PNG" smemv vm heat demo --png "$scenario_out/heat.png"
+is "$(head -c 4 "$scenario_out/heat.png" | tail -c 3)" PNG "which it is"
+fails "not where that cannot be written" 'No such file' smemv vm heat demo --png /nowhere/heat.png
 
 ok "the machine attaches itself" machine_tell attach
 is "$(scan_get .files)" 1 "in place of that"

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../kernel/uapi/smemv.h"
+#include "heat.h"
+#include "human.h"
+
+#define PAGES_AT_ONCE	65536u
+
+unsigned int heat_age(uint8_t history)
+{
+	return history ? (unsigned int)__builtin_clz(history) - 24 : HEAT_AGES - 1;
+}
+
+const char *heat_age_text(unsigned int age)
+{
+	static const char *const texts[HEAT_AGES] = {
+		"now", "1 ago", "2 ago", "3 ago", "4 ago", "5 ago", "6 ago", "7 ago", "longer",
+	};
+
+	return texts[age];
+}
+
+void heat_map_add(struct heat_map *map, uint64_t first, uint64_t nr, const uint8_t *history,
+		  const uint8_t *here)
+{
+	uint64_t i;
+
+	for (i = 0; i < nr; i++) {
+		size_t at = (size_t)((unsigned __int128)(first + i) * HEAT_CELLS / map->pages);
+		unsigned int age = heat_age(history[i]);
+
+		if (here[i] & 1)
+			map->cell[at].here[age]++;
+		else
+			map->cell[at].elsewhere[age]++;
+	}
+}
+
+struct heat_cell heat_map_sum(const struct heat_map *map, size_t from, size_t to)
+{
+	struct heat_cell sum = { 0 };
+	unsigned int age;
+
+	for (; from < to; from++) {
+		for (age = 0; age < HEAT_AGES; age++) {
+			sum.here[age] += map->cell[from].here[age];
+			sum.elsewhere[age] += map->cell[from].elsewhere[age];
+		}
+	}
+	return sum;
+}
+
+static int fail(struct reason *why, const char *path, int err)
+{
+	switch (err) {
+	case ENODATA:
+		reason_set(why, "nobody scans the guest; attach it first: smemv vm attach %s pid PID",
+			   strrchr(path, '/') + 1);
+		break;
+	case ENOTTY:
+		reason_set(why, "the module that is loaded cannot tell the heat of memory files");
+		break;
+	default:
+		reason_set(why, "%s: %s", path, strerror(err));
+	}
+	return -err;
+}
+
+/* Which pages are here is asked of the page cache; that does not bring any. */
+static int read_part(int fd, struct heat_map *map, uint64_t first, uint32_t nr, uint8_t *history,
+		     uint8_t *here)
+{
+	struct smemv_ioc_heat heat = {
+		.first = first, .nr = nr, .history = (uintptr_t)history,
+	};
+	size_t bytes = (size_t)nr * 4096;
+	void *pages;
+	int err = 0;
+
+	if (ioctl(fd, SMEMV_IOC_HEAT, &heat))
+		return errno;
+	map->intervals = heat.intervals;
+	pages = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, (off_t)(first * 4096));
+	if (pages == MAP_FAILED)
+		return errno;
+	if (mincore(pages, bytes, here))
+		err = errno;
+	munmap(pages, bytes);
+	if (!err)
+		heat_map_add(map, first, nr, history, here);
+	return err;
+}
+
+static int read_all(int fd, struct heat_map *map)
+{
+	uint8_t *history = must(malloc(PAGES_AT_ONCE)), *here = must(malloc(PAGES_AT_ONCE));
+	uint64_t first, left;
+	int err = 0;
+
+	for (first = 0; first < map->pages && !err; first += PAGES_AT_ONCE) {
+		left = map->pages - first;
+		err = read_part(fd, map, first, left < PAGES_AT_ONCE ? (uint32_t)left : PAGES_AT_ONCE,
+				history, here);
+	}
+	free(history);
+	free(here);
+	return err;
+}
+
+int heat_map_read(const char *path, struct heat_map *map, struct reason *why)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC), err;
+	struct stat stat;
+
+	if (fd < 0)
+		return fail(why, path, errno);
+	memset(map->cell, 0, sizeof(map->cell));
+	err = fstat(fd, &stat) ? errno : 0;
+	map->pages = err ? 0 : (uint64_t)stat.st_size / 4096;
+	if (!err)
+		err = map->pages ? read_all(fd, map) : ENODATA;
+	close(fd);
+	return err ? fail(why, path, err) : 0;
+}
+
+void view_heat(struct printer *printer, const struct heat_map *map)
+{
+	struct heat_cell all = heat_map_sum(map, 0, HEAT_CELLS);
+	unsigned int age;
+	char share[16];
+
+	print_list(printer, NULL, "Heat");
+	for (age = 0; age < HEAT_AGES; age++) {
+		uint64_t pages = all.here[age] + all.elsewhere[age];
+
+		snprintf(share, sizeof(share), "%.1f%%", 100.0 * (double)pages / (double)map->pages);
+		print_item(printer);
+		print_text(printer, "accessed", "ACCESSED", heat_age_text(age));
+		print_number(printer, "age_intervals", NULL, age);
+		print_number(printer, "pages", "PAGES", pages);
+		print_bytes(printer, "bytes", "BYTES", pages * 4096);
+		print_column(printer, "SHARE", share, true);
+		print_bytes(printer, "resident_bytes", "RESIDENT", all.here[age] * 4096);
+		print_bytes(printer, "elsewhere_bytes", "ELSEWHERE", all.elsewhere[age] * 4096);
+		print_item_end(printer);
+	}
+	print_list_end(printer);
+}
+
+#define SHADES	5
+
+static const char *shade(uint64_t pages, uint64_t of, bool ascii)
+{
+	static const char *const plain[SHADES] = { " ", ".", ":", "*", "#" };
+	static const char *const blocks[SHADES] = { " ", "\u2591", "\u2592", "\u2593", "\u2588" };
+	uint64_t level = of ? (pages * (SHADES - 1) + of - 1) / of : 0;
+
+	return ascii ? plain[level] : blocks[level];
+}
+
+/* From red over yellow to blue, of the 256 that terminals know. */
+static unsigned int colour_of(unsigned int age)
+{
+	static const uint8_t colours[HEAT_AGES] = { 196, 202, 208, 214, 184, 112, 43, 39, 27 };
+
+	return colours[age];
+}
+
+static void draw_row(FILE *out, const struct heat_map *map, unsigned int age, unsigned int columns,
+		     bool ascii)
+{
+	unsigned int x, other;
+
+	for (x = 0; x < columns; x++) {
+		struct heat_cell part = heat_map_sum(map, (size_t)x * HEAT_CELLS / columns,
+						     (size_t)(x + 1) * HEAT_CELLS / columns);
+		uint64_t all = 0;
+
+		for (other = 0; other < HEAT_AGES; other++)
+			all += part.here[other] + part.elsewhere[other];
+		fputs(shade(part.here[age] + part.elsewhere[age], all, ascii), out);
+	}
+}
+
+void draw_heat(FILE *out, const struct heat_map *map, unsigned int columns, bool ascii, bool colour)
+{
+	const char *end = ascii ? "|" : "\u2502";
+	unsigned int age;
+
+	for (age = 0; age < HEAT_AGES; age++) {
+		fprintf(out, "%8s %s", heat_age_text(age), end);
+		if (colour)
+			fprintf(out, "\033[38;5;%um", colour_of(age));
+		draw_row(out, map, age, columns, ascii);
+		fprintf(out, "%s%s\n", colour ? "\033[0m" : "", end);
+	}
+	fprintf(out, "%8s  0%*s\n", "address", (int)columns - 1,
+		human_size((double)(map->pages * 4096)).text);
+	fprintf(out, "%8s  %s %s %s %s: up to a quarter, half, three quarters, all of the pages there\n", "",
+		shade(1, 4, ascii), shade(2, 4, ascii), shade(3, 4, ascii), shade(4, 4, ascii));
+}
