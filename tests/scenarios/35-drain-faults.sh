@@ -66,7 +66,7 @@ ok "source cut: the server holds what the map says" settles 60 two
 # Server one was emptied: what comes to it now was moved.
 ok "server one takes pages again" smemv server del one
 require "and is used again" smemv server add one "$(memserver_address one)" timeout 1000
-net_shape two rate 20mbit
+net_shape two rate 5mbit
 ok "a drain is given up halfway" gives_up_drain two to one
 net_shape two
 everything_is_right "given up"
