@@ -4,6 +4,8 @@
 # 24-zero-window: a memory server that reads nothing any more, while its kernel still acknowledges until
 # the window is closed: first for less than the timeout, then for longer. No request fails, none waits
 # without a bound, nothing is lost, and it recovers by itself.
+#
+# processors: 2
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/diskcheck.sh"
@@ -20,7 +22,7 @@ memserver_start two 64M
 smemv_load
 require "server one is added" smemv server add one "$(memserver_address one)" timeout 1000
 require "server two is added" smemv server add two "$(memserver_address two)" timeout 60000
-make_disk 16M deadline 240000 policy error
+make_disk 32M deadline 60000 policy error
 diskcheck_start "$disk"
 require "the disk is filled" diskcheck_do 120 fill
 
@@ -67,7 +69,7 @@ ok "it is connected again" wait_until 60 server_state_is one up
 restored=$(server_counter one store_pages)
 ok "and used again" wait_until 60 counter_passes "$restored" server_counter one store_pages
 ok "no request failed, and all that was read was right" diskcheck_end_run 120
-takes_at_most 240000 "none took longer than its deadline"
+takes_at_most 60000 "none took longer than its deadline"
 diag "$(diskcheck_answer)"
 compare "$(server_counter one resent)" -gt 0 "requests were sent again"
 is "$(server_counter one protocol_errors)" 0 "server one said nothing wrong"
