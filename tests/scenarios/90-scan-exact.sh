@@ -5,7 +5,7 @@
 # 4 KiB and 2 MiB, by one processor and several, on anonymous memory and on a memory file, through
 # dirty logging and moved memory slots.
 #
-# smoke: yes
+# smoke: no
 # timeout: 400
 
 . "$(dirname "$0")/../lib/scenario.sh"
