@@ -28,10 +28,12 @@ def main():
     who = sys.argv[1]
     module = genl.Genl()
     n = genl.NAMES
-    server = genl.attr(n["A_SERVER_NAME"], "one")
-    swap = genl.attr(n["A_SWAP_NAME"], "demo")
+    right = {"SERVER": genl.attr(n["A_SERVER_NAME"], "one"),
+             "SWAP": genl.attr(n["A_SWAP_NAME"], "demo"),
+             "VM": genl.attr(n["A_VM_NAME"], "web1"),
+             "SCAN": genl.attr(n["A_SCAN_PID"], genl.u32(os.getpid()))}
     for name in sorted(k for k in n if k.startswith("CMD_") and k not in ("CMD_UNSPEC", "CMD_EVENT")):
-        payload = server if "SERVER" in name else swap
+        payload = next((body for kind, body in right.items() if kind in name), b"")
         for what, body, flags in (("a question", payload, genl.NLM_F_ACK),
                                   ("an empty question", b"", genl.NLM_F_ACK),
                                   ("a malformed question", b"\xff" * 12, genl.NLM_F_ACK),
