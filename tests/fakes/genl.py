@@ -26,7 +26,7 @@ def _read_uapi():
     with open(_UAPI, encoding="utf-8") as header:
         text = header.read()
     names = {}
-    for body in re.findall(r"enum smemv_(?:cmd|server_attr|swap_attr|scan_attr|event_attr) \{(.*?)\};", text, re.S):
+    for body in re.findall(r"enum smemv_(?:cmd|server_attr|swap_attr|vm_attr|scan_attr|event_attr) \{(.*?)\};", text, re.S):
         body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
         for number, name in enumerate(n.strip() for n in body.split(",") if n.strip()):
             names[name.replace("SMEMV_", "", 1)] = number
