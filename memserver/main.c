@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -228,6 +230,31 @@ static void raise_file_limit(void)
 	}
 }
 
+/*
+ * This host may swap to a disk whose pages are here, as a main host with a server of its own does, and as
+ * tests do: an allocation of this process must never wait for pages that only this process can
+ * take. Inherited by the threads. Needs CAP_SYS_RESOURCE; on a host of its own a server needs none of it.
+ */
+static void never_wait_for_own_swap(void)
+{
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
+		log_debug("not marked as one who serves swap (%s)", strerror(errno));
+}
+
+/*
+ * Nor may its code, heap or stacks go to swap, which may be served here too. Only without a limit of locked
+ * memory, as beyond one every later mapping would fail. Pages get locked as they are touched.
+ */
+static void stay_in_memory(void)
+{
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &unlimited) ||
+	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+		log_debug("only pages that are served are locked into memory, not the server itself (%s)",
+			  strerror(errno));
+}
+
 static void block_signals(struct daemon *d)
 {
 	sigset_t set;
@@ -363,6 +390,9 @@ int main(int argc, char **argv)
 	log_init(d.opt.log_level);
 	choose_crc32c();
 	raise_file_limit();
+	never_wait_for_own_swap();
+	if (!d.opt.no_mlock)
+		stay_in_memory();
 	block_signals(&d);
 	bind_listeners(&d);
 	reserve_memory(&d);
