@@ -32,6 +32,8 @@ int scan_start(struct call *call);
 int scan_show(struct call *call);
 int scan_stop(struct call *call);
 
+int reclaim(struct call *call);
+
 int migrate(struct call *call);
 
 int show(struct call *call);

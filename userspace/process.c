@@ -73,6 +73,13 @@ uint64_t process_resident_bytes(int pid)
 	return read_process(pid, &process) ? 0 : process.resident_bytes;
 }
 
+uint64_t process_swapped_bytes(int pid)
+{
+	struct process process;
+
+	return read_process(pid, &process) ? 0 : process.swapped_bytes;
+}
+
 void view_processes(struct printer *printer, const char *key, const struct process_list *list)
 {
 	struct process process;

@@ -18,6 +18,9 @@ int parse_processes(const char *text, void *list, struct reason *why);
 /* Its local memory, 0 when there is no such process. */
 uint64_t process_resident_bytes(int pid);
 
+/* Its memory that is swapped, be there a copy in the swap cache or not. */
+uint64_t process_swapped_bytes(int pid);
+
 /* A process that ended is left out. */
 void view_processes(struct printer *printer, const char *key, const struct process_list *list);
 

@@ -13,14 +13,13 @@ struct action {
 	const char *what;
 };
 
-/* An object has actions, or is itself the command, or is recognised but not there yet. */
+/* An object has actions, or is itself the command. */
 struct object {
 	const char *name;
 	const char *what;
 	const struct action *actions;
 	int (*run)(struct call *call);
 	const char *synopsis;
-	const char *missing;
 };
 
 static const struct action server_actions[] = {
@@ -80,20 +79,22 @@ static const struct action scan_actions[] = {
 };
 
 static const struct object objects[] = {
-	{ "server", "memory servers", server_actions, NULL, NULL, NULL },
-	{ "swap", "swap disks whose pages are on memory servers", swap_actions, NULL, NULL, NULL },
-	{ "vm", "memory files: guests whose memory is partly on memory servers", vm_actions, NULL, NULL, NULL },
+	{ "server", "memory servers", server_actions, NULL, NULL },
+	{ "swap", "swap disks whose pages are on memory servers", swap_actions, NULL, NULL },
+	{ "vm", "memory files: guests whose memory is partly on memory servers", vm_actions, NULL, NULL },
 	{ "migrate", "move a running guest: hot memory to its new main host, the rest straight to the\n"
 	  "servers of this host; QMP is the path of a monitor socket, or HOST:PORT", NULL, migrate,
 	  "from QMP to QMP via ADDR:PORT|uri URI [budget SIZE]\n"
 	  "                  [servers NAME[,NAME]] [heat auto|scanner|dirty|address]\n"
 	  "                  [bandwidth SIZE] [warmup SECONDS] [downtime MS] [timeout SECONDS]\n"
-	  "                  [patience SECONDS] [auto-converge] [keep-source] [check]", NULL },
+	  "                  [patience SECONDS] [auto-converge] [keep-source] [check]" },
 	{ "show", "everything, once or refreshing", NULL, show,
-	  "[--watch [SECONDS] [count N]] [pid PID[,PID]]", NULL },
-	{ "monitor", "events as they happen", NULL, monitor, "[count N]", NULL },
-	{ "scan", "accessed pages of KVM guests", scan_actions, NULL, NULL, NULL },
-	{ "reclaim", "paging out cold memory", NULL, NULL, NULL, "reclaiming" },
+	  "[--watch [SECONDS] [count N]] [pid PID[,PID]]" },
+	{ "monitor", "events as they happen", NULL, monitor, "[count N]" },
+	{ "scan", "accessed pages of KVM guests", scan_actions, NULL, NULL },
+	{ "reclaim", "page out what a scan found cold of a guest with ordinary memory, to swap: once, or with\n"
+	  "--daemon again and again to hold the guest at a size", NULL, reclaim,
+	  "pid PID [cold SECONDS] [rate SIZE] [--daemon target SIZE]" },
 	{ 0 },
 };
 
@@ -123,10 +124,6 @@ static void help_object(const struct object *object)
 {
 	const struct action *action;
 
-	if (object->missing) {
-		printf("smemv %s: this version has no %s yet.\n", object->name, object->missing);
-		return;
-	}
 	if (object->run) {
 		printf("    smemv %s %s\n", object->name, object->synopsis);
 		help_lines(object->what);
@@ -144,8 +141,7 @@ static int help_all(void)
 	puts("Usage: smemv [--json] OBJECT [ACTION] [ARGUMENTS]\n"
 	     "Bare smemv is smemv show.\n");
 	for (object = objects; object->name; object++)
-		if (!object->missing)
-			help_object(object);
+		help_object(object);
 	puts("    smemv help [OBJECT] | --help | --version\n"
 	     "\n"
 	     "--json  makes JSON of what is printed.\n"
@@ -204,8 +200,6 @@ static int run(struct call *call, bool wants_help)
 		help_object(object);
 		return EXIT_SUCCESS;
 	}
-	if (object->missing)
-		return call_fail(call, "this version has no %s yet", object->missing);
 	return object->run ? object->run(call) : run_action(call, object);
 }
 

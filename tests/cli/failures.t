@@ -15,7 +15,8 @@ fails() {
 	same "$status" 1 && same "$out" "" && { [[ $err == $want ]] || same "$err" "$want"; }
 }
 
-ok "reclaiming is announced, not there" fails 'smemv: reclaim: this version has no reclaiming yet' reclaim pid 1
+ok "reclaim needs a machine" fails "smemv: reclaim: process $$ has no virtual machine of KVM" reclaim pid $$
+ok "and a process" fails 'smemv: reclaim: there is no process 4194999' reclaim pid 4194999
 ok "a host name without an address" fails \
 	'smemv: server add s1: cannot find the address of "no-such-host.invalid": *' \
 	server add s1 no-such-host.invalid

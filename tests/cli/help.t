@@ -28,6 +28,7 @@ grammar=("server add NAME ADDR[:PORT] [limit SIZE]" "server show [NAME]" "server
 	"vm set NAME [budget SIZE]" "vm populate NAME" "vm evict NAME SIZE" "vm map NAME" "vm adopt NAME FILE" "vm activate NAME" "vm take-back NAME"
 	"vm attach NAME pid PID" "vm heat NAME [--png FILE]" "vm del NAME"
 	"scan start pid PID [interval MS]" "scan show [PID]" "scan stop pid PID" "show" "monitor"
+	"reclaim pid PID [cold SECONDS] [rate SIZE] [--daemon target SIZE]"
 	"migrate from QMP to QMP via ADDR:PORT|uri URI [budget SIZE]")
 for command in "${grammar[@]}"; do
 	ok "--help has: $command" grep -qF "smemv $command" <<<"$help"
@@ -37,7 +38,7 @@ done
 page=$(mandoc -Tascii -Owidth=200 "$tree/userspace/smemv.8" | sed 's/.\x08//g' | tr -s ' \n' ' ')
 for word in 'server add' 'server show' 'server del' 'server drain' 'swap add' 'swap show' 'swap set' \
 	'swap del' 'vm create' 'vm show' 'vm set' 'vm populate' 'vm evict' 'vm map' 'vm adopt' 'vm activate' \
-	'vm take-back' 'vm attach' 'vm heat' 'vm del' 'scan start' 'scan show' 'scan stop' 'monitor' budget dma '--watch' \
+	'vm take-back' 'vm attach' 'vm heat' 'vm del' 'scan start' 'scan show' 'scan stop' 'reclaim pid' '--daemon' target rate cold 'monitor' budget dma '--watch' \
 	'--json' '--help' '--version' limit lanes timeout servers policy migrate via bandwidth warmup downtime \
 	patience auto-converge keep-source \
 	deadline queues count pid; do
@@ -88,7 +89,7 @@ completion() {
 	ok "completion of \"$1\"" completes "$1" "$2"
 }
 
-completion 'smemv ' 'server swap vm scan migrate show monitor help --json --help --version'
+completion 'smemv ' 'server swap vm scan reclaim migrate show monitor help --json --help --version'
 completion 'smemv s' 'server swap scan show'
 completion 'smemv --json sw' 'swap'
 completion 'smemv server ' 'add show del drain'
@@ -104,6 +105,8 @@ completion 'smemv vm set web1 budget 1G ' 'policy deadline'
 completion 'smemv show ' '--watch count pid'
 completion 'smemv scan s' 'start show stop'
 completion 'smemv scan start pid 1 ' 'interval'
+completion 'smemv reclaim pid 1 ' 'cold rate --daemon target'
+completion 'smemv reclaim pid 1 --daemon t' 'target'
 completion 'smemv migrate ' 'from to via uri budget servers heat bandwidth warmup downtime timeout patience auto-converge keep-source check'
 completion 'smemv migrate from /a to /b via ::1 heat s' 'scanner'
 completion 'smemv migrate from /a to /b via ::1 c' 'check'

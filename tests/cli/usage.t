@@ -75,6 +75,13 @@ refused 'show: --watch: "0" is not a number of seconds (0.1 to 86400)' show show
 refused 'show: --watch: "" is not a number of seconds (0.1 to 86400)' show show --watch=
 refused 'show: count needs --watch' show show count 3
 refused 'show: pid: "1,x" is not a list of at most 64 process numbers' show show pid 1,x
+refused 'reclaim: pid PID is missing' reclaim reclaim
+refused 'reclaim: "now" is not expected here' reclaim reclaim now
+refused 'reclaim: cold: "0" is not a number of seconds (0.1 to 86400)' reclaim reclaim pid 1 cold 0
+refused 'reclaim: --daemon needs target SIZE' reclaim reclaim pid 1 --daemon
+refused 'reclaim: target needs --daemon' reclaim reclaim pid 1 target 1G
+refused 'reclaim: rate: "fast" is not a size (bytes, or a number with K, M, G or T)' reclaim reclaim pid 1 rate fast
+refused 'reclaim: a rate of 0 never ends' reclaim reclaim pid 1 rate 0
 refused 'migrate: from QMP is missing' migrate migrate
 refused 'migrate: to QMP is missing' migrate migrate from /run/a
 refused 'migrate: via ADDR:PORT (or uri URI) is missing: where the destination is to listen' migrate migrate from /run/a to /run/b

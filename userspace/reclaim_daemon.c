@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* smemv reclaim --daemon: looks each second, and pages out what the controller says. */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "human.h"
+#include "print.h"
+#include "process.h"
+#include "reclaim.h"
+#include "reclaim_signs.h"
+
+#define TICK_S		1.0
+#define LINE_EVERY_S	10.0
+
+struct hold {
+	struct reclaim *r;
+	struct control control;
+	struct signs signs;
+	struct control_look look;
+	uint64_t out_before;
+	enum control_state shown;
+	double line_s;
+};
+
+static void look(struct hold *hold)
+{
+	struct reclaim *r = hold->r;
+
+	hold->look.resident_bytes = process_resident_bytes((int)r->pid);
+	hold->look.out_bytes = r->out_bytes - hold->out_before;
+	hold->out_before = r->out_bytes;
+	signs_take(&hold->signs, reclaim_now_s(), &hold->look);
+}
+
+static int page_out(struct hold *hold, uint64_t bytes, struct reason *why)
+{
+	struct reclaim *r = hold->r;
+	struct range_list list = { 0 };
+	uint64_t before = r->out_bytes, left;
+	int err = reclaim_find(r, &list, why);
+
+	/* Its scan just began, or remembers less as its interval changed. */
+	if (err == -EAGAIN || (err == -ERANGE && !r->cold_s))
+		err = 0;
+	if (!err)
+		err = reclaim_work(r, &list, bytes, TICK_S, NULL, &left, why);
+	range_list_free(&list);
+	if (!err && r->out_bytes == before)
+		control_found_nothing(&hold->control);
+	return err;
+}
+
+static void print_json(const struct hold *hold)
+{
+	struct printer *printer = printer_new(stdout, PRINT_JSON);
+	const struct reclaim *r = hold->r;
+
+	print_item(printer);
+	print_number(printer, "pid", NULL, r->pid);
+	print_text(printer, "state", NULL, r->gone ? "ended" : r->interrupted ? "interrupted" :
+		   control_state_text(hold->control.state));
+	print_bytes(printer, "resident_bytes", NULL, hold->look.resident_bytes);
+	print_bytes(printer, "target_bytes", NULL, r->target_bytes);
+	print_bytes(printer, "paged_out_bytes", NULL, r->out_bytes);
+	print_bytes(printer, "refault_bytes", NULL, hold->look.refault_bytes);
+	print_rate(printer, "pressure_percent", NULL, 100 * hold->look.pressure);
+	print_item_end(printer);
+	printer_end(printer, true);
+}
+
+static void print_line(const struct hold *hold)
+{
+	printf("%s: %s here, target %s, %s paged out so far\n", control_state_text(hold->control.state),
+	       human_size((double)hold->look.resident_bytes).text,
+	       human_size((double)hold->r->target_bytes).text,
+	       human_size((double)hold->r->out_bytes).text);
+}
+
+static void show(struct hold *hold)
+{
+	double now_s = reclaim_now_s();
+	bool is_news = hold->control.state != hold->shown || now_s - hold->line_s >= LINE_EVERY_S;
+
+	if (hold->r->call->json)
+		print_json(hold);
+	else if (is_news)
+		print_line(hold);
+	if (is_news)
+		hold->line_s = now_s;
+	hold->shown = hold->control.state;
+	fflush(stdout);
+}
+
+/* Why it ended otherwise than by a failure. */
+static void report_end(struct hold *hold)
+{
+	const struct reclaim *r = hold->r;
+
+	if (r->call->json)
+		print_json(hold);
+	else
+		printf("%s, %s paged out\n", r->gone ? "the process ended" : "interrupted",
+		       human_size((double)r->out_bytes).text);
+}
+
+static int hold_at_target(struct hold *hold, struct reason *why)
+{
+	struct reclaim *r = hold->r;
+	uint64_t bytes;
+	int err = 0;
+
+	while (!err && !reclaim_is_gone(r) && !ferror(stdout)) {
+		look(hold);
+		bytes = control_step(&hold->control, &hold->look);
+		if (bytes)
+			err = page_out(hold, bytes, why);
+		if (!err)
+			show(hold);
+		if (r->interrupted || reclaim_pause(r, TICK_S))
+			break;
+	}
+	return err;
+}
+
+int reclaim_daemon(struct reclaim *r)
+{
+	struct hold hold = { .r = r, .shown = (enum control_state)-1 };
+	struct range_list list = { 0 };
+	struct reason why;
+	int err;
+
+	control_init(&hold.control, r->target_bytes);
+	signs_open(&hold.signs, r->pid, reclaim_now_s());
+	/* What cannot work is told now, not when the guest is too large. */
+	err = reclaim_find(r, &list, &why);
+	range_list_free(&list);
+	if (!err || err == -EAGAIN)
+		err = hold_at_target(&hold, &why);
+	/* A process that ended has no scan any more either: which is noticed first is chance. */
+	if (err && !reclaim_is_gone(r))
+		return call_fail(r->call, "%s", why.text);
+	report_end(&hold);
+	return EXIT_SUCCESS;
+}

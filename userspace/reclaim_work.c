@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <time.h>
+
+#include "decode.h"
+#include "reclaim.h"
+
+/* So that a signal is heard and progress is seen. */
+#define BATCH_BYTES	(8ull << 20)
+
+/* What of the list is tried next. */
+struct position {
+	size_t range;
+	uint64_t page;	/* in it */
+};
+
+struct batch {
+	struct smemv_scan_range ranges[RECLAIM_RANGES];
+	size_t count;
+	uint64_t pages;
+};
+
+double reclaim_now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+bool reclaim_pause(struct reclaim *r, double seconds)
+{
+	struct timespec pause = { .tv_sec = (time_t)seconds };
+
+	pause.tv_nsec = (long)((seconds - (double)pause.tv_sec) * 1e9);
+	r->interrupted |= sigtimedwait(&r->ends, NULL, &pause) > 0;
+	return r->interrupted;
+}
+
+/* Moves @at behind what it takes. */
+static void take_batch(const struct range_list *list, struct position *at, uint64_t pages,
+		       struct batch *batch)
+{
+	uint64_t take, left;
+
+	batch->count = 0;
+	batch->pages = 0;
+	while (batch->pages < pages && batch->count < RECLAIM_RANGES && at->range < list->count) {
+		left = list->ranges[at->range].pages - at->page;
+		take = left < pages - batch->pages ? left : pages - batch->pages;
+		batch->ranges[batch->count++] = (struct smemv_scan_range) {
+			list->ranges[at->range].address + at->page * PAGE_BYTES, take,
+		};
+		batch->pages += take;
+		at->page += take;
+		if (take == left)
+			*at = (struct position) { at->range + 1, 0 };
+	}
+}
+
+/* Counts what went: pages that are not here any more. */
+static int page_out(struct reclaim *r, const struct batch *batch, struct reason *why)
+{
+	uint64_t stayed = 0;
+	int err = reclaim_page_out(r, batch->ranges, batch->count, why);
+
+	if (!err)
+		err = reclaim_count_here(r, batch->ranges, batch->count, &stayed, why);
+	if (err)
+		return err;
+	r->out_bytes += (batch->pages - stayed) * PAGE_BYTES;
+	r->stayed_bytes += stayed * PAGE_BYTES;
+	bucket_give_back(&r->bucket, stayed * PAGE_BYTES);
+	return 0;
+}
+
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+int reclaim_work(struct reclaim *r, const struct range_list *list, uint64_t limit, double seconds,
+		 reclaim_progress_fn progress, uint64_t *left, struct reason *why)
+{
+	static struct batch batch;
+	struct position at = { 0, 0 };
+	double until_s = reclaim_now_s() + seconds;
+	uint64_t granted;
+	int err = 0;
+
+	*left = list->pages * PAGE_BYTES;
+	limit = lesser(limit, *left);
+	while (!err && limit && reclaim_now_s() < until_s) {
+		granted = bucket_take(&r->bucket, lesser(limit, BATCH_BYTES), reclaim_now_s());
+		take_batch(list, &at, granted / PAGE_BYTES, &batch);
+		bucket_give_back(&r->bucket, granted - batch.pages * PAGE_BYTES);
+		if (batch.pages)
+			err = page_out(r, &batch, why);
+		limit -= batch.pages * PAGE_BYTES;
+		*left -= batch.pages * PAGE_BYTES;
+		if (progress)
+			progress(r, *left);
+		if (reclaim_pause(r, batch.pages ? 0 : BUCKET_S / 4))
+			break;
+	}
+	return err;
+}
