@@ -26,7 +26,7 @@
 #define PAGE_BYTES 4096
 #define PAGE_WORDS (PAGE_BYTES / sizeof(uint64_t))
 
-enum pattern { PATTERN_RANDOM, PATTERN_SEQUENTIAL, PATTERN_8020 };
+enum pattern { PATTERN_RANDOM, PATTERN_SEQUENTIAL, PATTERN_8020, PATTERN_FRONT };
 
 static struct {
 	uint64_t size_bytes;
@@ -62,7 +62,8 @@ static const char usage_text[] =
 	"  --size SIZE        memory to use, with K, M or G (default 64M)\n"
 	"  --passes N         visits, in multiples of the number of pages (default 2)\n"
 	"  --duration SECONDS go on until this long has passed instead\n"
-	"  --pattern NAME     random (default), sequential, or 8020: 80 % of the visits to 20 %\n"
+	"  --pattern NAME     random (default), sequential, 8020: 80 % of the visits to 20 %,\n"
+	"                     or front: the first eighth only, until the end\n"
 	"  --write PERCENT    how many visits also write (default 50)\n"
 	"  --zero PERCENT     how many contents are a page of zeros (default 0)\n"
 	"  --seed N           another content and order\n"
@@ -193,6 +194,8 @@ static uint64_t choose_page(uint64_t visit_number)
 	switch (options.pattern) {
 	case PATTERN_SEQUENTIAL:
 		return visit_number % pages;
+	case PATTERN_FRONT:
+		return next_random() % (pages / 8 + 1);
 	case PATTERN_8020:
 		if (fifth && next_random() % 100 < 80)
 			return next_random() % fifth;
@@ -324,12 +327,13 @@ static enum pattern parse_pattern(const char *name)
 		[PATTERN_RANDOM] = "random",
 		[PATTERN_SEQUENTIAL] = "sequential",
 		[PATTERN_8020] = "8020",
+		[PATTERN_FRONT] = "front",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(names[i], name))
 			return i;
-	fprintf(stderr, "memcheck: no such pattern: %s (random, sequential, 8020)\n", name);
+	fprintf(stderr, "memcheck: no such pattern: %s (random, sequential, 8020, front)\n", name);
 	exit(2);
 }
 

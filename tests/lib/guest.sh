@@ -12,6 +12,8 @@ guest_qemu=/usr/bin/qemu-system-x86_64
 # What else a library may set: a command that starts QEMU somewhere, and where its console is.
 guest_prefix=()
 guest_serial=''
+# And more words for the guest's kernel and init.
+guest_append=''
 
 # KVM, with one machine held open for the rest of the boot: see kvm-hold.c.
 kvm_start() {
@@ -53,7 +55,7 @@ guest_start() {
 	(cgroup_exec "$group" setsid "${guest_prefix[@]}" "$guest_qemu" -name "$name" -nodefaults -no-user-config \
 		-display none -no-reboot -machine pc -accel kvm -cpu host -smp 1 -m "$guest_memory" \
 		-kernel "$kernel" -initrd "$guest_dir/initramfs.cpio" \
-		-append "console=ttyS0 quiet panic=-1 mitigations=off memcheck=$(IFS=,; echo "${check[*]}")" \
+		-append "console=ttyS0 quiet panic=-1 mitigations=off $guest_append memcheck=$(IFS=,; echo "${check[*]}")" \
 		-serial "${guest_serial:-file:$(guest_log_file "$name")}" "$@") \
 		>"$scenario_out/guest-$name.qemu" 2>&1 </dev/null &
 	guest_pids[$name]=$!

@@ -51,3 +51,29 @@ kvm_reload() {
 	done
 	kvm_start
 }
+
+machines=0
+
+# machine_start KVMTOUCH-OPTION...: sets machine_pid; machine_tell COMMAND to it.
+machine_start() {
+	local input=$scenario_tmp/machine-$((++machines))
+
+	mkfifo "$input"
+	"$kvmtouch" "$@" <"$input" >"$input.log" &
+	machine_pid=$!
+	machine_log=$input.log
+	exec {machine_input}>"$input"
+	at_exit "kill -KILL $machine_pid 2>/dev/null"
+	wait_until 20 grep -q ready "$machine_log" || bail "no machine: $(<"$machine_log")"
+}
+
+machine_tell() {
+	local answers
+	answers=$(grep -c '^done' "$machine_log") || true
+	echo "$*" >&"$machine_input"
+	wait_until 20 machine_answered $((answers + 1))
+}
+
+machine_answered() {
+	(($(grep -c '^done' "$machine_log") >= $1))
+}

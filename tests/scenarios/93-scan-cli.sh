@@ -13,32 +13,6 @@
 memfile_servers 64M
 file=$(smemv vm create demo size 8M budget 8M) || bail "no file was made"
 
-machines=0
-
-# machine_start KVMTOUCH-OPTION...: sets machine_pid; machine_tell COMMAND to it.
-machine_start() {
-	local input=$scenario_tmp/machine-$((++machines))
-
-	mkfifo "$input"
-	"$kvmtouch" "$@" <"$input" >"$input.log" &
-	machine_pid=$!
-	machine_log=$input.log
-	exec {machine_input}>"$input"
-	at_exit "kill -KILL $machine_pid 2>/dev/null"
-	wait_until 20 grep -q ready "$machine_log" || bail "no machine: $(<"$machine_log")"
-}
-
-machine_tell() {
-	local answers
-	answers=$(grep -c '^done' "$machine_log") || true
-	echo "$*" >&"$machine_input"
-	wait_until 20 machine_answered $((answers + 1))
-}
-
-machine_answered() {
-	(($(grep -c '^done' "$machine_log") >= $1))
-}
-
 scan_get() {
 	smemv_json "first | $1" scan show "$machine_pid"
 }

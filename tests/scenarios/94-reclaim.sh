@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 94-reclaim: smemv reclaim sends the cold part of a guest's ordinary memory to the servers, and not the hot
+# part; the daemon holds a guest at a size; the guest finds every byte right.
+#
+# kernels: 6.1 6.12 7.2
+# timeout: 500
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/scan.sh"
+
+readonly workload_mib=32
+readonly cold_pages=$((workload_mib * 256 * 7 / 8)) hot_pages=$((workload_mib * 256 / 8))
+
+two_servers 160M
+make_disk 256M policy error
+
+resident_kib() {
+	awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"
+}
+
+# idle_is PID MIB: at least so much was not accessed in eight intervals.
+idle_is() {
+	(($(smemv_json 'first | .idle_bytes' scan show "$1") >= $2 << 20))
+}
+
+# further_passes PID N
+further_passes() {
+	local goal
+	goal=$(($(smemv_json 'first | .scans' scan show "$1") + $2))
+	wait_until 120 passes_are "$1" "$goal"
+}
+
+passes_are() {
+	(($(smemv_json 'first | .scans' scan show "$1") >= $2))
+}
+
+swapped_kib() {
+	awk '/^VmSwap:/ { print $2 }' "/proc/$1/status"
+}
+
+# end_of CHILD: its status becomes ended_with, because only its parent can wait for it.
+end_of() {
+	ended_with=0
+	wait "$1" || ended_with=$?
+}
+
+field() {
+	jq -er "$1" "$scenario_tmp/report"
+}
+
+fails "a process that is none" 'there is no process 999999' smemv reclaim pid 999999
+fails "a process without a machine" "process $$ has no virtual machine of KVM" smemv reclaim pid $$
+
+# A guest that works on an eighth of its memory until it is told to look at all of it.
+cgroup_make guest memory.swap.max=max
+mkfifo "$scenario_tmp/end.in" "$scenario_tmp/end.out"
+# shellcheck disable=SC2034 # for guest_start
+guest_append=end=ttyS1
+guest_start guest guest 128M --size ${workload_mib}M --pattern front --passes 1000000 --progress 1 \
+	-- -serial "pipe:$scenario_tmp/end"
+guest_is_filled() {
+	guest_log guest | grep -q 'MEMCHECK filled'
+}
+require "the guest boots and fills its memory" wait_until 240 guest_is_filled
+pid=$(guest_pid guest)
+fails "a guest that is not scanned: what to do is said" "smemv scan start pid $pid" smemv reclaim pid "$pid"
+require "it is scanned" smemv scan start pid "$pid" interval 200
+fails "who may not" 'needs root' setpriv --reuid 65534 --regid 65534 --clear-groups smemv reclaim pid "$pid"
+require "its cold part is seen" wait_until 180 idle_is "$pid" $((workload_mib * 3 / 4))
+fails "but it does not remember for ever" 'remembers eight intervals' smemv reclaim pid "$pid" cold 80000
+fails "nothing goes without swap" 'there is no free swap' smemv reclaim pid "$pid"
+swap_on "$disk"
+
+smemv reclaim pid "$pid" rate 1M --json >"$scenario_tmp/report" 2>"$scenario_tmp/progress" &
+slow=$!
+require "it tells how far it is" wait_until 60 grep -Eq 'paged out .* of .*, about [0-9]+ s left' "$scenario_tmp/progress"
+kill -INT $slow
+end_of $slow
+is "$ended_with" 0 "an interrupt ends it well"
+diag "$(tr -d '\n' <"$scenario_tmp/report")"
+is "$(field .state)" interrupted "and it says so"
+out=$(field .paged_out_bytes)
+compare "$(field .paged_out_bytes)" -le "$(field '(.seconds + 0.5) * 1048576 | floor')" "it kept to its rate"
+
+ok "the cold part goes" sh -c "smemv reclaim pid $pid --json >$scenario_tmp/report"
+out=$((out + $(field .paged_out_bytes)))
+compare "$(field .stayed_bytes)" -le $((2 << 20)) "hardly anything of it stays"
+diag "$(tr -d '\n' <"$scenario_tmp/report"); on the servers: $(swap_pages) pages"
+compare "$(swap_pages)" -ge $((cold_pages * 9 / 10)) "it is on the servers"
+compare $(($(resident_kib "$pid") / 4)) -ge $hot_pages "and the hot part is not"
+ok "the guest goes on for a while" further_passes "$pid" 3
+compare $(((out / 1024 - $(swapped_kib "$pid")) / 4)) -le $((hot_pages / 4)) "hardly anything of it came back"
+diag "kB paged out: $((out / 1024)), still swapped: $(swapped_kib "$pid")"
+# What went is still in the swap cache, until memory is needed.
+cgroup_make guest memory.high=$(($(cgroup_get guest memory.current) / 2))
+cgroup_make guest memory.high=max
+diag "here: $(cgroup_get guest memory.current) bytes"
+in=$(counter_of /proc/vmstat pswpin)
+echo >"$scenario_tmp/end.in"
+ok "the guest found every byte right" guest_wait guest 300
+diag "$caught_output"
+compare $(($(counter_of /proc/vmstat pswpin) - in)) -ge $((cold_pages / 4)) "and some of it came back from the servers"
+
+# The daemon, on a machine that does what it is told.
+machine_start --size $((16 << 20))
+pid=$machine_pid
+ok "a machine is scanned" smemv scan start pid "$pid" interval 100
+ok "it uses all of its memory" machine_tell touch 0 4096
+before_kib=$(resident_kib "$pid")
+target_kib=$((before_kib / 2))
+
+# daemon_start: with its states in $daemon_log.
+daemon_start() {
+	daemon_log=$scenario_tmp/daemon
+	smemv --json reclaim pid "$pid" --daemon target ${target_kib}K >"$daemon_log" 2>&1 &
+	daemon=$!
+	at_exit "kill -KILL $daemon 2>/dev/null"
+}
+daemon_holds() {
+	[[ $(tail -n 1 "$daemon_log" | jq -r .state) == holding ]]
+}
+daemon_start
+ok "the daemon brings it to its target" wait_until 120 daemon_holds
+compare "$(resident_kib "$pid")" -le "$target_kib" "not above it"
+compare "$(resident_kib "$pid")" -ge $((target_kib * 9 / 10)) "nor far below"
+ok "it uses more" machine_tell touch 0 4096
+compare "$(resident_kib "$pid")" -gt "$target_kib" "and has more then"
+is_back() {
+	(($(resident_kib "$pid") <= target_kib)) && daemon_holds
+}
+ok "the daemon takes that back" wait_until 240 is_back
+diag "$(jq -c '[.state, .resident_bytes, .paged_out_bytes, .refault_bytes, .pressure_percent]' <"$daemon_log" | head -n 30)"
+like "$(jq -r .state <"$daemon_log")" 'resting: (refaults|pressure)' "after a rest, because it came back at once"
+kill -TERM $daemon
+end_of $daemon
+is "$ended_with" 0 "it ends when told"
+is "$(tail -n 1 "$daemon_log" | jq -r .state)" interrupted "and says why"
+
+daemon_start
+ok "another holds it" wait_until 60 daemon_holds
+ok "all is in use again" machine_tell touch 0 4096
+ok "and cold" wait_until 60 idle_is "$pid" 12
+kill -STOP $daemon
+smemv reclaim pid "$pid" rate 64K >"$scenario_tmp/report" 2>&1 &
+slow=$!
+wait_until 60 grep -q 'paged out' "$scenario_tmp/report"
+end_process "$pid" KILL
+end_of $slow
+is "$ended_with" 1 "a machine that ends is a failure"
+like "$(<"$scenario_tmp/report")" "process $pid ended" "which is told"
+kill -CONT $daemon
+end_of $daemon
+is "$ended_with" 0 "for the daemon that is the end of its work"
+is "$(tail -n 1 "$daemon_log" | jq -r .state)" ended "and it says so"
+
+for counter in store_errors load_errors lost_reads deadlines no_space; do
+	is "$(swap_counter $counter)" 0 "the disk counted no $counter"
+done
+require "swapoff works" swap_off "$disk"
+ok "the disk goes" smemv swap del demo
+ok "nothing stays behind" wait_until 30 servers_are_empty one two
+ok "the module goes" smemv_unload
+
+done_testing
