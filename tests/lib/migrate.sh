@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034,SC2154
+#
+# Split migrations of a real guest. The lab's main host is the source; a network namespace with a
+# mount namespace of its own is the destination main host. Both reach the memory servers one and two.
+# Source it after scenario.sh and memfile.sh.
+
+guest_qemu=qemu-system-x86_64
+readonly migrate_port=4444
+declare -A migrate_inputs=()
+
+# migrate_hosts SIZE: the servers, of SIZE each, and both main hosts.
+migrate_hosts() {
+	type -P "$guest_qemu" | grep -q '/build/qemu/' ||
+		bail "the patched QEMU is missing: run make qemu"
+	net_subhost dst
+	# Before anything is mounted here: its mounts are its own.
+	setsid ip netns exec dst unshare -m --propagation private sleep infinity &
+	dst_holder=$!
+	at_exit "kill $dst_holder 2>/dev/null"
+	memfile_servers "$@"
+	wait_until 10 dst_is_apart || bail "the destination has no namespaces of its own"
+	local name
+	for name in one two; do
+		require "the destination adds server $name" dst smemv server add "$name" "$(memserver_address "$name")"
+	done
+}
+
+dst_is_apart() {
+	[[ $(readlink "/proc/$dst_holder/ns/mnt") != "$(readlink /proc/$$/ns/mnt)" &&
+		$(readlink "/proc/$dst_holder/ns/net") != "$(readlink /proc/$$/ns/net)" &&
+		$(cat "/proc/$dst_holder/comm") == sleep ]]
+}
+
+# dst COMMAND...: on the destination main host.
+dst() {
+	nsenter --target "$dst_holder" --mount --net "$@"
+}
+
+# on SIDE COMMAND...
+on() {
+	if [[ $1 == dst ]]; then
+		dst "${@:2}"
+	else
+		"${@:2}"
+	fi
+}
+
+# qmp GUEST COMMAND [JSON]
+qmp() {
+	python3 "$lib_dir/qmp.py" "$scenario_tmp/qmp-$1" "${@:2}"
+}
+
+# migrate_guest SIDE NAME MEMORY MEMCHECK-OPTION... -- QEMU-OPTION...: a guest on that side, with a
+# console that can be written to and a QMP socket.
+migrate_guest() {
+	local side=$1 name=$2 ram_size=$3 input guest_prefix=() guest_serial=chardev:console guest_append=end=ttyS0
+	local check=()
+	shift 3
+
+	while [[ $1 != -- ]]; do
+		check+=("$1")
+		shift
+	done
+	shift
+	if [[ $side == dst ]]; then
+		guest_prefix=(nsenter --target "$dst_holder" --mount --net)
+	fi
+	rm -f "$scenario_tmp/console-$name"
+	mkfifo "$scenario_tmp/console-$name"
+	exec {input}<>"$scenario_tmp/console-$name"
+	migrate_inputs[$name]=$input
+	cgroup_make "$name"
+	guest_start "$name" "$name" "$ram_size" "${check[@]}" -- \
+		-chardev "file,id=console,path=$(guest_log_file "$name"),input-path=$scenario_tmp/console-$name" \
+		-qmp "unix:$scenario_tmp/qmp-$name,server=on,wait=off" "$@"
+	wait_until 30 qmp "$name" query-status || bail "QEMU of $name does not answer: $(tail -n 3 "$scenario_out/guest-$name.qemu")"
+}
+
+# Two lines of options that make a memory file the guest's RAM.
+migrate_on_file() {
+	printf '%s\n' -object "memory-backend-file,id=pc.ram,share=on,align=2M,size=$2,mem-path=/dev/smemv/$1" \
+		-machine memory-backend=pc.ram
+}
+
+# The guest's program verifies all of its memory once more and ends.
+migrate_end_guest() {
+	echo stop >&"${migrate_inputs[$1]}"
+}
+
+guest_has_filled() {
+	guest_log "$1" | grep -q '^MEMCHECK filled'
+}
+
+# The number of times that the guest's program went through its memory, as it last said.
+guest_passes() {
+	guest_log "$1" | grep -oE '^MEMCHECK progress passes=[0-9]+' | tail -n 1 | cut -d = -f 2 | grep . || echo 0
+}
+
+guest_has_passed() {
+	(($(guest_passes "$1") >= $2))
+}
+
+# guest_sweeps NAME SECONDS: two full sweeps from now on.
+guest_sweeps() {
+	local from
+	from=$(guest_passes "$1")
+	wait_until "$2" guest_has_passed "$1" $((from + 3)) || {
+		echo "passes: $from when it began, now $(guest_passes "$1"); $(guest_status "$1")"
+		return 1
+	}
+}
+
+# migrate_split GUEST on|off: the capability.
+migrate_split() {
+	qmp "$1" migrate-set-capabilities "{\"capabilities\": [{\"capability\": \"smemv\", \"state\": $2}]}" >/dev/null
+}
+
+migrate_address() {
+	if [[ $1 == dst ]]; then
+		net_address dst
+	else
+		net_main_address dst
+	fi
+}
+
+# migrate_start FROM TO SIDE PARAMETERS: of the source, as JSON. SIDE is where TO is.
+migrate_start() {
+	local uri
+	uri=tcp:$(migrate_address "$3"):$migrate_port
+
+	migrate_split "$1" true
+	migrate_split "$2" true
+	qmp "$1" migrate-set-parameters "$4" >/dev/null
+	qmp "$2" migrate-incoming "{\"uri\": \"$uri\", \"exit-on-error\": false}" >/dev/null
+	qmp "$1" migrate "{\"uri\": \"$uri\"}" >/dev/null
+}
+
+# migrate_get GUEST JQ-EXPRESSION: of query-migrate.
+migrate_get() {
+	qmp "$1" query-migrate | jq -r "$2"
+}
+
+migrate_state_is() {
+	[[ $(migrate_get "$1" .status) =~ ^($2)$ ]]
+}
+
+# migrate_wait GUEST SECONDS: until its migration has ended; fails unless it is completed.
+migrate_wait() {
+	wait_until "$2" migrate_state_is "$1" 'completed|failed|cancelled' || true
+	migrate_get "$1" '"\(.status): \(."error-desc" // "no error")"'
+	migrate_state_is "$1" completed
+}
+
+guest_state() {
+	qmp "$1" query-status | jq -r .status
+}
+
+guest_runs() {
+	[[ $(guest_state "$1") == running ]]
+}
+
+dst_server_is() {
+	[[ $(dst smemv server show "$1" --json | jq -r 'first | .state') == "$2" ]]
+}
+
+# A QEMU whose guest is elsewhere.
+migrate_quit() {
+	qmp "$1" quit >/dev/null 2>&1 || true
+	wait_until 20 is_gone "$(guest_pid "$1")"
+}
