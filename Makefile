@@ -38,7 +38,7 @@ moduledir = /lib/modules/$(release)/updates
 
 # FILE:KIND, see scripts/install. The parts name theirs.
 install_files = $(cli_install) $(memserver_install) \
-		kernel/uapi/smemv.h:uapi kernel/uapi/smemv_wire.h:uapi \
+		kernel/uapi/smemv.h:uapi kernel/uapi/smemv_counters.h:uapi kernel/uapi/smemv_wire.h:uapi \
 		$(addsuffix :module,$(if $(release),$(wildcard $(B)/ko/$(release)/smemv.ko)))
 
 .DEFAULT_GOAL := all

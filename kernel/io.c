@@ -537,6 +537,14 @@ static void page_refused(struct smemv_io *io, u32 i, unsigned int status,
 	finish_page(io, i, -EIO);
 }
 
+/* An average in which the newest counts for an eighth. */
+static void note_load_time(struct smemv_space *space, ktime_t took)
+{
+	u64 usual = READ_ONCE(space->load_ns);
+
+	WRITE_ONCE(space->load_ns, usual - usual / 8 + took / 8);
+}
+
 static void replied(struct smemv_req *req)
 {
 	struct smemv_io *io = container_of(req, struct smemv_io, req);
@@ -551,6 +559,8 @@ static void replied(struct smemv_req *req)
 				io->open_sets |= set_bit_of(io->target);
 		}
 	} else {
+		if (io->op == SMEMV_OP_LOAD)
+			note_load_time(io->space, ktime_sub(ktime_get(), req->sent));
 		for (i = 0; i < req->nr; i++) {
 			u32 page = io->batch_page[i];
 

@@ -9,12 +9,17 @@
 #include "netlink.h"
 #include "ns.h"
 #include "scan.h"
+#include "spin.h"
 #include "swapdisk.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
 struct workqueue_struct *smemv_wq;
+
+unsigned int smemv_spin_us = 50;
+module_param_named(spin_us, smemv_spin_us, uint, 0644);
+MODULE_PARM_DESC(spin_us, "spin so long for a page, where pages come so soon, before sleeping: microseconds, 0: never (50)");
 
 static unsigned int ns_id;
 

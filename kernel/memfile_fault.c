@@ -9,6 +9,7 @@
 #include <linux/sched/mm.h>
 
 #include "memfile.h"
+#include "spin.h"
 
 #define NOTE_KEPT	(2 * HZ)
 
@@ -197,12 +198,24 @@ static void note_hit(struct smemv_memfile *mf, struct vm_fault *vmf,
 	filemap_invalidate_unlock_shared(mapping);
 }
 
-/* 0: it is locked. The memory map is not kept locked while this waits. */
-static vm_fault_t lock_folio(struct vm_fault *vmf, struct folio *folio)
+/*
+ * A page that comes soon is waited for even by who must not sleep (KVM, which
+ * would tell the guest to do something else meanwhile).
+ */
+static bool locked_soon(struct smemv_memfile *mf, struct folio *folio)
+{
+	return !folio_test_uptodate(folio) &&
+	       smemv_spin_until(mf->space, !folio_test_locked(folio) &&
+					   folio_trylock(folio));
+}
+
+/* 0: it is locked. The memory map is not kept locked while this sleeps. */
+static vm_fault_t lock_folio(struct smemv_memfile *mf, struct vm_fault *vmf,
+			     struct folio *folio)
 {
 	struct file *file = vmf->vma->vm_file;
 
-	if (folio_trylock(folio))
+	if (folio_trylock(folio) || locked_soon(mf, folio))
 		return 0;
 	if (must_not_wait(vmf))
 		return VM_FAULT_RETRY;
@@ -238,7 +251,7 @@ static vm_fault_t fill_again(struct smemv_memfile *mf, struct folio *folio)
 static vm_fault_t give_page(struct smemv_memfile *mf, struct vm_fault *vmf,
 			    struct folio *folio)
 {
-	vm_fault_t ret = lock_folio(vmf, folio);
+	vm_fault_t ret = lock_folio(mf, vmf, folio);
 
 	if (ret)
 		return ret;

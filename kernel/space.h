@@ -93,6 +93,7 @@ struct smemv_io {
  * @reconcile: by server, see reconcile.c
  * @drain: pages are being moved off a server, or NULL; under ns->lock
  * @drain_number: of the last drain that was opened at a server
+ * @load_ns: how long loads took lately, on average; not exact, see spin.h
  * @stats: counters
  */
 struct smemv_space {
@@ -124,6 +125,7 @@ struct smemv_space {
 	struct smemv_reconcile *reconcile[SMEMV_MAX_SETS];
 	struct smemv_drain *drain;
 	u64 drain_number;
+	u64 load_ns;
 	struct smemv_space_stats __percpu *stats;
 };
 

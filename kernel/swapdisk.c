@@ -13,6 +13,7 @@
 
 #include "compat/blk.h"
 #include "event.h"
+#include "spin.h"
 #include "swapdisk.h"
 
 #define PAGE_SECTORS_SHIFT_	(PAGE_SHIFT - SECTOR_SHIFT)
@@ -69,6 +70,7 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx,
 {
 	struct smemv_swapdisk *d = hctx->queue->queuedata;
 	struct smemv_io *io = blk_mq_rq_to_pdu(bd->rq);
+	bool is_awaited;
 
 	blk_mq_start_request(bd->rq);
 	switch (req_op(bd->rq)) {
@@ -88,7 +90,12 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx,
 				   d->space->name);
 		return BLK_STS_IOERR;
 	}
+	is_awaited = bd->last && io->op == SMEMV_OP_LOAD;
 	smemv_space_submit(io);
+	/* The request may be another one by now; its memory stays. */
+	if (is_awaited)
+		smemv_spin_until(d->space,
+				 blk_mq_rq_state(bd->rq) != MQ_RQ_IN_FLIGHT);
 	return BLK_STS_OK;
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Generic netlink by hand: enough to ask the module, and to ask it in every wrong way.
 
-Attribute and command numbers are those of kernel/uapi/smemv.h, read from there.
+Attribute and command numbers are those of kernel/uapi/smemv.h and smemv_counters.h, read from there.
 """
 import os
 import re
@@ -19,12 +19,14 @@ NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200
 NLA_F_NESTED, NLA_TYPE_MASK = 0x8000, 0x3fff
 NLMSGERR_ATTR_MSG = 1
 HEADER = struct.Struct("=IHHII")
-_UAPI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "kernel", "uapi", "smemv.h")
+_UAPI = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "kernel", "uapi")
 
 
 def _read_uapi():
-    with open(_UAPI, encoding="utf-8") as header:
-        text = header.read()
+    text = ""
+    for name in ("smemv.h", "smemv_counters.h"):
+        with open(os.path.join(_UAPI, name), encoding="utf-8") as header:
+            text += header.read()
     names = {}
     for body in re.findall(r"enum smemv_(?:cmd|server_attr|swap_attr|vm_attr|scan_attr|event_attr) \{(.*?)\};", text, re.S):
         body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)

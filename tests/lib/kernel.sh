@@ -20,6 +20,11 @@ smemv_load() {
 	fi
 }
 
+# How long to spin for a page, in microseconds. Here all takes some 20 times as long as on a real processor.
+smemv_spin() {
+	echo "$1" >/sys/module/smemv/parameters/spin_us
+}
+
 smemv_unload() {
 	rmmod smemv
 }

@@ -21,6 +21,7 @@ fi
 
 two_servers 64M
 make_disk 48M deadline 60000 policy error
+smemv_spin 5000
 diskcheck_start "$disk"
 
 # As a disk: large requests, many at a time.
@@ -76,6 +77,7 @@ only_mkswap_is_left() {
 ok "the servers hold no swapped page any more, only the header" wait_until 30 only_mkswap_is_left
 kill -CONT "$(pager_pid swapper)"
 ok "the process goes on, reads all that came home, and no byte was lost" pager_finish swapper 120
+compare "$(swap_counter spins)" -gt "$(swap_counter spins_in_vain)" "who waited spun, and pages came meanwhile"
 for counter in store_errors load_errors lost_reads deadlines no_space; do
 	is "$(swap_counter $counter)" 0 "the disk counted no $counter"
 done

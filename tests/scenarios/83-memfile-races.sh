@@ -11,6 +11,7 @@
 . "$(dirname "$0")/../lib/memfile.sh"
 
 memfile_servers 64M
+smemv_spin 5000
 file=$(smemv vm create demo size 16M budget 6M) || bail "no file was made"
 modprobe brd rd_nr=1 rd_size=16384
 
@@ -51,6 +52,8 @@ before=$(memfile_get demo .file_counters.out_stored)
 require "another's pages go out" wait_until 60 memfile_passes demo .file_counters.out_stored $((before + 500))
 kill -KILL "${filecheck_pids[killed]}"
 ok "kill -9 ends it" wait_until 20 is_gone "${filecheck_pids[killed]}"
+
+compare "$(memfile_get demo .counters.spins)" -gt "$(memfile_get demo .counters.spins_in_vain)" "who waited spun, and pages came meanwhile"
 
 # A file without a name lives as long as its users.
 filecheck_start last --hold --seed 6 "$file"
