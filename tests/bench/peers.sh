@@ -40,6 +40,13 @@ smemv_up() {
 	peer_disk[smemv]=${device#/dev/}
 }
 
+# A memory file, of which all may be here: what is measured is what it costs that it is not.
+memfile_up() {
+	smemv_is_loaded || bail "memfile needs smemv before it"
+	smemv vm create bench size "${1}M" servers far >/dev/null
+	at_exit 'smemv vm del bench; umount /dev/smemv'
+}
+
 nbd_up() {
 	local image=/dev/shm/nbd.img
 

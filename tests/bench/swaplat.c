@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * swaplat: what swapping costs on the one swap disk that is on.
+ * swaplat: what paging costs on the one swap disk that is on, or (--file) in a memory file.
  *
- * Fills memory, pages all of it out (timed until the disk has answered the last write), and touches
- * every page once (timed each, and together). Afterwards verifies every byte. Prints one line of
- * JSON. CPU time is the whole machine's, both ends of the link: idle time is what the kernel
+ * Fills memory, pages all of it out (timed until the disk has answered the last write, or nothing of the
+ * file is here), and touches every page once (timed each, and together). Afterwards verifies every
+ * byte. Prints one line of JSON. CPU time is the whole machine's, both ends of the link: idle time is what the kernel
  * accounts to the microsecond, so busy time is what the idle loop did not get.
  */
 #include <errno.h>
@@ -34,6 +34,8 @@ static struct {
 	bool sequential;
 	const char *disk;
 	const char *cgroup;
+	const char *file;
+	const char *evict;
 	json_t *labels;
 } options = {
 	.size_bytes = 16 << 20,
@@ -50,6 +52,7 @@ struct toucher {
 };
 
 struct cost {
+	size_t pages;
 	double seconds;
 	double cpu_seconds;
 };
@@ -61,8 +64,11 @@ static pthread_barrier_t start_line;
 
 static const char usage_text[] =
 	"usage: swaplat --disk NAME --cgroup DIR [OPTION...]\n"
+	"       swaplat --file PATH --evict COMMAND [OPTION...]\n"
 	"  --disk NAME         the swap disk, as in /sys/block\n"
 	"  --cgroup DIR        this process's memory cgroup (version 2, without limits)\n"
+	"  --file PATH         this memory file instead, which is as large at least\n"
+	"  --evict COMMAND     begins to send all of it away\n"
 	"  --size SIZE         memory to swap, with K, M or G (default 16M)\n"
 	"  --order NAME        random (default) or sequential touches\n"
 	"  --threads N         so many touch at once, each its share (default 1)\n"
@@ -128,6 +134,7 @@ static double idle_seconds(void)
 
 static void cost_begin(struct cost *cost)
 {
+	cost->pages = pages;
 	cost->cpu_seconds = idle_seconds();
 	cost->seconds = (double)now_ns() / 1e9;
 }
@@ -174,11 +181,39 @@ static void pause_ms(long milliseconds)
 	nanosleep(&(struct timespec){ .tv_nsec = milliseconds * 1000000 }, NULL);
 }
 
+/* Some, when the command's own beginning is over. */
+static void wait_for_first(uint64_t limit)
+{
+	while (resident_pages() == pages && now_ns() < limit)
+		pause_ms(1);
+}
+
+/* What went before the first look at it counts as if it went at the same speed. */
+static void evict_file(struct cost *cost)
+{
+	uint64_t limit = now_ns() + OUT_LIMIT_NS;
+	size_t left;
+
+	if (system(options.evict))
+		die("%s failed", options.evict);
+	wait_for_first(limit);
+	cost_begin(cost);
+	left = resident_pages();
+	while (resident_pages()) {
+		if (now_ns() > limit)
+			die("%zu of %zu pages of %s do not leave", resident_pages(), pages, options.file);
+		pause_ms(1);
+	}
+	cost_end(cost);
+	cost->pages = left;
+}
+
 /* Writes all of it out; the pages themselves stay in the swap cache for now. */
-static void write_out(void)
+static void write_out(struct cost *cost)
 {
 	uint64_t limit = now_ns() + OUT_LIMIT_NS;
 
+	cost_begin(cost);
 	if (madvise(memory, pages * PAGE_BYTES, MADV_PAGEOUT))
 		die("MADV_PAGEOUT: %s", strerror(errno));
 	while (writes_inflight()) {
@@ -186,6 +221,7 @@ static void write_out(void)
 			die("%s does not answer its writes", options.disk);
 		pause_ms(1);
 	}
+	cost_end(cost);
 }
 
 static void reclaim(size_t bytes)
@@ -284,9 +320,9 @@ static size_t bring_in(struct toucher *touchers, uint64_t *waited_ns, struct cos
 static json_t *cost_json(const struct cost *cost)
 {
 	return json_pack("{s:f, s:f, s:f, s:f}", "seconds", cost->seconds,
-			 "pages_per_s", (double)pages / cost->seconds,
-			 "mib_per_s", (double)(pages * PAGE_BYTES >> 10) / 1024.0 / cost->seconds,
-			 "cpu_us_per_page", cost->cpu_seconds * 1e6 / (double)pages);
+			 "pages_per_s", (double)cost->pages / cost->seconds,
+			 "mib_per_s", (double)(cost->pages * PAGE_BYTES >> 10) / 1024.0 / cost->seconds,
+			 "cpu_us_per_page", cost->cpu_seconds * 1e6 / (double)cost->pages);
 }
 
 static void *allocate(size_t bytes)
@@ -296,6 +332,30 @@ static void *allocate(size_t bytes)
 	if (area == MAP_FAILED)
 		die("cannot allocate %zu bytes: %s", bytes, strerror(errno));
 	return area;
+}
+
+static void *map_file(void)
+{
+	int file = open(options.file, O_RDWR | O_CLOEXEC);
+	void *area;
+
+	if (file < 0)
+		die("%s: %s", options.file, strerror(errno));
+	area = mmap(NULL, options.size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	if (area == MAP_FAILED)
+		die("%s cannot be mapped: %s", options.file, strerror(errno));
+	close(file);
+	return area;
+}
+
+static void send_out(struct cost *cost)
+{
+	if (options.file) {
+		evict_file(cost);
+		return;
+	}
+	write_out(cost);
+	drop_swap_cache();
 }
 
 static void measure(void)
@@ -312,15 +372,12 @@ static void measure(void)
 	/* The tool itself must not be what is swapped. */
 	if (mlockall(MCL_CURRENT))
 		die("mlockall: %s", strerror(errno));
-	memory = allocate(pages * PAGE_BYTES);
+	memory = options.file ? map_file() : allocate(pages * PAGE_BYTES);
 	madvise(memory, pages * PAGE_BYTES, MADV_NOHUGEPAGE);
 	make_order();
 	fill();
 
-	cost_begin(&out);
-	write_out();
-	cost_end(&out);
-	drop_swap_cache();
+	send_out(&out);
 	waited = bring_in(touchers, waited_ns, &in);
 	verify();
 
@@ -346,6 +403,8 @@ static void parse_options(int argc, char **argv)
 	static const struct option known[] = {
 		{ "disk", required_argument, NULL, 'd' },
 		{ "cgroup", required_argument, NULL, 'c' },
+		{ "file", required_argument, NULL, 'f' },
+		{ "evict", required_argument, NULL, 'e' },
 		{ "size", required_argument, NULL, 's' },
 		{ "order", required_argument, NULL, 'o' },
 		{ "threads", required_argument, NULL, 't' },
@@ -361,6 +420,8 @@ static void parse_options(int argc, char **argv)
 		switch (option) {
 		case 'd': options.disk = optarg; break;
 		case 'c': options.cgroup = optarg; break;
+		case 'f': options.file = optarg; break;
+		case 'e': options.evict = optarg; break;
 		case 's': options.size_bytes = parse_size(optarg); break;
 		case 'o': options.sequential = parse_order(optarg); break;
 		case 't': options.threads = (unsigned int)parse_size(optarg); break;
@@ -370,8 +431,8 @@ static void parse_options(int argc, char **argv)
 		default: fputs(usage_text, stderr); exit(2);
 		}
 	}
-	if (optind != argc || !options.disk || !options.cgroup || !options.threads ||
-	    options.size_bytes < PAGE_BYTES) {
+	if (optind != argc || !options.threads || options.size_bytes < PAGE_BYTES ||
+	    !(options.file ? options.evict : options.disk && options.cgroup ? options.disk : NULL)) {
 		fputs(usage_text, stderr);
 		exit(2);
 	}
