@@ -18,13 +18,13 @@
 
 static uint64_t size_bytes = 16 << 20;
 static unsigned int repeats = 5;
-static int advice = MADV_NORMAL;
+static int advice = MADV_NOHUGEPAGE;
 
 static const char usage_text[] =
 	"usage: filefault [OPTION...] FILE\n"
 	"  --size SIZE         of the file, which is made so large (default 16M)\n"
 	"  --repeat N          new mappings (default 5)\n"
-	"  --huge              ask for huge pages\n"
+	"  --huge              with huge pages, which else are declined\n"
 	"  --label NAME=VALUE  to be part of the result\n";
 
 static uint8_t *map(int file)
