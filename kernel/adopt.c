@@ -264,8 +264,9 @@ int smemv_adopt_claim(struct smemv_adoption *a, const char **why)
 	return err ?: open_everywhere(a, why);
 }
 
-/* What the servers say of the empty space is nothing to the adopted one. */
-static void let_go(struct smemv_space *space)
+static void change_binds(struct smemv_space *space,
+			 void (*change)(struct smemv_space *space,
+					struct smemv_bind *bind))
 {
 	u32 i;
 
@@ -275,10 +276,16 @@ static void let_go(struct smemv_space *space)
 		if (!bind->server)
 			continue;
 		mutex_lock(&bind->server->bind_lock);
-		bind->lane_up = ignore;
-		bind->fenced_out = ignore;
+		change(space, bind);
 		mutex_unlock(&bind->server->bind_lock);
 	}
+}
+
+/* What the servers say of the empty space is nothing to the adopted one. */
+static void let_go_of(struct smemv_space *space, struct smemv_bind *bind)
+{
+	bind->lane_up = ignore;
+	bind->fenced_out = ignore;
 }
 
 /* The servers of the map take the places of those that the space had. */
@@ -301,8 +308,7 @@ static void replace_servers(struct smemv_adoption *a)
 	       sizeof(space->arbiter_id));
 }
 
-/* From here on lanes that connect find the space. */
-static void use_servers(struct smemv_adoption *a)
+static void count_pages(struct smemv_adoption *a)
 {
 	struct smemv_space *space = a->space;
 	u32 i;
@@ -312,9 +318,6 @@ static void use_servers(struct smemv_adoption *a)
 
 		if (!bind->server)
 			continue;
-		mutex_lock(&bind->server->bind_lock);
-		smemv_space_use_bind(space, bind);
-		mutex_unlock(&bind->server->bind_lock);
 		atomic64_add(a->pages[i], &bind->pages);
 		atomic64_add(a->pages[i], &bind->server->pages);
 		atomic64_add(a->pages[i], &space->map.remote);
@@ -334,10 +337,12 @@ void smemv_adopt_install(struct smemv_adoption *a)
 	space->active_epoch = 0;
 	space->told = false;
 	WRITE_ONCE(space->claimed, true);
-	let_go(space);
+	change_binds(space, let_go_of);
 	replace_servers(a);
 	smemv_map_take_over(&space->map, &a->runs);
-	use_servers(a);
+	count_pages(a);
+	/* From here on lanes that connect find the space. */
+	change_binds(space, smemv_space_use_bind);
 	if (READ_ONCE(a->superseded))
 		space->bind[space->arbiter].fenced_out(&space->bind[space->arbiter]);
 	pr_info("%s: claimed space %pUb, epoch %llu: %lld pages are at servers\n",

@@ -28,29 +28,28 @@ static int ask(struct migrate_end *end, const char *command, json_t *arguments, 
 	return err;
 }
 
-int migrate_end_ask_state(struct migrate_end *end, struct reason *why)
+/* One text of what a command answers. */
+static int ask_for_text(struct migrate_end *end, const char *command, const char *key, char *text,
+			size_t room, struct reason *why)
 {
 	json_t *answer;
-	int err = ask(end, "query-status", NULL, &answer, why);
+	int err = ask(end, command, NULL, &answer, why);
 
 	if (err)
 		return err;
-	take(end->run_state, sizeof(end->run_state),
-	     json_string_value(json_object_get(answer, "status")));
+	take(text, room, json_string_value(json_object_get(answer, key)));
 	json_decref(answer);
 	return 0;
 }
 
+int migrate_end_ask_state(struct migrate_end *end, struct reason *why)
+{
+	return ask_for_text(end, "query-status", "status", end->run_state, sizeof(end->run_state), why);
+}
+
 static int ask_name(struct migrate_end *end, struct reason *why)
 {
-	json_t *answer;
-	int err = ask(end, "query-name", NULL, &answer, why);
-
-	if (err)
-		return err;
-	take(end->guest, sizeof(end->guest), json_string_value(json_object_get(answer, "name")));
-	json_decref(answer);
-	return 0;
+	return ask_for_text(end, "query-name", "name", end->guest, sizeof(end->guest), why);
 }
 
 static int ask_memory(struct migrate_end *end, struct reason *why)

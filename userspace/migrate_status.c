@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,26 +22,48 @@ static uint64_t take_number(const json_t *object, const char *key)
 	return value > 0 ? (uint64_t)value : 0;
 }
 
+/* Where a number of an answer goes. */
+struct number {
+	const char *key;
+	size_t offset;
+};
+
+static void take_numbers(const json_t *object, const struct number *numbers, size_t count, void *into)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		*(uint64_t *)((char *)into + numbers[i].offset) = take_number(object, numbers[i].key);
+}
+
 static void read_ram(const json_t *ram, struct migrate_status *status)
 {
-	status->ram_total_bytes = take_number(ram, "total");
-	status->ram_remaining_bytes = take_number(ram, "remaining");
-	status->stream_bytes = take_number(ram, "transferred");
-	status->stream_pages = take_number(ram, "normal");
-	status->stream_zero = take_number(ram, "duplicate");
-	status->dirty_pages_per_s = take_number(ram, "dirty-pages-rate");
-	status->passes = take_number(ram, "dirty-sync-count");
+	static const struct number numbers[] = {
+		{ "total", offsetof(struct migrate_status, ram_total_bytes) },
+		{ "remaining", offsetof(struct migrate_status, ram_remaining_bytes) },
+		{ "transferred", offsetof(struct migrate_status, stream_bytes) },
+		{ "normal", offsetof(struct migrate_status, stream_pages) },
+		{ "duplicate", offsetof(struct migrate_status, stream_zero) },
+		{ "dirty-pages-rate", offsetof(struct migrate_status, dirty_pages_per_s) },
+		{ "dirty-sync-count", offsetof(struct migrate_status, passes) },
+	};
+
+	take_numbers(ram, numbers, sizeof(numbers) / sizeof(numbers[0]), status);
 }
 
 static void read_target(const json_t *object, struct migrate_target *target)
 {
+	static const struct number numbers[] = {
+		{ "pages", offsetof(struct migrate_target, pages) },
+		{ "bytes", offsetof(struct migrate_target, bytes) },
+		{ "zero", offsetof(struct migrate_target, zero) },
+		{ "resent", offsetof(struct migrate_target, resent) },
+		{ "backlog", offsetof(struct migrate_target, backlog) },
+	};
+
 	take_text(object, "server", target->server, sizeof(target->server));
 	take_text(object, "state", target->state, sizeof(target->state));
-	target->pages = take_number(object, "pages");
-	target->bytes = take_number(object, "bytes");
-	target->zero = take_number(object, "zero");
-	target->resent = take_number(object, "resent");
-	target->backlog = take_number(object, "backlog");
+	take_numbers(object, numbers, sizeof(numbers) / sizeof(numbers[0]), target);
 }
 
 static void read_split(const json_t *split, struct migrate_status *status)
