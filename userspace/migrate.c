@@ -254,6 +254,7 @@ int migrate(struct call *call)
 	qmp_close(m->destination.qmp);
 	migrate_plan_free(&m->plan);
 	name_list_free(&m->options.servers);
+	json_decref(m->former);
 	free(via);
 	free(m);
 	return status;

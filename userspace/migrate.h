@@ -132,6 +132,7 @@ struct migration {
 	struct migrate_problems problems;
 	sigset_t signals;		/* blocked: SIGINT and SIGTERM */
 	long long started_ms;
+	json_t *former;			/* the source's parameters that were changed, as they were */
 	bool listening;			/* the destination was told to, and takes no second time */
 	struct migrate_status status;	/* QEMU's newest */
 	enum migrate_result result;

@@ -86,6 +86,37 @@ static json_t *source_parameters(const struct migration *m)
 	return parameters;
 }
 
+/* What @wanted is going to change, as it is now. */
+static int keep_former(struct migration *m, const json_t *wanted)
+{
+	json_t *answer, *value;
+	const char *key;
+	struct reason why;
+	int err = qmp_run(m->source.qmp, "query-migrate-parameters", NULL, &answer, &why);
+
+	if (err) {
+		reason_set(&m->why, "%s: %s", m->source.where, why.text);
+		return err;
+	}
+	m->former = must(json_object());
+	json_object_foreach(answer, key, value)
+		if (json_object_get(wanted, key))
+			json_object_set(m->former, key, value);
+	json_decref(answer);
+	return 0;
+}
+
+static int set_parameters(struct migration *m)
+{
+	json_t *wanted = source_parameters(m);
+	int err = keep_former(m, wanted);
+
+	if (!err)
+		return run(m, &m->source, "migrate-set-parameters", wanted);
+	json_decref(wanted);
+	return err;
+}
+
 static int make_space(struct migration *m)
 {
 	struct new_vm space = {
@@ -127,7 +158,7 @@ int migrate_setup(struct migration *m)
 	if (!err)
 		err = run(m, &m->source, "migrate-set-capabilities", capabilities(m, true));
 	if (!err)
-		err = run(m, &m->source, "migrate-set-parameters", source_parameters(m));
+		err = set_parameters(m);
 	m->listening = !err;
 	if (!err)
 		err = run(m, &m->destination, "migrate-incoming", incoming(m));
@@ -160,6 +191,8 @@ void migrate_setup_undo(struct migration *m)
 		add_capability(list, "smemv", false);
 	qmp_run(m->source.qmp, "migrate-set-capabilities", must(json_pack("{s:o}", "capabilities", list)),
 		NULL, &ignored);
+	if (m->former)
+		qmp_run(m->source.qmp, "migrate-set-parameters", json_incref(m->former), NULL, &ignored);
 	if (!m->listening)
 		return;
 	ask_destination_why(m);

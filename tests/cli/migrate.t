@@ -125,8 +125,9 @@ fake --destination-mem-path /dev/smemv/web1
 ok "the budget of a destination elsewhere must be told" ends 1 '*say budget SIZE*'
 
 fake --fails-at 0.5 --seconds 1
-ok "a failure in the middle" ends 1 "*Unable to write to socket: Broken pipe (the destination: it has no server one); the guest goes on at $qmp/source"
+ok "a failure in the middle" ends 1 "*Unable to write to socket: Broken pipe (the destination: it has no server one); the guest goes on at $qmp/source" bandwidth 10M
 ok "the destination, which takes no second migration, ends" told 'destination quit'
+ok "the source is set as it was" told 'source migrate-set-parameters {"max-bandwidth": 134217728}'
 fake --fails-at 0.5 --seconds 1
 ok "as JSON" ends 1 '*' --json
 ok "with the place" json_says '.result == "failed" and .guest_is_at == "source" and (.reason | test("Broken pipe"))'

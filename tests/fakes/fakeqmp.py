@@ -140,6 +140,9 @@ class End:
             self.guest.set_capabilities(arguments)
         return {}
 
+    def answer_query_migrate_parameters(self, _):
+        return {"max-bandwidth": 134217728, "downtime-limit": 300, "smemv-bandwidth": 0, "announce-max": 550}
+
     def answer_migrate_set_parameters(self, arguments):
         if self.args.refuses_parameters:
             raise ValueError("Parameter 'smemv-servers' expects servers that exist")
