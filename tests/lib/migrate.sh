@@ -9,18 +9,22 @@ guest_qemu=qemu-system-x86_64
 readonly migrate_port=4444
 declare -A migrate_inputs=()
 
-# migrate_hosts SIZE: the servers, of SIZE each, and both main hosts.
-migrate_hosts() {
+# migrate_destination: the destination main host. Before anything is mounted here: its mounts are its own.
+migrate_destination() {
 	type -P "$guest_qemu" | grep -q '/build/qemu/' ||
 		bail "the patched QEMU is missing: run make qemu"
 	net_subhost dst
-	# Before anything is mounted here: its mounts are its own.
 	setsid ip netns exec dst unshare -m --propagation private sleep infinity &
 	dst_holder=$!
 	at_exit "kill $dst_holder 2>/dev/null"
-	memfile_servers "$@"
 	wait_until 10 dst_is_apart || bail "the destination has no namespaces of its own"
+}
+
+# migrate_hosts SIZE: the servers, of SIZE each, and both main hosts.
+migrate_hosts() {
 	local name
+	migrate_destination
+	memfile_servers "$@"
 	for name in one two; do
 		require "the destination adds server $name" dst smemv server add "$name" "$(memserver_address "$name")"
 	done
@@ -52,9 +56,9 @@ qmp() {
 }
 
 # migrate_guest SIDE NAME MEMORY MEMCHECK-OPTION... -- QEMU-OPTION...: a guest on that side, with a
-# console that can be written to and a QMP socket.
+# console that can be written to, a QMP socket, and another (migrate_socket).
 migrate_guest() {
-	local side=$1 name=$2 ram_size=$3 input guest_prefix=() guest_serial=chardev:console guest_append=end=ttyS0
+	local side=$1 name=$2 ram_size=$3 input guest_prefix=() guest_serial=chardev:console guest_append=orders=ttyS0
 	local check=()
 	shift 3
 
@@ -73,8 +77,14 @@ migrate_guest() {
 	cgroup_make "$name"
 	guest_start "$name" "$name" "$ram_size" "${check[@]}" -- \
 		-chardev "file,id=console,path=$(guest_log_file "$name"),input-path=$scenario_tmp/console-$name" \
-		-qmp "unix:$scenario_tmp/qmp-$name,server=on,wait=off" "$@"
+		-qmp "unix:$scenario_tmp/qmp-$name,server=on,wait=off" \
+		-qmp "unix:$(migrate_socket "$name"),server=on,wait=off" "$@"
 	wait_until 30 qmp "$name" query-status || bail "QEMU of $name does not answer: $(tail -n 3 "$scenario_out/guest-$name.qemu")"
+}
+
+# For smemv migrate: a QMP socket has one client at a time.
+migrate_socket() {
+	echo "$scenario_tmp/migrate-$1"
 }
 
 # Two lines of options that make a memory file the guest's RAM.
@@ -168,4 +178,48 @@ dst_server_is() {
 migrate_quit() {
 	qmp "$1" quit >/dev/null 2>&1 || true
 	wait_until 20 is_gone "$(guest_pid "$1")"
+}
+
+# migrate_target NAME MEMORY BUDGET MEMCHECK-OPTION... -- QEMU-OPTION...: a memory file of that name on the
+# destination main host, and a QEMU on it that waits for a guest.
+migrate_target() {
+	local name=$1 memory=$2 on_file
+	dst smemv vm create "$name" size "$memory" budget "$3" >/dev/null || bail "no memory file for $name"
+	mapfile -t on_file < <(migrate_on_file "$name" "$memory")
+	migrate_guest dst "$name" "$memory" "${@:4}" "${on_file[@]}" -incoming defer
+}
+
+# migrate_cli FROM TO OPTION...: smemv migrate; its report is for migrate_report.
+migrate_cli() {
+	smemv migrate from "$(migrate_socket "$1")" to "$(migrate_socket "$2")" via "$(migrate_address dst):$migrate_port" \
+		--json "${@:3}" >"$scenario_tmp/report" 2>"$scenario_out/progress" || {
+		local status=$?
+		cat "$scenario_out/progress"
+		return $status
+	}
+}
+
+# The same in the background, as a process that takes signals.
+migrate_cli_begin() {
+	smemv migrate from "$(migrate_socket "$1")" to "$(migrate_socket "$2")" via "$(migrate_address dst):$migrate_port" \
+		--json "${@:3}" >"$scenario_tmp/report" 2>"$scenario_out/progress" &
+	migrate_cli_pid=$!
+	at_exit "kill $migrate_cli_pid 2>/dev/null"
+}
+
+# migrate_cli_wait SECONDS: leaves its exit status in migrate_cli_status.
+migrate_cli_wait() {
+	wait_until "$1" is_gone "$migrate_cli_pid" || echo "smemv migrate does not end: $(tail -n 3 "$scenario_out/progress")"
+	migrate_cli_status=0
+	wait "$migrate_cli_pid" || migrate_cli_status=$?
+}
+
+# migrate_report JQ-EXPRESSION: of the report that smemv migrate printed.
+migrate_report() {
+	jq -r "$1" "$scenario_tmp/report"
+}
+
+# migrate_has_stored GUEST PAGES: so many at the servers, of its migration.
+migrate_has_stored() {
+	(($(migrate_get "$1" '[.smemv.targets[].pages] | add // 0') >= $2))
 }

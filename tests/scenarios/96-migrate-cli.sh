@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 96-migrate-cli: smemv migrate splits a running guest between two patched QEMUs: 16 MiB of it and its devices go to
+# the destination, the rest straight from the source to two memory servers. Ctrl-C before that leaves the guest and
+# all its memory at the source. It goes on at the destination and finds every byte right, twice; nothing but its
+# share went through the destination.
+#
+# qemu: patched
+# timeout: 900
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/memfile.sh"
+. "$(dirname "$0")/../lib/migrate.sh"
+
+readonly ram=112M share=$((16 << 20))
+readonly workload=(--size 24M --pattern sequential --write 5 --zero 10 --passes 1000000 --progress 1)
+
+no_space_is_left() {
+	[[ $(smemv_json 'length' vm show) == 0 && ! -e /dev/smemv/source.out ]]
+}
+
+migrate_hosts 192M
+migrate_guest src source $ram "${workload[@]}" --
+migrate_target target $ram 64M "${workload[@]}" --
+require "the guest fills its memory" wait_until 200 guest_has_filled source
+
+fails "the capability conflicts with postcopy" "not compatible with 'postcopy-ram'" \
+	qmp source migrate-set-capabilities '{"capabilities": [{"capability": "smemv", "state": true},
+		{"capability": "postcopy-ram", "state": true}]}'
+ok "it can be set" migrate_split source true
+fails "without a space nothing begins" 'name one of the same size with smemv-space' \
+	qmp source migrate '{"uri": "tcp:127.0.0.1:9"}'
+qmp source migrate-set-parameters '{"smemv-space": "/dev/zero"}' >/dev/null
+fails "nor with one that is none" "'/dev/zero' is no memory file" qmp source migrate '{"uri": "tcp:127.0.0.1:9"}'
+
+fails "a server that is not there is told of" 'there is no server three here' \
+	migrate_cli source target budget $share servers one,three
+ok "a check finds nothing missing" migrate_cli source target budget $share check
+is "$(migrate_report '.plan.mode + " " + ([.plan.servers[].server] | join(","))')" "split one,two" "and plans a split to both servers"
+ok "it made nothing" no_space_is_left
+
+migrate_cli_begin source target budget $share bandwidth 1M heat dirty
+require "it is under way" wait_until 60 migrate_has_stored source 512
+kill -INT "$migrate_cli_pid"
+migrate_cli_wait 120
+is "$migrate_cli_status" 3 "Ctrl-C cancels it"
+is "$(migrate_report '.result + " " + .guest_is_at')" "cancelled source" "the report says so"
+ok "the guest goes on at the source" guest_runs source
+ok "QEMU at the destination has ended" wait_until 20 is_gone "$(guest_pid target)"
+ok "its file goes" dst smemv vm del target
+ok "the space under construction is gone" no_space_is_left
+ok "the servers dropped what they got" wait_until 30 servers_hold_nothing
+
+migrate_target target2 $ram 64M "${workload[@]}" --
+sent_before=$(net_bytes dst tx)
+dmesg_mark
+ok "the next attempt succeeds" migrate_cli source target2 budget $share heat scanner warmup 3
+diag "$(migrate_report -c '{seconds_us, downtime, main, targets}')" "$(tail -n 3 "$scenario_out/progress")"
+sent=$(($(net_bytes dst tx) - sent_before))
+# What the guest has fetched since came over the same link.
+fetched=$(($(dst smemv vm show target2 --json | jq 'first | .counters.load_pages') * 4096))
+is "$(migrate_report '.result + " " + .guest_is_at + " " + .heat_source')" "migrated destination scanner" "the report says how"
+ok "the guest runs there" wait_until 30 guest_runs target2
+ok "QEMU at the source has ended" wait_until 20 is_gone "$(guest_pid source)"
+ok "the space under construction is gone" no_space_is_left
+ok "progress was told" grep -q '^active: main host .*one .*two .* pass [0-9]' "$scenario_out/progress"
+
+for server in one two; do
+	compare "$(migrate_report ".targets[] | select(.server == \"$server\") | .pages")" -gt 1024 "server $server got its part"
+	is "$(migrate_report ".targets[] | select(.server == \"$server\") | .backlog_pages")" 0 "all of it"
+done
+main_bytes=$(($(migrate_report .main.pages) * 4096))
+resent=$((main_bytes > share ? main_bytes - share : 0))
+compare $((sent - fetched)) -le $((share + resent + (share >> 2))) "no more than its share went to the destination ($sent bytes)"
+is "$(dst smemv vm show target2 --json | jq 'first | .counters.store_pages')" 0 "which sent nothing on to a server"
+
+ok "the guest goes through its memory twice" guest_sweeps target2 400
+compare "$(dst smemv vm show target2 --json | jq 'first | .counters.load_pages')" -gt 1024 "and fetched it"
+migrate_end_guest target2
+ok "every byte is right" guest_wait target2 300
+unlike "$(dmesg_since)" 'smemv: .*(lost|failed|cannot)' "the kernel's log tells of no trouble"
+ok "the guest's file goes" dst smemv vm del target2
+ok "the servers hold nothing any more" wait_until 30 servers_hold_nothing
+
+done_testing
