@@ -77,7 +77,7 @@ bench: ## Measure beside the peers, see docs/benchmarks.md
 	@$(MAKE) --no-print-directory memserver cli
 	@tests/bench/run
 
-demo: ## Boot a main host with two memory servers and run two guests in them, with a table that refreshes
+demo: ## Two guests page to two memory servers, with a table that refreshes; a third moves to another host
 	@scripts/install-deps build lab
 	@$(MAKE) --no-print-directory memserver cli
 	@tests/demo/run
