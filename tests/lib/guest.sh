@@ -9,9 +9,8 @@ readonly guest_dir=$LAB_TREE/build/tests/guest
 memcheck=$guest_dir/memcheck
 # Debian's own, whatever else was built; a scenario that migrates takes the patched one, from PATH.
 guest_qemu=/usr/bin/qemu-system-x86_64
-# What else a library may set: a command that starts QEMU somewhere, and where its console is.
+# What else a library may set: a command that starts QEMU somewhere.
 guest_prefix=()
-guest_serial=''
 # And more words for the guest's kernel and init.
 guest_append=''
 
@@ -56,10 +55,36 @@ guest_start() {
 		-display none -no-reboot -machine pc -accel kvm -cpu host -smp 1 -m "$guest_memory" \
 		-kernel "$kernel" -initrd "$guest_dir/initramfs.cpio" \
 		-append "console=ttyS0 quiet panic=-1 mitigations=off $guest_append memcheck=$(IFS=,; echo "${check[*]}")" \
-		-serial "${guest_serial:-file:$(guest_log_file "$name")}" "$@") \
+		-serial "file:$(guest_log_file "$name")" "$@") \
 		>"$scenario_out/guest-$name.qemu" 2>&1 </dev/null &
 	guest_pids[$name]=$!
 	at_exit "guest_stop $name"
+}
+
+declare -A guest_inputs=()
+
+# guest_takes_orders NAME: for the guest_start that follows, in whose caller guest_append and guest_control
+# are local; the latter belongs to its QEMU's options. Such a guest ends when guest_end tells it to, and
+# its QEMU takes QMP commands.
+guest_takes_orders() {
+	local input pipe=$scenario_tmp/orders-$1
+
+	rm -f "$pipe".{in,out}
+	mkfifo "$pipe".{in,out}
+	exec {input}<>"$pipe.in"
+	guest_inputs[$1]=$input
+	guest_append=orders=ttyS1
+	guest_control=(-serial "pipe:$pipe" -qmp "unix:$scenario_tmp/qmp-$1,server=on,wait=off")
+}
+
+# The guest's program verifies all of its memory once more and ends.
+guest_end() {
+	echo stop >&"${guest_inputs[$1]}"
+}
+
+# qmp GUEST COMMAND [JSON]
+qmp() {
+	python3 "$lib_dir/qmp.py" "$scenario_tmp/qmp-$1" "${@:2}"
 }
 
 guest_pid() {

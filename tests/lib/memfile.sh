@@ -31,13 +31,17 @@ servers_hold_nothing() {
 		(($(memserver_stat one smemv_spaces) + $(memserver_stat two smemv_spaces) == 0))
 }
 
-# guest_on_file NAME FILE MEMORY MEMCHECK-OPTION...: a guest whose RAM is a memory file.
+# guest_on_file NAME FILE MEMORY MEMCHECK-OPTION... [-- QEMU-OPTION...]: a guest whose RAM is a memory file.
 guest_on_file() {
-	local name=$1 file=$2 guest_memory=$3
+	local name=$1 file=$2 guest_memory=$3 check=()
 	shift 3
 
+	while (($#)) && [[ $1 != -- ]]; do
+		check+=("$1")
+		shift
+	done
 	cgroup_make "$name"
-	guest_start "$name" "$name" "$guest_memory" "$@" -- \
+	guest_start "$name" "$name" "$guest_memory" "${check[@]}" -- "${@:2}" \
 		-object "memory-backend-file,id=pc.ram,share=on,align=2M,size=$guest_memory,mem-path=$file" \
 		-machine memory-backend=pc.ram
 }

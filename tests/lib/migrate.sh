@@ -7,7 +7,6 @@
 
 guest_qemu=qemu-system-x86_64
 readonly migrate_port=4444
-declare -A migrate_inputs=()
 
 # migrate_destination: the destination main host. Before anything is mounted here: its mounts are its own.
 migrate_destination() {
@@ -50,15 +49,10 @@ on() {
 	fi
 }
 
-# qmp GUEST COMMAND [JSON]
-qmp() {
-	python3 "$lib_dir/qmp.py" "$scenario_tmp/qmp-$1" "${@:2}"
-}
-
-# migrate_guest SIDE NAME MEMORY MEMCHECK-OPTION... -- QEMU-OPTION...: a guest on that side, with a
-# console that can be written to, a QMP socket, and another (migrate_socket).
+# migrate_guest SIDE NAME MEMORY MEMCHECK-OPTION... -- QEMU-OPTION...: a guest on that side that takes
+# orders (guest_takes_orders), with another QMP socket (migrate_socket).
 migrate_guest() {
-	local side=$1 name=$2 ram_size=$3 input guest_prefix=() guest_serial=chardev:console guest_append=orders=ttyS0
+	local side=$1 name=$2 ram_size=$3 guest_prefix=() guest_append guest_control
 	local check=()
 	shift 3
 
@@ -70,14 +64,9 @@ migrate_guest() {
 	if [[ $side == dst ]]; then
 		guest_prefix=(nsenter --target "$dst_holder" --mount --net)
 	fi
-	rm -f "$scenario_tmp/console-$name"
-	mkfifo "$scenario_tmp/console-$name"
-	exec {input}<>"$scenario_tmp/console-$name"
-	migrate_inputs[$name]=$input
+	guest_takes_orders "$name"
 	cgroup_make "$name"
-	guest_start "$name" "$name" "$ram_size" "${check[@]}" -- \
-		-chardev "file,id=console,path=$(guest_log_file "$name"),input-path=$scenario_tmp/console-$name" \
-		-qmp "unix:$scenario_tmp/qmp-$name,server=on,wait=off" \
+	guest_start "$name" "$name" "$ram_size" "${check[@]}" -- "${guest_control[@]}" \
 		-qmp "unix:$(migrate_socket "$name"),server=on,wait=off" "$@"
 	wait_until 30 qmp "$name" query-status || bail "QEMU of $name does not answer: $(tail -n 3 "$scenario_out/guest-$name.qemu")"
 }
@@ -91,11 +80,6 @@ migrate_socket() {
 migrate_on_file() {
 	printf '%s\n' -object "memory-backend-file,id=pc.ram,share=on,align=2M,size=$2,mem-path=/dev/smemv/$1" \
 		-machine memory-backend=pc.ram
-}
-
-# The guest's program verifies all of its memory once more and ends.
-migrate_end_guest() {
-	echo stop >&"${migrate_inputs[$1]}"
 }
 
 guest_has_filled() {
