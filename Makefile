@@ -29,7 +29,7 @@ includedir ?= $(PREFIX)/include
 completiondir ?= $(PREFIX)/share/bash-completion/completions
 unitdir    ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,/etc/systemd/system)
 
--include memserver/rules.mk userspace/rules.mk tests/unit/rules.mk tests/rules.mk
+-include memserver/rules.mk userspace/rules.mk tests/unit/rules.mk tests/sim/rules.mk tests/rules.mk
 
 # The module. KDIR is a kernel's build directory, of the running kernel unless told otherwise.
 KDIR     ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build))
