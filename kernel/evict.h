@@ -15,6 +15,7 @@
 #define SMEMV_BUDGET_MIN	(1ULL << 20)
 
 struct smemv_order;
+struct smemv_evict_heat;
 
 #define SMEMV_AGED_MAX	32
 
@@ -42,6 +43,11 @@ struct smemv_clock {
  * @stats: the file's counters
  * @wasted: a page that had been fetched ahead went without having been used
  * @untracked: writes are not noticed (struct smemv_file_config.dma)
+ * @heat: what is known of @nr pages from page index @first on, and how many intervals
+ *	  have passed; -ENODATA: nobody scans now. For each a byte of @history, bit 7:
+ *	  accessed in the newest interval, bit 6: in the one before, ... and a bit of @young:
+ *	  accessed since. @young may be NULL. Does not wait
+ * @pace: intervals of so many milliseconds would suit the evictor, where @heat is known
  * @budget: pages that may be here
  * @goal: pages that shall be here once (smemv vm evict), or SMEMV_NO_GOAL
  * @peak: most pages that were here, or promised room
@@ -59,8 +65,9 @@ struct smemv_clock {
  *
  * Only @work uses these:
  * @nr_batches: made so far
- * @order: which pages go first
- * @clock: its memory
+ * @order: which pages go first; others may look at it
+ * @clock: evict_clock.c's memory
+ * @by_heat: evict_heat.c's memory, NULL: not needed yet
  * @busy_run: @run is being worked on, from page index
  * @pos: on
  * @run: page index / 512
@@ -76,6 +83,9 @@ struct smemv_evictor {
 	struct smemv_file_stats __percpu *stats;
 	void (*wasted)(struct smemv_evictor *ev, pgoff_t index);
 	bool untracked;
+	int (*heat)(struct smemv_evictor *ev, u64 first, u32 nr, u8 *history,
+		    unsigned long *young);
+	void (*pace)(struct smemv_evictor *ev, u32 interval_ms);
 	u64 budget;
 	u64 goal;
 	u64 peak;
@@ -95,6 +105,7 @@ struct smemv_evictor {
 	u32 nr_batches;
 	const struct smemv_order *order;
 	struct smemv_clock clock;
+	struct smemv_evict_heat *by_heat;
 	bool busy_run;
 	pgoff_t pos;
 	u64 run;
@@ -128,6 +139,9 @@ void smemv_evict_release(struct smemv_evictor *ev, long pages);
  * space's deadline passed and its policy is not to wait.
  */
 int smemv_evict_wait(struct smemv_evictor *ev);
+
+/* How pages to evict are chosen at present: a word for people. */
+const char *smemv_evict_order(const struct smemv_evictor *ev);
 
 /* A page was asked for that was not here. */
 void smemv_evict_note_fault(struct smemv_evictor *ev, pgoff_t index);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The order until heat is known: a clock with two hands. The first unmaps a run
+ * The order where heat is not known: a clock with two hands. The first unmaps a run
  * of pages; who uses a page maps it again, for the price of a minor fault. The
  * second comes some runs later and takes what was not mapped again.
  */
@@ -8,25 +8,6 @@
 
 #define AGE_MIN		max(HZ / 50, 1)
 #define NOTHING_HERE	max(HZ / 50, 1)
-
-typedef void (*folio_fn)(struct smemv_evictor *ev, struct folio *folio,
-			 void *arg);
-
-static void each_folio(struct smemv_evictor *ev, u64 run, folio_fn fn,
-		       void *arg)
-{
-	pgoff_t pos = run << SMEMV_RUN_SHIFT;
-	pgoff_t end = ((run + 1) << SMEMV_RUN_SHIFT) - 1;
-	struct folio_batch found;
-	unsigned int i;
-
-	folio_batch_init(&found);
-	while (filemap_get_folios(ev->mapping, &pos, end, &found)) {
-		for (i = 0; i < folio_batch_count(&found); i++)
-			fn(ev, found.folios[i], arg);
-		folio_batch_release(&found);
-	}
-}
 
 struct uses {
 	bool mapped;
@@ -60,27 +41,13 @@ static void age(struct smemv_evictor *ev, u64 run)
 {
 	struct uses uses = {};
 
-	each_folio(ev, run, see_use, &uses);
+	smemv_each_folio(ev, run, see_use, &uses);
 	if (uses.mlocked)
-		each_folio(ev, run, unmap_unlocked, NULL);
+		smemv_each_folio(ev, run, unmap_unlocked, NULL);
 	else if (uses.mapped)
 		unmap_mapping_pages(ev->mapping, run << SMEMV_RUN_SHIFT,
 				    SMEMV_RUN_PAGES, false);
-	each_folio(ev, run, forget_use, NULL);
-}
-
-/* The first run with pages from an index on. */
-static bool find_run(struct smemv_evictor *ev, pgoff_t from, u64 *run)
-{
-	pgoff_t end = ev->space->size_pages - 1;
-	struct folio_batch found;
-
-	folio_batch_init(&found);
-	if (from > end || !filemap_get_folios(ev->mapping, &from, end, &found))
-		return false;
-	*run = found.folios[0]->index >> SMEMV_RUN_SHIFT;
-	folio_batch_release(&found);
-	return true;
+	smemv_each_folio(ev, run, forget_use, NULL);
 }
 
 static bool is_aged(const struct smemv_clock *clock, u64 run)
@@ -107,9 +74,9 @@ static bool advance(struct smemv_evictor *ev)
 	u32 last;
 	u64 run;
 
-	if (!find_run(ev, clock->hand, &run)) {
+	if (!smemv_find_run(ev, clock->hand, &run)) {
 		ev->laps++;
-		if (!find_run(ev, 0, &run))
+		if (!smemv_find_run(ev, 0, &run))
 			return false;
 		clock->hand = 0;
 	}
@@ -150,12 +117,15 @@ static bool clock_next(struct smemv_evictor *ev, u64 *run, unsigned long *wait)
 	return true;
 }
 
-static bool clock_spare(struct smemv_evictor *ev, struct folio *folio)
+static enum smemv_fate clock_fate(struct smemv_evictor *ev, struct folio *folio)
 {
-	return folio_mapped(folio) || folio_test_referenced(folio);
+	return !ev->force &&
+	       (folio_mapped(folio) || folio_test_referenced(folio)) ?
+	       SMEMV_STAYS : SMEMV_GOES;
 }
 
 const struct smemv_order smemv_order_clock = {
+	.name = "clock",
 	.next = clock_next,
-	.spare = clock_spare,
+	.fate = clock_fate,
 };

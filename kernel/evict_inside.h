@@ -5,20 +5,44 @@
 
 #include "evict.h"
 
+enum smemv_fate {
+	SMEMV_STAYS,		/* unless it is large and nothing else is left: then it is split */
+	SMEMV_GOES,
+	SMEMV_FALLS_APART,	/* it is large, and is to be split only */
+};
+
 /**
  * struct smemv_order - which pages go first; a policy can be replaced as a whole
+ * @name: for people
  * @next: the next run whose pages may go. False: none now, *wait jiffies
- * @spare: this page is not to go unless it must
+ * @fate: what is to become of a folio of the run
  *
  * Both are called by the evictor's work only. They may unmap pages and clear
  * their referenced flags, nothing else.
  */
 struct smemv_order {
+	const char *name;
 	bool (*next)(struct smemv_evictor *ev, u64 *run, unsigned long *wait);
-	bool (*spare)(struct smemv_evictor *ev, struct folio *folio);
+	enum smemv_fate (*fate)(struct smemv_evictor *ev, struct folio *folio);
 };
 
 extern const struct smemv_order smemv_order_clock;
+extern const struct smemv_order smemv_order_heat;
+
+/*
+ * evict_heat.c: whether heat is known now, and there is memory to make an order of
+ * it. By the evictor's work, when it is about to ask for a run.
+ */
+bool smemv_evict_heat_is_known(struct smemv_evictor *ev);
+void smemv_evict_heat_free(struct smemv_evictor *ev);
+
+/* evict_run.c: calls @fn for each folio of a run that is here. */
+typedef void (*smemv_folio_fn)(struct smemv_evictor *ev, struct folio *folio,
+			       void *arg);
+void smemv_each_folio(struct smemv_evictor *ev, u64 run, smemv_folio_fn fn,
+		      void *arg);
+/* The first run with pages from an index on. False: there is none. */
+bool smemv_find_run(struct smemv_evictor *ev, pgoff_t from, u64 *run);
 
 /**
  * struct smemv_batch - pages of a run that are stored by one request

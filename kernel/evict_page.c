@@ -138,7 +138,8 @@ static u32 pages_max(const struct smemv_evictor *ev)
 /* SMEMV_SPLIT: it is to be split. */
 static enum smemv_evicted evict_locked(struct smemv_evictor *ev,
 				       struct smemv_batch *batch,
-				       struct folio *folio)
+				       struct folio *folio,
+				       enum smemv_fate fate)
 {
 	u32 nr = folio_nr_pages(folio);
 
@@ -149,6 +150,8 @@ static enum smemv_evicted evict_locked(struct smemv_evictor *ev,
 		unmap_mapping_pages(ev->mapping, folio->index, nr, false);
 	if (!may_go(folio))
 		return SMEMV_KEPT;
+	if (fate == SMEMV_FALLS_APART)
+		return SMEMV_SPLIT;
 	/* Its load failed: there is nothing in it. */
 	if (!folio_test_uptodate(folio) || can_be_had_again(ev, folio))
 		return drop_clean(ev, folio) ? SMEMV_GONE : SMEMV_KEPT;
@@ -163,15 +166,14 @@ static enum smemv_evicted evict_locked(struct smemv_evictor *ev,
 	return SMEMV_GONE;
 }
 
-/* It was used lately, and that counts. */
-static bool is_spared(struct smemv_evictor *ev, struct folio *folio)
+static enum smemv_fate fate_of(struct smemv_evictor *ev, struct folio *folio)
 {
-	if (ev->force || !ev->order->spare(ev, folio))
-		return false;
-	if (!folio_test_large(folio))
-		return true;
+	enum smemv_fate fate = ev->order->fate(ev, folio);
+
+	if (fate != SMEMV_STAYS || !folio_test_large(folio))
+		return fate;
 	ev->young_huge = true;
-	return !ev->split_young;
+	return ev->split_young ? SMEMV_FALLS_APART : SMEMV_STAYS;
 }
 
 enum smemv_evicted smemv_evict_folio(struct smemv_evictor *ev,
@@ -179,13 +181,15 @@ enum smemv_evicted smemv_evict_folio(struct smemv_evictor *ev,
 				     struct folio *folio)
 {
 	u32 nr = folio_nr_pages(folio), had = batch->io.nr;
-	enum smemv_evicted evicted = SMEMV_KEPT;
+	enum smemv_evicted evicted;
+	enum smemv_fate fate;
 
 	if (folio_test_writeback(folio)) {
 		folio_put(folio);
 		return SMEMV_KEPT;
 	}
-	if (is_spared(ev, folio)) {
+	fate = fate_of(ev, folio);
+	if (fate == SMEMV_STAYS) {
 		smemv_file_count(ev, OUT_YOUNG, nr);
 		folio_put(folio);
 		return SMEMV_KEPT;
@@ -195,7 +199,7 @@ enum smemv_evicted smemv_evict_folio(struct smemv_evictor *ev,
 		folio_put(folio);
 		return SMEMV_KEPT;
 	}
-	evicted = evict_locked(ev, batch, folio);
+	evicted = evict_locked(ev, batch, folio, fate);
 	if (evicted == SMEMV_SPLIT)
 		return smemv_split_folio(ev, folio) ? SMEMV_SPLIT : SMEMV_KEPT;
 	folio_unlock(folio);

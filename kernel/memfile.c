@@ -159,6 +159,8 @@ int smemv_memfile_back(struct smemv_memfile *mf,
 		return err;
 	}
 	mf->ev.wasted = smemv_ahead_waste;
+	mf->ev.heat = smemv_memfile_evict_heat;
+	mf->ev.pace = smemv_memfile_evict_pace;
 	mf->ev.untracked = config->dma;
 	mf->dma = config->dma;
 	/* Who sees the size sees the space. */

@@ -100,6 +100,8 @@ static vm_fault_t make_small(struct smemv_memfile *mf, struct vm_fault *vmf,
 	if (IS_ERR(folio))
 		return last_try ? VM_FAULT_OOM : VM_FAULT_FALLBACK;
 	*made = folio;
+	/* For the orders of eviction: until it was looked at once it is in use. */
+	folio_set_referenced(folio);
 	if (smemv_fill_add(&filling, folio, false))
 		return VM_FAULT_OOM;
 	if (filling.load)

@@ -94,6 +94,49 @@ int smemv_memfile_heat(struct smemv_memfile *mf, u64 first, u32 nr,
 	return err;
 }
 
+static struct smemv_scan *get_scan(struct smemv_memfile *mf, unsigned long *base)
+{
+	struct smemv_scan *scan;
+
+	spin_lock(&mf->lock);
+	scan = mf->scan;
+	*base = mf->scan_base;
+	if (scan)
+		smemv_scan_get(scan);
+	spin_unlock(&mf->lock);
+	return scan;
+}
+
+/* What was accessed since comes first: a pass may end meanwhile, and clear that. */
+int smemv_memfile_evict_heat(struct smemv_evictor *ev, u64 first, u32 nr,
+			     u8 *history, unsigned long *young)
+{
+	struct smemv_memfile *mf = container_of(ev, struct smemv_memfile, ev);
+	unsigned long base;
+	struct smemv_scan *scan = get_scan(mf, &base);
+	int err;
+
+	if (!scan)
+		return -ENODATA;
+	base += first << PAGE_SHIFT;
+	if (young)
+		smemv_scan_peek(scan, base, nr, young);
+	err = smemv_scan_read(scan, base, nr, history) ?:
+	      min_t(u32, smemv_scan_intervals(scan), INT_MAX);
+	smemv_scan_put(scan);
+	return err;
+}
+
+void smemv_memfile_evict_pace(struct smemv_evictor *ev, u32 interval_ms)
+{
+	struct smemv_memfile *mf = container_of(ev, struct smemv_memfile, ev);
+
+	spin_lock(&mf->lock);
+	if (mf->scan)
+		smemv_scan_pace(mf->scan, interval_ms);
+	spin_unlock(&mf->lock);
+}
+
 static int tell_heat_to(struct smemv_memfile *mf, struct smemv_ioc_heat *to,
 			u8 *history)
 {

@@ -66,6 +66,7 @@ static int fill_evictor(struct sk_buff *skb, struct smemv_evictor *ev)
 
 	if (put_u64(skb, SMEMV_A_VM_BUDGET, READ_ONCE(ev->budget) << PAGE_SHIFT) ||
 	    put_u64(skb, SMEMV_A_VM_PEAK, READ_ONCE(ev->peak) << PAGE_SHIFT) ||
+	    nla_put_string(skb, SMEMV_A_VM_ORDER, smemv_evict_order(ev)) ||
 	    put_u64(skb, SMEMV_A_VM_GOING,
 		    (u64)atomic_long_read(&ev->out) << PAGE_SHIFT))
 		return -EMSGSIZE;

@@ -21,63 +21,6 @@
 /* The end of a machine is noticed within this time. */
 #define LOOK			max(HZ / 4, 1)
 
-/* As many intervals as a byte remembers, and the beginning of the oldest. */
-#define ENDS			9
-
-/**
- * struct smemv_scan - of one machine
- * @link: on ns->scans, which holds a reference; protected by ns->lock
- * @all_link: on all_scans, as long as it is not @ended
- * @ref: the list's, and those of attached files
- * @pid: the machine's process
- * @work: looks
- * @interval_ms: asked for
- *
- * @lock: protects these
- * @ended: no more work is started
- * @started: somebody asked for it; else it ends with the last of
- * @files: memory files that are attached
- * @state: what is told
- * @ends_ns: when the latest intervals ended, newest first
- *
- * @vm_lock: held by others than @work to use @vm, which is not held when @ended
- *
- * Only @work uses these:
- * @vm: the machine
- * @history: of its pages
- * @pass: under way if
- * @in_pass: is set
- * @pass_began: jiffies
- * @pass_ns: time that it took so far
- * @began_ns: when the scan began
- * @total_ns: time that all passes took
- */
-struct smemv_scan {
-	struct list_head link;
-	struct list_head all_link;
-	struct kref ref;
-	struct pid *pid;
-	struct delayed_work work;
-	u32 interval_ms;
-
-	spinlock_t lock;
-	bool ended;
-	bool started;
-	u32 files;
-	struct smemv_scan_state state;
-	u64 ends_ns[ENDS];
-
-	struct mutex vm_lock;
-	struct smemv_vm vm;
-	struct smemv_history history;
-	struct smemv_pass pass;
-	bool in_pass;
-	unsigned long pass_began;
-	u64 pass_ns;
-	u64 began_ns;
-	u64 total_ns;
-};
-
 static struct workqueue_struct *scan_wq;
 
 /* A machine's bits are cleared by who reads them: it has one reader, in all namespaces. */
@@ -101,6 +44,16 @@ static void release(struct kref *ref)
 
 	put_pid(scan->pid);
 	kfree(scan);
+}
+
+void smemv_scan_get(struct smemv_scan *scan)
+{
+	kref_get(&scan->ref);
+}
+
+void smemv_scan_put(struct smemv_scan *scan)
+{
+	kref_put(&scan->ref, release);
 }
 
 static void work_after(struct smemv_scan *scan, unsigned long delay)
@@ -136,20 +89,12 @@ static bool set_ended(struct smemv_scan *scan, bool unwanted_only)
 	return ends;
 }
 
-static bool is_ended(struct smemv_scan *scan)
-{
-	bool ended;
-
-	spin_lock(&scan->lock);
-	ended = scan->ended;
-	spin_unlock(&scan->lock);
-	return ended;
-}
-
 static u32 interval_for(const struct smemv_scan *scan, u64 scan_ns)
 {
-	u64 ms = div_u64(scan_ns, NSEC_PER_MSEC / BUDGET_PART);
+	u64 ms = max_t(u64, scan->paced_ms,
+		       div_u64(scan_ns, NSEC_PER_MSEC / BUDGET_PART));
 
+	lockdep_assert_held(&scan->lock);
 	return clamp_t(u64, ms, scan->interval_ms,
 		       max_t(u32, scan->interval_ms, INTERVAL_GROWN_MS));
 }
@@ -361,10 +306,19 @@ struct smemv_scan *smemv_scan_attach(struct smemv_ns *ns,
 	return scan;
 }
 
+void smemv_scan_pace(struct smemv_scan *scan, u32 interval_ms)
+{
+	spin_lock(&scan->lock);
+	scan->paced_ms = interval_ms;
+	scan->state.interval_now_ms = interval_for(scan, scan->state.scan_ns);
+	spin_unlock(&scan->lock);
+}
+
 void smemv_scan_detach(struct smemv_scan *scan)
 {
 	spin_lock(&scan->lock);
 	scan->files--;
+	scan->paced_ms = 0;
 	spin_unlock(&scan->lock);
 	work_after(scan, 0);
 	kref_put(&scan->ref, release);
@@ -439,15 +393,6 @@ void smemv_scan_stop_all(struct smemv_ns *ns)
 		stop(scan);
 }
 
-int smemv_scan_read(struct smemv_scan *scan, unsigned long hva, u32 nr,
-		    u8 *history)
-{
-	if (is_ended(scan))
-		return -ENODATA;
-	smemv_history_read(&scan->history, hva, nr, history);
-	return 0;
-}
-
 u32 smemv_scan_pid(const struct smemv_scan *scan)
 {
 	return pid_vnr(scan->pid);
@@ -479,83 +424,4 @@ void smemv_scan_state(struct smemv_scan *scan, struct smemv_scan_state *state)
 	spin_unlock(&scan->lock);
 	state->pid = smemv_scan_pid(scan);
 	state->interval_ms = scan->interval_ms;
-}
-
-/*
- * The bits of the intervals that reach into the last @cold_ms. What was before the
- * first is remembered too: each page had the bit of its first use.
- */
-static int bits_within(struct smemv_scan *scan, u32 cold_ms, u8 *bits)
-{
-	u64 since, now = ktime_get_ns();
-	unsigned int i;
-	int err = 0;
-
-	spin_lock(&scan->lock);
-	since = now - min_t(u64, now, (u64)cold_ms * NSEC_PER_MSEC);
-	if (!scan->state.scans || scan->ends_ns[ENDS - 1] > since)
-		err = -ERANGE;
-	for (*bits = 0, i = 0; i < ENDS - 1 && scan->ends_ns[i] > since; i++)
-		*bits |= 0x80 >> i;
-	spin_unlock(&scan->lock);
-	return err;
-}
-
-/* Joins what follows. False: there is no room for it. */
-static bool add_page(struct smemv_scan_range *ranges, u32 *used, u32 nr,
-		     unsigned long hva)
-{
-	struct smemv_scan_range *last = *used ? &ranges[*used - 1] : NULL;
-
-	if (last && last->address + (last->pages << PAGE_SHIFT) == hva) {
-		last->pages++;
-		return true;
-	}
-	if (*used == nr)
-		return false;
-	ranges[*used].address = hva;
-	ranges[(*used)++].pages = 1;
-	return true;
-}
-
-/* Returns where to go on: behind the pages, or at the first that had no room. */
-static u32 add_cold(struct smemv_scan *scan, u8 bits, unsigned long hva,
-		    u32 pages, struct smemv_scan_range *ranges, u32 *used, u32 nr)
-{
-	u8 history[SMEMV_SCAN_BLOCK];
-	u32 i;
-
-	smemv_history_read(&scan->history, hva, pages, history);
-	for (i = 0; i < pages; i++)
-		if (!(history[i] & bits) &&
-		    !add_page(ranges, used, nr, hva + ((unsigned long)i << PAGE_SHIFT)))
-			break;
-	return i;
-}
-
-int smemv_scan_cold(struct smemv_scan *scan, u32 cold_ms, u64 *pos,
-		    struct smemv_scan_range *ranges, u32 nr)
-{
-	u32 pages, seen = 0, used = 0;
-	unsigned long hva;
-	u64 gfn = *pos;
-	u8 bits;
-	int err;
-
-	err = bits_within(scan, cold_ms, &bits);
-	if (err)
-		return err;
-	mutex_lock(&scan->vm_lock);
-	while (scan->vm.kvm &&
-	       smemv_vm_next_range(&scan->vm, &gfn, SMEMV_SCAN_BLOCK, &hva, &pages)) {
-		seen = add_cold(scan, bits, hva, pages, ranges, &used, nr);
-		*pos = gfn - pages + seen;
-		if (seen < pages)
-			break;
-		cond_resched();
-	}
-	if (!scan->vm.kvm)
-		err = -ENODATA;
-	mutex_unlock(&scan->vm_lock);
-	return err ?: (int)used;
 }

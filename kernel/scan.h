@@ -30,7 +30,7 @@ void smemv_scan_module_exit(void);
  * @vm_file: KVM's file of the machine
  * @pid: the process whose machine it must be
  * @interval_ms: the shortest interval, 0: default. It gets longer when a scan
- *		 would need more than 1 % of a processor
+ *		 would need more than 1 % of a processor, and see smemv_scan_pace()
  */
 struct smemv_scan_config {
 	struct file *vm_file;
@@ -48,6 +48,13 @@ int smemv_scan_start(struct smemv_ns *ns, const struct smemv_scan_config *config
 struct smemv_scan *smemv_scan_attach(struct smemv_ns *ns,
 				     const struct smemv_scan_config *config,
 				     const char **why);
+
+/*
+ * An interval that would suit an attached file: it is kept if it is longer than what was
+ * asked for, and not longer than a minute. Of several files the latest word counts, until
+ * one of them is detached.
+ */
+void smemv_scan_pace(struct smemv_scan *scan, u32 interval_ms);
 
 /* Any process context that may sleep. The scan must not be used after detach. */
 void smemv_scan_detach(struct smemv_scan *scan);
@@ -69,6 +76,17 @@ void smemv_scan_stop_all(struct smemv_ns *ns);
  */
 int smemv_scan_read(struct smemv_scan *scan, unsigned long hva, u32 nr,
 		    u8 *history);
+
+/*
+ * Sets the bits of those of them that were accessed since the last pass looked at them, as
+ * far as that can be told at once: not where KVM has to be asked. Process context; does not wait.
+ */
+void smemv_scan_peek(struct smemv_scan *scan, unsigned long hva, u32 nr,
+		     unsigned long *accessed);
+
+/* Keep what is behind the pointer, for who does not know whether it is detached meanwhile. */
+void smemv_scan_get(struct smemv_scan *scan);
+void smemv_scan_put(struct smemv_scan *scan);
 
 /* In the reader's namespace; 0: the process is gone, or cannot be seen from there. */
 u32 smemv_scan_pid(const struct smemv_scan *scan);

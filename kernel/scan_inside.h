@@ -34,13 +34,15 @@ struct smemv_history {
  * @hva: host virtual address of the first page
  * @nr: pages, at most SMEMV_SCAN_BLOCK
  * @present: mapped for the guest
- * @accessed: since the look before
+ * @accessed: since the last look that did not
+ * @keep: what it saw for the next one
  */
 struct smemv_block {
 	unsigned long hva;
 	u32 nr;
 	DECLARE_BITMAP(present, SMEMV_SCAN_BLOCK);
 	DECLARE_BITMAP(accessed, SMEMV_SCAN_BLOCK);
+	bool keep;
 };
 
 void smemv_history_init(struct smemv_history *history);
@@ -83,6 +85,13 @@ int smemv_vm_find_file(const struct smemv_vm *vm,
 		       const struct address_space *mapping,
 		       unsigned long *base);
 
+/*
+ * Which of @nr pages from host virtual address @hva on were accessed since the pass
+ * before looked at them: sets their bits. Only where the method is the walk. Does not wait.
+ */
+void smemv_vm_peek(const struct smemv_vm *vm, unsigned long hva, u32 nr,
+		   unsigned long *accessed);
+
 /* The next range of the guest's memory, from guest page frame *gfn on, which moves behind it. */
 bool smemv_vm_next_range(const struct smemv_vm *vm, u64 *gfn, u32 most,
 			 unsigned long *hva, u32 *nr);
@@ -113,5 +122,64 @@ struct smemv_pass {
 void smemv_pass_begin(struct smemv_pass *pass);
 /* Goes on until ktime_get_ns() passes @until; false: all was looked at. */
 bool smemv_pass_go_on(struct smemv_pass *pass, u64 until);
+
+/* As many intervals as a byte remembers, and the beginning of the oldest. */
+#define SMEMV_SCAN_ENDS	9
+
+/**
+ * struct smemv_scan - of one machine
+ * @link: on ns->scans, which holds a reference; protected by ns->lock
+ * @all_link: on all_scans, as long as it is not @ended
+ * @ref: the list's, and those of attached files
+ * @pid: the machine's process
+ * @work: looks
+ * @interval_ms: asked for
+ *
+ * @lock: protects these
+ * @ended: no more work is started
+ * @started: somebody asked for it; else it ends with the last of
+ * @files: memory files that are attached
+ * @paced_ms: the interval that would suit them, or 0
+ * @state: what is told
+ * @ends_ns: when the latest intervals ended, newest first
+ *
+ * @vm_lock: held by others than @work to use @vm, which is not held when @ended
+ *
+ * Only @work uses these:
+ * @vm: the machine
+ * @history: of its pages
+ * @pass: under way if
+ * @in_pass: is set
+ * @pass_began: jiffies
+ * @pass_ns: time that it took so far
+ * @began_ns: when the scan began
+ * @total_ns: time that all passes took
+ */
+struct smemv_scan {
+	struct list_head link;
+	struct list_head all_link;
+	struct kref ref;
+	struct pid *pid;
+	struct delayed_work work;
+	u32 interval_ms;
+
+	spinlock_t lock;
+	bool ended;
+	bool started;
+	u32 files;
+	u32 paced_ms;
+	struct smemv_scan_state state;
+	u64 ends_ns[SMEMV_SCAN_ENDS];
+
+	struct mutex vm_lock;
+	struct smemv_vm vm;
+	struct smemv_history history;
+	struct smemv_pass pass;
+	bool in_pass;
+	unsigned long pass_began;
+	u64 pass_ns;
+	u64 began_ns;
+	u64 total_ns;
+};
 
 #endif

@@ -225,10 +225,16 @@ static bool take_accessed(u64 *entry, u64 value, u64 bit)
 	return true;
 }
 
+static bool is_accessed(u64 *entry, u64 value, bool clear)
+{
+	u64 bit = accessed_bit();
+
+	return clear ? take_accessed(entry, value, bit) : value & bit;
+}
+
 static void look_at_pages(u64 *table, u64 gfn, struct smemv_block *block)
 {
-	u64 *entry = table + gfn % SMEMV_SCAN_BLOCK;
-	u64 bit = accessed_bit(), value;
+	u64 *entry = table + gfn % SMEMV_SCAN_BLOCK, value;
 	u32 i;
 
 	for (i = 0; i < block->nr; i++, entry++) {
@@ -236,7 +242,7 @@ static void look_at_pages(u64 *table, u64 gfn, struct smemv_block *block)
 		if (!(value & ENTRY_PRESENT))
 			continue;
 		__set_bit(i, block->present);
-		if (take_accessed(entry, value, bit))
+		if (is_accessed(entry, value, !block->keep))
 			__set_bit(i, block->accessed);
 	}
 }
@@ -250,11 +256,10 @@ static u64 pages_below(int level)
 static void look_at_large(u64 *entry, u64 value, u64 gfn, int level,
 			  struct smemv_block *block)
 {
-	u64 bit = accessed_bit();
 	bool last = !((gfn + block->nr) % pages_below(level));
 
 	bitmap_set(block->present, 0, block->nr);
-	if (last ? take_accessed(entry, value, bit) : value & bit)
+	if (is_accessed(entry, value, last && !block->keep))
 		bitmap_set(block->accessed, 0, block->nr);
 }
 
@@ -281,6 +286,22 @@ static u64 look(const struct root *root, u64 gfn, struct smemv_block *block)
 	return 0;
 }
 
+/* Below all roots. Returns as look() does. */
+static u64 look_at_block(struct kvm *kvm, u32 space, u64 gfn,
+			 struct smemv_block *block)
+{
+	struct root roots[ROOTS_MAX];
+	u64 skip = ~0ULL;
+	unsigned int nr, i;
+
+	rcu_read_lock();
+	nr = find_roots(kvm, space, roots);
+	for (i = 0; i < nr; i++)
+		skip = min(skip, look(&roots[i], gfn, block));
+	rcu_read_unlock();
+	return skip;
+}
+
 /* Returns how many pages were looked at. */
 static u64 walk_block(struct smemv_pass *pass,
 		      const struct kvm_memory_slot *slot, u64 gfn)
@@ -288,17 +309,11 @@ static u64 walk_block(struct smemv_pass *pass,
 	struct smemv_block block = {
 		.hva = hva_of(slot, gfn), .nr = block_len(slot, gfn),
 	};
-	u64 left = slot->base_gfn + slot->npages - gfn, skip = left;
-	struct root roots[ROOTS_MAX];
-	unsigned int nr, i;
+	u64 left = slot->base_gfn + slot->npages - gfn;
+	u64 skip = look_at_block(pass->vm->kvm, pass->space, gfn, &block);
 
-	rcu_read_lock();
-	nr = find_roots(pass->vm->kvm, pass->space, roots);
-	for (i = 0; i < nr; i++)
-		skip = min(skip, look(&roots[i], gfn, &block));
-	rcu_read_unlock();
 	if (skip)
-		return skip;
+		return min(skip, left);
 	smemv_history_note(pass->history, &block, pass->ages);
 	return block.nr;
 }
@@ -386,6 +401,39 @@ bool smemv_pass_go_on(struct smemv_pass *pass, u64 until)
 		srcu_read_unlock(&kvm->srcu, srcu);
 	} while (more && ktime_get_ns() < until);
 	return more;
+}
+
+static void peek_at_slot(struct kvm *kvm, const struct kvm_memory_slot *slot,
+			 unsigned long hva, u32 nr, unsigned long *accessed)
+{
+	unsigned long slot_end = slot->userspace_addr + (slot->npages << PAGE_SHIFT);
+	unsigned long from = max(hva, slot->userspace_addr);
+	unsigned long end = min(hva + ((unsigned long)nr << PAGE_SHIFT), slot_end);
+	u64 gfn;
+	u32 i;
+
+	for (; from < end; from += PAGE_SIZE * block_len(slot, gfn)) {
+		struct smemv_block block = { .keep = true };
+
+		gfn = slot->base_gfn + ((from - slot->userspace_addr) >> PAGE_SHIFT);
+		block.nr = min_t(u64, block_len(slot, gfn), (end - from) >> PAGE_SHIFT);
+		look_at_block(kvm, 0, gfn, &block);
+		for_each_set_bit(i, block.accessed, block.nr)
+			__set_bit(((from - hva) >> PAGE_SHIFT) + i, accessed);
+	}
+}
+
+void smemv_vm_peek(const struct smemv_vm *vm, unsigned long hva, u32 nr,
+		   unsigned long *accessed)
+{
+	int srcu = srcu_read_lock(&vm->kvm->srcu);
+	struct kvm_memory_slot *slot;
+	u64 gfn = 0;
+
+	for (; (slot = slot_from(vm->kvm, 0, gfn));
+	     gfn = slot->base_gfn + slot->npages)
+		peek_at_slot(vm->kvm, slot, hva, nr, accessed);
+	srcu_read_unlock(&vm->kvm->srcu, srcu);
 }
 
 bool smemv_vm_next_range(const struct smemv_vm *vm, u64 *gfn, u32 most,

@@ -208,6 +208,7 @@ int decode_vm(const struct nlmsghdr *msg, struct vm_info *info)
 	info->owner = get_u32(tb[SMEMV_A_VM_OWNER]);
 	info->openers = get_u32(tb[SMEMV_A_VM_OPENERS]);
 	info->scanned_pid = get_u32(tb[SMEMV_A_VM_PID]);
+	get_text(tb[SMEMV_A_VM_ORDER], info->order, sizeof(info->order));
 	get_bytes(tb[SMEMV_A_VM_FILE_COUNTERS], info->file_counters, sizeof(info->file_counters));
 	get_vm_space(tb, info);
 

@@ -87,6 +87,7 @@ struct vm_info {
 	uint64_t counters[SMEMV_PC__MAX];
 	uint64_t file_counters[SMEMV_FC__MAX];
 	uint32_t scanned_pid;		/* 0: no scan is attached */
+	char order[16];			/* of eviction; "": none yet */
 };
 
 struct scan_info {

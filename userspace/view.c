@@ -287,6 +287,8 @@ static void view_vm_policy(struct printer *printer, const struct vm_info *vm, bo
 	print_number(printer, "deadline_ms", NULL, vm->deadline_ms);
 	print_text(printer, "dirty", NULL, vm->dma ? "dma" : "tracked");
 	print_number(printer, "openers", NULL, vm->openers);
+	if (vm->order[0])
+		print_text(printer, "order", NULL, vm->order);
 	if (vm->scanned_pid)
 		print_number(printer, "scanned_pid", NULL, vm->scanned_pid);
 	print_column(printer, "IN USE", vm->openers ? vm->deleted ? "deleted" : "yes" : "no", false);

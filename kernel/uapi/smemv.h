@@ -227,6 +227,7 @@ enum smemv_vm_attr {
 	SMEMV_A_VM_OWNER,		/* u32 enum smemv_owner */
 	SMEMV_A_VM_PID,			/* u32: whose scan is attached, or 0 */
 	SMEMV_A_VM_KVM_FD,		/* u32 */
+	SMEMV_A_VM_ORDER,		/* string: pages are evicted by "heat", or by the "clock" */
 	__SMEMV_A_VM_MAX
 };
 #define SMEMV_A_VM_MAX	(__SMEMV_A_VM_MAX - 1)

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a scan knows about pages. */
+#include "scan_inside.h"
+
+static bool is_ended(struct smemv_scan *scan)
+{
+	bool ended;
+
+	spin_lock(&scan->lock);
+	ended = scan->ended;
+	spin_unlock(&scan->lock);
+	return ended;
+}
+
+int smemv_scan_read(struct smemv_scan *scan, unsigned long hva, u32 nr,
+		    u8 *history)
+{
+	if (is_ended(scan))
+		return -ENODATA;
+	smemv_history_read(&scan->history, hva, nr, history);
+	return 0;
+}
+
+void smemv_scan_peek(struct smemv_scan *scan, unsigned long hva, u32 nr,
+		     unsigned long *accessed)
+{
+	if (READ_ONCE(scan->state.method) != SMEMV_SCAN_TDP_WALK ||
+	    !mutex_trylock(&scan->vm_lock))
+		return;
+	if (scan->vm.kvm)
+		smemv_vm_peek(&scan->vm, hva, nr, accessed);
+	mutex_unlock(&scan->vm_lock);
+}
+
+/*
+ * The bits of the intervals that reach into the last @cold_ms. What was before the
+ * first is remembered too: each page had the bit of its first use.
+ */
+static int bits_within(struct smemv_scan *scan, u32 cold_ms, u8 *bits)
+{
+	u64 since, now = ktime_get_ns();
+	unsigned int i;
+	int err = 0;
+
+	spin_lock(&scan->lock);
+	since = now - min_t(u64, now, (u64)cold_ms * NSEC_PER_MSEC);
+	if (!scan->state.scans || scan->ends_ns[SMEMV_SCAN_ENDS - 1] > since)
+		err = -ERANGE;
+	for (*bits = 0, i = 0; i < SMEMV_SCAN_ENDS - 1 && scan->ends_ns[i] > since; i++)
+		*bits |= 0x80 >> i;
+	spin_unlock(&scan->lock);
+	return err;
+}
+
+/* Joins what follows. False: there is no room for it. */
+static bool add_page(struct smemv_scan_range *ranges, u32 *used, u32 nr,
+		     unsigned long hva)
+{
+	struct smemv_scan_range *last = *used ? &ranges[*used - 1] : NULL;
+
+	if (last && last->address + (last->pages << PAGE_SHIFT) == hva) {
+		last->pages++;
+		return true;
+	}
+	if (*used == nr)
+		return false;
+	ranges[*used].address = hva;
+	ranges[(*used)++].pages = 1;
+	return true;
+}
+
+/* Returns where to go on: behind the pages, or at the first that had no room. */
+static u32 add_cold(struct smemv_scan *scan, u8 bits, unsigned long hva,
+		    u32 pages, struct smemv_scan_range *ranges, u32 *used, u32 nr)
+{
+	u8 history[SMEMV_SCAN_BLOCK];
+	u32 i;
+
+	smemv_history_read(&scan->history, hva, pages, history);
+	for (i = 0; i < pages; i++)
+		if (!(history[i] & bits) &&
+		    !add_page(ranges, used, nr, hva + ((unsigned long)i << PAGE_SHIFT)))
+			break;
+	return i;
+}
+
+int smemv_scan_cold(struct smemv_scan *scan, u32 cold_ms, u64 *pos,
+		    struct smemv_scan_range *ranges, u32 nr)
+{
+	u32 pages, seen = 0, used = 0;
+	unsigned long hva;
+	u64 gfn = *pos;
+	u8 bits;
+	int err;
+
+	err = bits_within(scan, cold_ms, &bits);
+	if (err)
+		return err;
+	mutex_lock(&scan->vm_lock);
+	while (scan->vm.kvm &&
+	       smemv_vm_next_range(&scan->vm, &gfn, SMEMV_SCAN_BLOCK, &hva, &pages)) {
+		seen = add_cold(scan, bits, hva, pages, ranges, &used, nr);
+		*pos = gfn - pages + seen;
+		if (seen < pages)
+			break;
+		cond_resched();
+	}
+	if (!scan->vm.kvm)
+		err = -ENODATA;
+	mutex_unlock(&scan->vm_lock);
+	return err ?: (int)used;
+}
