@@ -326,6 +326,35 @@ static bool clear_young(struct kvm *kvm, unsigned long hva, u32 nr)
 					  hva + ((unsigned long)nr << PAGE_SHIFT));
 }
 
+static bool test_young(struct kvm *kvm, unsigned long hva)
+{
+	struct mmu_notifier *notifier = &kvm->mmu_notifier;
+
+	return notifier->ops->test_young(notifier, kvm->mm, hva);
+}
+
+/*
+ * KVM does not tell the size of its entries. One for all of the block is young for its first
+ * page and its last, and for none as soon as one was asked for.
+ */
+static void ask_pages(struct kvm *kvm, struct smemv_block *block)
+{
+	unsigned long last = block->hva + ((block->nr - 1UL) << PAGE_SHIFT);
+	bool maybe_one = block->nr == SMEMV_SCAN_BLOCK && test_young(kvm, last);
+	unsigned long hva = block->hva;
+	u32 i;
+
+	for (i = 0; i < block->nr; i++, hva += PAGE_SIZE) {
+		if (!clear_young(kvm, hva, 1))
+			continue;
+		__set_bit(i, block->accessed);
+		if (!i && maybe_one && !test_young(kvm, last)) {
+			bitmap_set(block->accessed, 0, block->nr);
+			return;
+		}
+	}
+}
+
 /*
  * What was idle for as long as is remembered is asked for as a whole; if some page
  * of it was accessed, all count as accessed, and are asked for one by one next time.
@@ -337,19 +366,14 @@ static u64 ask_block(struct smemv_pass *pass,
 		.hva = hva_of(slot, gfn), .nr = block_len(slot, gfn),
 	};
 	struct kvm *kvm = pass->vm->kvm;
-	unsigned long hva = block.hva;
-	u32 i;
 
 	bitmap_set(block.present, 0, block.nr);
-	if (!smemv_history_is_warm(pass->history, hva, block.nr)) {
-		if (!clear_young(kvm, hva, block.nr))
-			return block.nr;
+	if (smemv_history_is_warm(pass->history, block.hva, block.nr))
+		ask_pages(kvm, &block);
+	else if (clear_young(kvm, block.hva, block.nr))
 		bitmap_set(block.accessed, 0, block.nr);
-	}
-	if (!bitmap_full(block.accessed, block.nr))
-		for (i = 0; i < block.nr; i++, hva += PAGE_SIZE)
-			if (clear_young(kvm, hva, 1))
-				__set_bit(i, block.accessed);
+	else
+		return block.nr;
 	smemv_history_note(pass->history, &block, pass->ages);
 	return block.nr;
 }
