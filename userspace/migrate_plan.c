@@ -183,7 +183,7 @@ static void check_room(const struct migrate_facts *facts, const struct migrate_p
 	uint64_t used = plan->ram_bytes, room = 0;
 	size_t i;
 
-	if (!plan->servers.count || facts->source->ram_is_memory_file)
+	if (!plan->servers.count)
 		return;
 	if (facts->source_resident_bytes && facts->source_resident_bytes < used)
 		used = facts->source_resident_bytes;
@@ -212,6 +212,38 @@ static void name_space(const struct migrate_facts *facts, struct migrate_plan *p
 			plan->space, plan->space);
 }
 
+/* Of a guest on a memory file what is here takes the stream, and what is at servers stays there. */
+static void plan_file(const struct migrate_facts *facts, const struct migrate_plan *plan,
+		      struct migrate_problems *problems)
+{
+	const struct vm_info *file = file_of(facts->source, facts->module);
+
+	if (!file) {
+		problem(problems, "the guest's memory file %s is not in this network namespace: run smemv where it was made",
+			facts->source->ram_path);
+		return;
+	}
+	if (facts->options->servers.count)
+		problem(problems, "the guest is on the memory file %s: what it has at servers stays there, and no more goes to any; leave out servers",
+			file->name);
+	if (file->resident_bytes > plan->budget_bytes)
+		problem(problems, "%s of the guest are on this host, and go to the next one, where the budget is %s; before that: smemv vm set %s budget SIZE",
+			human_size((double)file->resident_bytes).text,
+			human_size((double)plan->budget_bytes).text, file->name);
+}
+
+static void plan_ordinary(const struct migrate_facts *facts, struct migrate_plan *plan,
+			  struct migrate_problems *problems)
+{
+	if (facts->options->servers.count)
+		choose_named(facts, plan, problems);
+	else
+		choose_all(facts, plan, problems);
+	check_room(facts, plan, problems);
+	plan->needs_space = true;
+	name_space(facts, plan, problems);
+}
+
 static void plan_split(const struct migrate_facts *facts, struct migrate_plan *plan,
 		       struct migrate_problems *problems)
 {
@@ -222,17 +254,10 @@ static void plan_split(const struct migrate_facts *facts, struct migrate_plan *p
 		problem(problems, "on this host %s", facts->no_module->text);
 		return;
 	}
-	if (facts->options->servers.count)
-		choose_named(facts, plan, problems);
+	if (facts->source->ram_is_memory_file)
+		plan_file(facts, plan, problems);
 	else
-		choose_all(facts, plan, problems);
-	check_room(facts, plan, problems);
-	plan->needs_space = !facts->source->ram_is_memory_file;
-	if (plan->needs_space)
-		name_space(facts, plan, problems);
-	else if (!file_of(facts->source, facts->module))
-		problem(problems, "the guest's memory file %s is not in this network namespace: run smemv where it was made",
-			facts->source->ram_path);
+		plan_ordinary(facts, plan, problems);
 }
 
 void migrate_plan_make(const struct migrate_facts *facts, struct migrate_plan *plan,

@@ -57,13 +57,21 @@ static void print_plan_server(struct printer *printer, const struct migrate_plan
 	print_item_end(printer);
 }
 
+static const char *what_goes_to_main(const struct migrate_plan *plan)
+{
+	if (!plan->split)
+		return "everything";
+	return plan->servers.count ? "CPUs, devices, hottest memory" :
+				     "CPUs, devices, memory that is at no server";
+}
+
 static void print_plan_main(struct printer *printer, const struct migrate_plan *plan)
 {
 	uint64_t most = plan->budget_bytes < plan->ram_bytes ? plan->budget_bytes : plan->ram_bytes;
 
 	print_item(printer);
 	print_text(printer, "server", "TO", "(main host)");
-	print_text(printer, "what", "WHAT", plan->split ? "CPUs, devices, hottest memory" : "everything");
+	print_text(printer, "what", "WHAT", what_goes_to_main(plan));
 	print_bytes(printer, "at_most_about_bytes", "AT MOST ABOUT", most);
 	print_text(printer, NULL, "FREE", "");
 	print_item_end(printer);

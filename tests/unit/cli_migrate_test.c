@@ -230,16 +230,41 @@ static void takes_no_second_space(void **state)
 	assert_problem(scene, "smemv vm del web1.out");
 }
 
-static void makes_no_space_beside_a_memory_file(void **state)
+static struct scene *scene_with_source_on_file(void **state)
 {
 	struct scene *scene = *state;
 
 	strcpy(scene->source.ram_path, "/dev/smemv/web1");
 	scene->source.ram_is_memory_file = true;
+	return scene;
+}
+
+static void leaves_what_a_memory_file_has_at_servers(void **state)
+{
+	struct scene *scene = scene_with_source_on_file(state);
+
 	plan(scene);
 	assert_fits(scene);
 	assert_true(scene->plan.split);
 	assert_false(scene->plan.needs_space);
+	assert_int_equal(scene->plan.servers.count, 0);
+}
+
+static void chooses_no_servers_for_a_memory_file(void **state)
+{
+	struct scene *scene = scene_with_source_on_file(state);
+	char names[1][SMEMV_NAME_LEN] = { "two" };
+
+	scene->options.servers = (struct name_list){ names, 1 };
+	assert_problem(scene, "leave out servers");
+}
+
+static void wants_a_budget_for_what_is_here_of_a_memory_file(void **state)
+{
+	struct scene *scene = scene_with_source_on_file(state);
+
+	scene->vm.resident_bytes = 300 * MIB;
+	assert_problem(scene, "smemv vm set web1 budget SIZE");
 }
 
 static void shortens_long_names(void **state)
@@ -343,7 +368,9 @@ int main(void)
 		scene_test(needs_no_module_for_a_whole_guest),
 		scene_test(needs_the_module_for_a_split),
 		scene_test(takes_no_second_space),
-		scene_test(makes_no_space_beside_a_memory_file),
+		scene_test(leaves_what_a_memory_file_has_at_servers),
+		scene_test(chooses_no_servers_for_a_memory_file),
+		scene_test(wants_a_budget_for_what_is_here_of_a_memory_file),
 		scene_test(shortens_long_names),
 		scene_test(wants_ends_that_fit),
 		scene_test(wants_a_shared_mapping),
