@@ -7,6 +7,8 @@
 
 guest_qemu=qemu-system-x86_64
 readonly migrate_port=4444
+# Which way a migration goes; a guest that is to come back has them turned round.
+migrate_from=src migrate_to=dst
 
 # migrate_destination: the destination main host. Before anything is mounted here: its mounts are its own.
 migrate_destination() {
@@ -65,6 +67,9 @@ migrate_guest() {
 		guest_prefix=(nsenter --target "$dst_holder" --mount --net)
 	fi
 	guest_takes_orders "$name"
+	if [[ "$*" == *virtio-balloon* ]]; then
+		guest_append+=' devices'
+	fi
 	cgroup_make "$name"
 	guest_start "$name" "$name" "$ram_size" "${check[@]}" -- "${guest_control[@]}" \
 		-qmp "unix:$(migrate_socket "$name"),server=on,wait=off" "$@"
@@ -80,6 +85,33 @@ migrate_socket() {
 migrate_on_file() {
 	printf '%s\n' -object "memory-backend-file,id=pc.ram,share=on,align=2M,size=$2,mem-path=/dev/smemv/$1" \
 		-machine memory-backend=pc.ram
+}
+
+# migrate_devices: both hosts have a disk and a network card's other end for guests that are started with the options
+# in migrate_device_options, which use them.
+migrate_devices() {
+	local side
+	modprobe -q tun || true
+	for side in src dst; do
+		on "$side" ip tuntap add guest0 mode tap
+		on "$side" ip link set guest0 address 02:00:00:00:00:01
+		on "$side" ip addr add 10.9.0.1/24 dev guest0
+		on "$side" ip link set guest0 up
+	done
+	truncate -s 4M "$scenario_tmp/disk"
+	migrate_device_options=(-drive "if=none,id=disk,format=raw,file=$scenario_tmp/disk,file.locking=off"
+		-device "virtio-blk-pci,drive=disk" -netdev "tap,id=net,ifname=guest0,script=no,downscript=no"
+		-device "virtio-net-pci,netdev=net,mac=02:00:00:00:00:02,romfile=" -device "virtio-balloon-pci,id=balloon")
+}
+
+# guest_devices NAME KEY: rounds, wrong or answers, as its last line about its devices says.
+guest_devices() {
+	guest_log "$1" | grep -oE "^DEVICES .*$2=[0-9]+" | tail -n 1 | grep -oE "$2=[0-9]+" | cut -d = -f 2 | grep . || echo 0
+}
+
+# guest_devices_pass NAME KEY NUMBER
+guest_devices_pass() {
+	(($(guest_devices "$1" "$2") > $3))
 }
 
 guest_has_filled() {
@@ -164,18 +196,19 @@ migrate_quit() {
 	wait_until 20 is_gone "$(guest_pid "$1")"
 }
 
-# migrate_target NAME MEMORY BUDGET MEMCHECK-OPTION... -- QEMU-OPTION...: a memory file of that name on the
-# destination main host, and a QEMU on it that waits for a guest.
+# migrate_target NAME MEMORY BUDGET MEMCHECK-OPTION... -- QEMU-OPTION...: a memory file of that name where the
+# migration goes, and a QEMU on it that waits for a guest.
 migrate_target() {
 	local name=$1 memory=$2 on_file
-	dst smemv vm create "$name" size "$memory" budget "$3" >/dev/null || bail "no memory file for $name"
+	on "$migrate_to" smemv vm create "$name" size "$memory" budget "$3" >/dev/null || bail "no memory file for $name"
 	mapfile -t on_file < <(migrate_on_file "$name" "$memory")
-	migrate_guest dst "$name" "$memory" "${@:4}" "${on_file[@]}" -incoming defer
+	migrate_guest "$migrate_to" "$name" "$memory" "${@:4}" "${on_file[@]}" -incoming defer
 }
 
 # migrate_cli FROM TO OPTION...: smemv migrate; its report is for migrate_report.
 migrate_cli() {
-	smemv migrate from "$(migrate_socket "$1")" to "$(migrate_socket "$2")" via "$(migrate_address dst):$migrate_port" \
+	on "$migrate_from" smemv migrate from "$(migrate_socket "$1")" to "$(migrate_socket "$2")" \
+		via "$(migrate_address "$migrate_to"):$migrate_port" \
 		--json "${@:3}" >"$scenario_tmp/report" 2>"$scenario_out/progress" || {
 		local status=$?
 		cat "$scenario_out/progress"
@@ -185,7 +218,8 @@ migrate_cli() {
 
 # The same in the background, as a process that takes signals.
 migrate_cli_begin() {
-	smemv migrate from "$(migrate_socket "$1")" to "$(migrate_socket "$2")" via "$(migrate_address dst):$migrate_port" \
+	smemv migrate from "$(migrate_socket "$1")" to "$(migrate_socket "$2")" \
+		via "$(migrate_address "$migrate_to"):$migrate_port" \
 		--json "${@:3}" >"$scenario_tmp/report" 2>"$scenario_out/progress" &
 	migrate_cli_pid=$!
 	at_exit "kill $migrate_cli_pid 2>/dev/null"
@@ -198,9 +232,9 @@ migrate_cli_wait() {
 	wait "$migrate_cli_pid" || migrate_cli_status=$?
 }
 
-# migrate_report JQ-EXPRESSION: of the report that smemv migrate printed.
+# migrate_report [JQ-OPTION...] JQ-EXPRESSION: of the report that smemv migrate printed.
 migrate_report() {
-	jq -r "$1" "$scenario_tmp/report"
+	jq -r "$@" "$scenario_tmp/report"
 }
 
 # migrate_has_stored GUEST PAGES: so many at the servers, of its migration.
