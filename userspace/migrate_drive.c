@@ -167,20 +167,24 @@ static void end_source(struct migration *m)
 			   m->source.where);
 }
 
+static void conclude(struct migration *m)
+{
+	m->result = MIGRATE_DONE;
+	m->place = PLACE_DESTINATION;
+	m->why.text[0] = '\0';
+	m->destination_ready_s = (double)(now_ms() - m->started_ms) / 1e3;
+	end_source(m);
+}
+
 static void finish(struct migration *m, bool was_paused)
 {
-	if (was_paused) {
-		m->place = PLACE_DESTINATION;
-	} else if (start_destination(m)) {
+	if (!was_paused && start_destination(m)) {
 		look_at_end(&m->destination);
 		m->place = in_state(&m->destination, "") ? PLACE_UNKNOWN : PLACE_DESTINATION_STOPPED;
 		m->result = MIGRATE_FAILED;
 		return;
 	}
-	m->result = MIGRATE_DONE;
-	m->place = PLACE_DESTINATION;
-	m->destination_ready_s = (double)(now_ms() - m->started_ms) / 1e3;
-	end_source(m);
+	conclude(m);
 }
 
 static void explain_end(struct migration *m)
@@ -204,6 +208,8 @@ static void undo(struct migration *m, const char *before, int err)
 	settle_at_source(m, before);
 	if (m->place == PLACE_SOURCE)
 		migrate_setup_undo(m);
+	else if (m->place == PLACE_DESTINATION && !err)
+		conclude(m);	/* what was to end it came too late */
 }
 
 void migrate_drive(struct migration *m)

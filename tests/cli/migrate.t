@@ -161,6 +161,10 @@ interrupted() {
 fake --never-ends
 ok "an interrupt cancels" interrupted
 ok "and QEMU was told so" told 'source migrate_cancel'
+fake --never-ends --decided
+ok "one that comes too late does not undo it" ends 0 '*' timeout 1 --json
+ok "says the report" json_says '.result == "migrated" and .guest_is_at == "destination" and .reason == ""'
+ok "the source ends" told 'source quit'
 fake --never-ends --hangs-on-cancel
 ok "a cancellation that does not end is not waited for forever" ends 1 "*does not end the migration that was cancelled; the guest goes on at *" timeout 0.5
 

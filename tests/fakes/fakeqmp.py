@@ -49,6 +49,8 @@ class Guest:
     def cancel(self):
         if self.args.hangs_on_cancel:
             self.status = "cancelling"
+        elif self.args.decided:
+            self.status, self.source, self.destination = "cancelled", "postmigrate", "running"
         elif self.status == "active":
             self.status, self.source = "cancelled", "running"
 
@@ -263,6 +265,7 @@ def main():
     parser.add_argument("--stays-stopped", action="store_true", help="the source, after a failure")
     parser.add_argument("--never-ends", action="store_true")
     parser.add_argument("--hangs-on-cancel", action="store_true")
+    parser.add_argument("--decided", action="store_true", help="it is too late to cancel: the guest moved")
     parser.add_argument("--refuses-parameters", action="store_true")
     parser.add_argument("--blocked", metavar="REASON")
     add_end_options(parser, "source")
