@@ -9,6 +9,8 @@
 #include "vm.h"
 #include "vm_mount.h"
 
+/* A server in trouble may keep the guest stopped for so long, and then what it got is sent to another. */
+#define DEADLINE_MS	10000
 #define REMOVE_MS	10000	/* the source closes the space when it has ended its migration */
 
 static int run(struct migration *m, struct migrate_end *end, const char *command,
@@ -122,6 +124,7 @@ static int make_space(struct migration *m)
 	struct new_vm space = {
 		.size_bytes = m->plan.ram_bytes,
 		.servers = m->plan.servers,
+		.deadline_ms = DEADLINE_MS,
 	};
 	struct snapshot made = { 0 };
 	int err = vm_file_make(m->plan.space, &space, &made, &m->why);
