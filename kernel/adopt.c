@@ -215,6 +215,7 @@ static int open_at(struct smemv_adoption *a, u32 i, const char **why)
 	bind->size_pages = a->space->size_pages;
 	bind->epoch = a->epoch;
 	bind->standing = SMEMV_STANDING_CLAIMED;
+	bind->may_create = false;
 	bind->lane_up = ignore;
 	bind->fenced_out = superseded;
 	bind->priv = a;

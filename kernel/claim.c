@@ -142,10 +142,12 @@ static void become_active(struct smemv_space *space)
 {
 	u32 i;
 
-	for (i = 0; i < space->nr_binds; i++)
+	for (i = 0; i < space->nr_binds; i++) {
 		WRITE_ONCE(space->bind[i].standing,
 			   i == space->arbiter ? SMEMV_STANDING_ACTIVE :
 						 SMEMV_STANDING_UNTOLD);
+		WRITE_ONCE(space->bind[i].may_create, true);
+	}
 	space->active_epoch = space->epoch;
 	space->told = false;
 	WRITE_ONCE(space->claimed, false);

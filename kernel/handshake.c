@@ -185,9 +185,10 @@ void smemv_handshake_open_body(struct smemv_wire_open *body,
 	memcpy(body->uuid, bind->uuid, 16);
 	body->size_pages = cpu_to_le64(bind->size_pages);
 	body->epoch = cpu_to_le64(bind->epoch);
-	body->flags = cpu_to_le32(SMEMV_OPEN_F_CREATE |
-				  (bind->standing == SMEMV_STANDING_CLAIMED ?
-				   SMEMV_OPEN_F_CLAIMED : 0));
+	body->flags = cpu_to_le32(
+		(READ_ONCE(bind->may_create) ? SMEMV_OPEN_F_CREATE : 0) |
+		(bind->standing == SMEMV_STANDING_CLAIMED ?
+		 SMEMV_OPEN_F_CLAIMED : 0));
 }
 
 int smemv_handshake_open_error(unsigned int status, const char **why)
@@ -198,6 +199,9 @@ int smemv_handshake_open_error(unsigned int status, const char **why)
 	case SMEMV_ST_STALE_EPOCH:
 		*why = "another main host owns this space now";
 		return -ESTALE;
+	case SMEMV_ST_NO_SUCH_SPACE:
+		*why = "the server does not know the space (any more)";
+		return -ENODEV;
 	case SMEMV_ST_LIMIT:
 		*why = "the server has as many spaces as it allows";
 		return -ENOSPC;
@@ -269,7 +273,9 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 	if (err)
 		return err;
 	err = smemv_handshake_open_error(x.f.status, why);
-	if (err == -ESTALE) {
+	if (err == -ENODEV)
+		WRITE_ONCE(bind->made_anew, true);
+	if (err == -ESTALE || err == -ENODEV) {
 		bind->fenced_out(bind);
 		return 0;	/* the lane is good for other spaces */
 	}

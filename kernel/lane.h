@@ -143,6 +143,8 @@ enum smemv_standing {
  * @size_pages: of the space
  * @epoch: of the space
  * @standing: enum smemv_standing of @epoch there
+ * @may_create: the server may make the space when it has none; not for one that
+ *		only claimed it: the owner may have dropped it
  * @made_anew: the server had lost the space and made it again since this was
  *	       last reset
  * @server_id: the server's run in which the space was bound
@@ -159,6 +161,7 @@ struct smemv_bind {
 	u64 size_pages;
 	u64 epoch;
 	enum smemv_standing standing;
+	bool may_create;
 	bool made_anew;
 	u8 server_id[16];
 	atomic64_t pages;

@@ -78,6 +78,7 @@ static int bind_server(struct smemv_space *space, u32 n,
 
 	smemv_space_use_bind(space, bind);
 	bind->standing = SMEMV_STANDING_ACTIVE;
+	bind->may_create = true;
 	err = smemv_server_bind(server, bind, why);
 	WRITE_ONCE(bind->made_anew, false);
 	return err;
