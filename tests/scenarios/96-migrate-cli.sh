@@ -7,6 +7,7 @@
 # share went through the destination.
 #
 # qemu: patched
+# check-kernels: 6.12
 # timeout: 900
 
 . "$(dirname "$0")/../lib/scenario.sh"

@@ -1,0 +1,262 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 95-migrate-failures: split migrations that fail at each step: the destination dies or is cut off, servers die or are
+# full, the arbiter is silent at the decision, the source dies after it. The guest runs on one side at most, with all
+# its memory right; servers drop what a failed attempt got; the next attempt works.
+#
+# The destination is held at a step by its own log: QEMU tells a trace event into a full pipe, and waits.
+#
+# qemu: patched
+# check-kernels: 6.1
+# timeout: 1200
+# timeout-long: 3600
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/memfile.sh"
+. "$(dirname "$0")/../lib/migrate.sh"
+
+readonly ram=112M
+readonly workload=(--size 24M --pattern sequential --write 5 --zero 10 --passes 1000000 --progress 1)
+# So slow that there is time for a failure.
+readonly slow=(bandwidth 1M heat address) fast=(heat address downtime 2000)
+attempt=0
+
+# new_target [EVENT]: one that is held there, until let_go.
+new_target() {
+	local held=()
+
+	attempt=$((attempt + 1))
+	target=target$attempt
+	if (($#)); then
+		make_full_pipe
+		held=(-D "$scenario_tmp/full" -trace "$1")
+	fi
+	migrate_target $target $ram 64M "${workload[@]}" -- "${held[@]}"
+}
+
+make_full_pipe() {
+	rm -f "$scenario_tmp/full"
+	mkfifo "$scenario_tmp/full"
+	exec {full_pipe}<>"$scenario_tmp/full"
+	dd if=/dev/zero bs=64k count=1 status=none >&"$full_pipe"
+}
+
+let_go() {
+	dd bs=64k count=1 of=/dev/null status=none <&"$full_pipe"
+}
+
+target_says() {
+	[[ $(dst smemv vm show $target --json | jq "first | $1") == true ]]
+}
+
+# Adopted, and not activated yet: the guest is nobody's to run.
+target_has_claimed() {
+	target_says '.owner == "claimed"'
+}
+
+target_has_activated() {
+	target_says '.owner == "active" and .epoch > 1'
+}
+
+migration_is() {
+	[[ $(migrate_get source .smemv.state) == "$1" ]]
+}
+
+begin() {
+	migrate_cli_begin source $target budget 0 patience 4 "$@"
+}
+
+# The failure has come: the rest need not be slow.
+hurry() {
+	qmp source migrate-set-parameters '{"smemv-bandwidth": 0, "downtime-limit": 2000}' >/dev/null
+}
+
+# The end of each attempt that fails: guest_stays CASE [STATUS [COMMAND...]]; COMMAND makes a server whole again.
+guest_stays() {
+	local case=$1
+
+	migrate_cli_wait 180
+	is "$migrate_cli_status" "${2:-1}" "$case: the migration fails"
+	diag "$(migrate_report .reason)"
+	is "$(migrate_report .guest_is_at)" source "$case: the report says where the guest is"
+	ok "$case: the guest runs on at the source" wait_until 30 guest_runs source
+	ok "$case: the space under construction is gone" test ! -e /dev/smemv/source.out
+	"${@:3}"
+	end_target "$case"
+	ok "$case: the servers dropped what they got" wait_until 30 servers_hold_nothing
+}
+
+end_target() {
+	migrate_quit $target
+	kill -KILL "$(guest_pid $target)" 2>/dev/null || true
+	ok "$1: the destination's file goes" wait_until 30 dst smemv vm del $target
+}
+
+destination_dies_at_first() {
+	new_target
+	begin bandwidth 1M heat dirty warmup 10
+	require "it has begun" wait_until 60 migration_is setup
+	kill -KILL "$(guest_pid $target)"
+	guest_stays "destination killed at first"
+}
+
+destination_dies_meanwhile() {
+	new_target
+	begin "${slow[@]}"
+	require "it is under way" wait_until 60 migrate_has_stored source 512
+	kill -KILL "$(guest_pid $target)"
+	guest_stays "destination killed meanwhile"
+}
+
+destination_dies_with_the_claim() {
+	new_target smemv_adopt
+	begin "${fast[@]}"
+	require "the destination claims the guest" wait_until 120 target_has_claimed
+	kill -KILL "$(guest_pid $target)"
+	guest_stays "destination killed with the claim"
+}
+
+# What it has received it goes on with when it is let go.
+cancelled_with_the_claim() {
+	new_target smemv_adopt
+	begin "${fast[@]}"
+	require "the destination claims the guest" wait_until 120 target_has_claimed
+	kill -INT "$migrate_cli_pid"
+	migrate_cli_wait 180
+	is "$migrate_cli_status" 3 "cancelled with the claim: smemv migrate says so"
+	ok "the guest runs on at the source" wait_until 30 guest_runs source
+	let_go
+	ok "the destination cannot activate it any more" wait_until 60 target_has_lost
+	ok "and does not run" target_does_not_run
+	end_target "cancelled with the claim"
+	ok "the servers dropped what they got" wait_until 30 servers_hold_nothing
+}
+
+target_has_lost() {
+	is_gone "$(guest_pid $target)" || target_says '.owner == "lost"'
+}
+
+target_does_not_run() {
+	is_gone "$(guest_pid $target)" || ! guest_runs $target
+}
+
+destination_is_cut_off() {
+	new_target
+	begin "${slow[@]}" timeout 20
+	require "it is under way" wait_until 60 migrate_has_stored source 512
+	net_cut dst
+	guest_stays "destination cut off" 3 link_comes_back
+}
+
+link_comes_back() {
+	net_heal dst
+	ok "the servers are up again" wait_until 60 servers_are_up
+}
+
+only_server_dies() {
+	new_target
+	# It is the one that decides about ownership, too.
+	begin "${slow[@]}" servers two
+	require "it is under way" wait_until 60 migrate_has_stored source 512
+	memserver_kill two
+	guest_stays "only server killed" 1 server_comes_back two
+}
+
+server_comes_back() {
+	memserver_start "$1" 128M
+	ok "the servers are up again" wait_until 60 servers_are_up
+}
+
+servers_are_up() {
+	local name
+	for name in one two; do
+		memfile_server_is "$name" up && dst_server_is "$name" up || return 1
+	done
+}
+
+# Nobody can know who owns the guest, so it stays stopped, until somebody asks again.
+arbiter_is_silent() {
+	new_target smemv_adopt
+	begin "${fast[@]}"
+	require "the destination claims the guest" wait_until 120 target_has_claimed
+	memserver_pause one
+	kill -KILL "$(guest_pid $target)"
+	migrate_cli_wait 180
+	is "$migrate_cli_status" 4 "arbiter silent: somebody must look"
+	is "$(migrate_report .guest_is_at)" source-stopped "arbiter silent: the guest is stopped"
+	fails "arbiter silent: it cannot be continued" 'cont. asks again' qmp source cont
+	memserver_resume one
+	ok "arbiter silent: it can when the arbiter answers" wait_until 60 qmp source cont
+	ok "arbiter silent: it runs" guest_runs source
+	ok "arbiter silent: the space under construction goes" wait_until 30 smemv vm del source.out
+	end_target "arbiter silent"
+	ok "arbiter silent: the servers dropped what they got" wait_until 30 servers_hold_nothing
+}
+
+start_source() {
+	migrate_guest src source $ram "${workload[@]}" --
+	require "the guest fills its memory" wait_until 200 guest_has_filled source
+}
+
+guest_is_right_at_target() {
+	ok "$1: it runs at the destination" wait_until 30 guest_runs $target
+	ok "$1: it goes through its memory twice" guest_sweeps $target 300
+	guest_end $target
+	ok "$1: every byte is right" guest_wait $target 200
+	ok "$1: its file goes" dst smemv vm del $target
+}
+
+# It was too late: the destination is the owner, and goes on when it is let go.
+cancelled_too_late() {
+	new_target smemv_activate
+	begin "${fast[@]}"
+	require "the destination owns the guest" wait_until 200 target_has_activated
+	kill -INT "$migrate_cli_pid"
+	ok "cancelled too late: the source knows that the guest moved" wait_until 60 migration_is moved
+	let_go
+	migrate_cli_wait 120
+	is "$migrate_cli_status" 0 "cancelled too late: smemv migrate says that it succeeded"
+	is "$(migrate_report '.result + " " + .guest_is_at')" "migrated destination" "cancelled too late: so does its report"
+	guest_is_right_at_target "cancelled too late"
+	ok "the servers hold nothing any more" wait_until 30 servers_hold_nothing
+}
+
+source_dies_right_after_the_decision() {
+	new_target smemv_activate
+	begin "${slow[@]}" servers one,two,three
+	require "it is under way" wait_until 60 migrate_has_stored source 2048
+	memserver_kill two
+	hurry
+	require "the destination owns the guest" wait_until 200 target_has_activated
+	is "$(migrate_get source '[.smemv.targets[] | .server + " " + .state] | join(", ")')" "one active, two failed, three full" \
+		"server killed, server full: they were given up"
+	kill -KILL "$(guest_pid source)"
+	let_go
+	migrate_cli_wait 120
+	is "$migrate_cli_status" 4 "source killed after the decision: somebody must look"
+	guest_is_right_at_target "source killed after the decision"
+	ok "source killed after the decision: the space under construction is gone" test ! -e /dev/smemv/source.out
+}
+
+migrate_hosts 128M
+net_subhost three
+memserver_start three 8M
+for side in src dst; do
+	require "$side adds a small server" on "$side" smemv server add three "$(memserver_address three)"
+done
+start_source
+destination_dies_with_the_claim
+if is_long_run; then
+	only_server_dies
+	destination_dies_at_first
+	destination_dies_meanwhile
+	cancelled_with_the_claim
+	destination_is_cut_off
+	arbiter_is_silent
+	cancelled_too_late
+	start_source
+fi
+source_dies_right_after_the_decision
+
+done_testing
