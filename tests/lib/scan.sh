@@ -69,11 +69,32 @@ machine_start() {
 
 machine_tell() {
 	local answers
-	answers=$(grep -c '^done' "$machine_log") || true
+	answers=$(machine_answers)
 	echo "$*" >&"$machine_input"
 	wait_until 20 machine_answered $((answers + 1))
 }
 
+machine_answers() {
+	grep -c '^done' "$machine_log" || true
+}
+
 machine_answered() {
-	(($(grep -c '^done' "$machine_log") >= $1))
+	(($(machine_answers) >= $1))
+}
+
+# busy_machine KVMTOUCH-OPTION... -- COMMAND...: it goes on with these commands until it is killed.
+busy_machine() {
+	local options=()
+
+	while [[ $1 != -- ]]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	machine_log=$scenario_tmp/machine-$((++machines)).log
+	# The feeder ends by SIGPIPE.
+	"$kvmtouch" "${options[@]}" < <(while printf '%s\n' "$@"; do :; done 2>/dev/null) >"$machine_log" 2>&1 &
+	machine_pid=$!
+	at_exit "kill -KILL $machine_pid 2>/dev/null"
+	wait_until 20 grep -q ready "$machine_log" || bail "no machine: $(<"$machine_log")"
 }
