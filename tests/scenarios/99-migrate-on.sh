@@ -10,7 +10,7 @@
 #
 # qemu: patched
 # check-kernels: 6.12
-# timeout: 900
+# timeout: 1500
 # timeout-long: 9000
 
 . "$(dirname "$0")/../lib/scenario.sh"
@@ -36,7 +36,7 @@ start_on_file() {
 	require "the source makes a memory file" smemv vm create here size $ram budget "$2" servers "$1"
 	migrate_guest src source $ram "${work[@]}" -- "${on_file[@]}" "${@:4}"
 	start_there "${@:4}"
-	require "the guest fills its memory" wait_until 240 guest_has_filled source
+	require "the guest fills its memory" wait_until 600 guest_has_filled source
 }
 
 # start_ordinary WRITE-PERCENT [QEMU-OPTION...]
@@ -45,7 +45,7 @@ start_ordinary() {
 	mapfile -t work < <(workload "$1")
 	migrate_guest src source $ram "${work[@]}" -- "${@:2}"
 	start_there "${@:2}"
-	require "the guest fills its memory" wait_until 240 guest_has_filled source
+	require "the guest fills its memory" wait_until 600 guest_has_filled source
 }
 
 guest_is_right() {
