@@ -5,7 +5,7 @@
 # machines and the module's unloading: nothing is lost, and the kernel has nothing to say.
 #
 # kernels: 6.1 6.12
-# smoke: no
+# check-kernels: 6.12
 # processors: 2
 # timeout: 300
 # timeout-long: 900

@@ -7,6 +7,7 @@
 # used fall apart.
 #
 # kernels: 6.1 6.12
+# check-kernels: 6.12
 # timeout: 400
 
 . "$(dirname "$0")/../lib/scenario.sh"
