@@ -55,11 +55,9 @@ fails "a process without a machine" "process $$ has no virtual machine of KVM" s
 
 # A guest that works on an eighth of its memory until it is told to look at all of it.
 cgroup_make guest memory.swap.max=max
-mkfifo "$scenario_tmp/end.in" "$scenario_tmp/end.out"
-# shellcheck disable=SC2034 # for guest_start
-guest_append=end=ttyS1
+guest_takes_orders guest
 guest_start guest guest 128M --size ${workload_mib}M --pattern front --passes 1000000 --progress 1 \
-	-- -serial "pipe:$scenario_tmp/end"
+	-- "${guest_control[@]}"
 guest_is_filled() {
 	guest_log guest | grep -q 'MEMCHECK filled'
 }
@@ -98,7 +96,7 @@ cgroup_make guest memory.high=$(($(cgroup_get guest memory.current) / 2))
 cgroup_make guest memory.high=max
 diag "here: $(cgroup_get guest memory.current) bytes"
 in=$(counter_of /proc/vmstat pswpin)
-echo >"$scenario_tmp/end.in"
+guest_end guest
 ok "the guest found every byte right" guest_wait guest 300
 diag "$caught_output"
 compare $(($(counter_of /proc/vmstat pswpin) - in)) -ge $((cold_pages / 4)) "and some of it came back from the servers"
