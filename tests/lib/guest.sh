@@ -104,6 +104,10 @@ guest_status() {
 	guest_log "$1" | grep -E '^MEMCHECK (filled|progress|PASS|FAIL)' | tail -n 1
 }
 
+guest_has_filled() {
+	guest_log "$1" | grep -q '^MEMCHECK filled'
+}
+
 # guest_wait NAME SECONDS: prints the guest's verdict; fails unless it is PASS.
 guest_wait() {
 	local verdict

@@ -31,9 +31,16 @@ servers_hold_nothing() {
 		(($(memserver_stat one smemv_spaces) + $(memserver_stat two smemv_spaces) == 0))
 }
 
+# memfile_ram FILE SIZE: QEMU's options, a line each, that make a memory file the guest's RAM.
+memfile_ram() {
+	printf '%s\n' -object "memory-backend-file,id=pc.ram,share=on,align=2M,size=$2,mem-path=$1" \
+		-machine memory-backend=pc.ram
+}
+
 # guest_on_file NAME FILE MEMORY MEMCHECK-OPTION... [-- QEMU-OPTION...]: a guest whose RAM is a memory file.
 guest_on_file() {
-	local name=$1 file=$2 guest_memory=$3 check=()
+	local name=$1 guest_memory=$3 check=() on_file
+	mapfile -t on_file < <(memfile_ram "$2" "$3")
 	shift 3
 
 	while (($#)) && [[ $1 != -- ]]; do
@@ -41,9 +48,7 @@ guest_on_file() {
 		shift
 	done
 	cgroup_make "$name"
-	guest_start "$name" "$name" "$guest_memory" "${check[@]}" -- "${@:2}" \
-		-object "memory-backend-file,id=pc.ram,share=on,align=2M,size=$guest_memory,mem-path=$file" \
-		-machine memory-backend=pc.ram
+	guest_start "$name" "$name" "$guest_memory" "${check[@]}" -- "${@:2}" "${on_file[@]}"
 }
 
 leave_no_file() {

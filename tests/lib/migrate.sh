@@ -31,6 +31,16 @@ migrate_hosts() {
 	done
 }
 
+# migrate_third_server SIZE: both main hosts have a server three, too.
+migrate_third_server() {
+	local side
+	net_subhost three
+	memserver_start three "$1"
+	for side in src dst; do
+		require "$side adds server three" on "$side" smemv server add three "$(memserver_address three)"
+	done
+}
+
 dst_is_apart() {
 	[[ $(readlink "/proc/$dst_holder/ns/mnt") != "$(readlink /proc/$$/ns/mnt)" &&
 		$(readlink "/proc/$dst_holder/ns/net") != "$(readlink /proc/$$/ns/net)" &&
@@ -81,12 +91,6 @@ migrate_socket() {
 	echo "$scenario_tmp/migrate-$1"
 }
 
-# Two lines of options that make a memory file the guest's RAM.
-migrate_on_file() {
-	printf '%s\n' -object "memory-backend-file,id=pc.ram,share=on,align=2M,size=$2,mem-path=/dev/smemv/$1" \
-		-machine memory-backend=pc.ram
-}
-
 # migrate_devices: both hosts have a disk and a network card's other end for guests that are started with the options
 # in migrate_device_options, which use them.
 migrate_devices() {
@@ -112,10 +116,6 @@ guest_devices() {
 # guest_devices_pass NAME KEY NUMBER
 guest_devices_pass() {
 	(($(guest_devices "$1" "$2") > $3))
-}
-
-guest_has_filled() {
-	guest_log "$1" | grep -q '^MEMCHECK filled'
 }
 
 # The number of times that the guest's program went through its memory, as it last said.
@@ -150,32 +150,9 @@ migrate_address() {
 	fi
 }
 
-# migrate_start FROM TO SIDE PARAMETERS: of the source, as JSON. SIDE is where TO is.
-migrate_start() {
-	local uri
-	uri=tcp:$(migrate_address "$3"):$migrate_port
-
-	migrate_split "$1" true
-	migrate_split "$2" true
-	qmp "$1" migrate-set-parameters "$4" >/dev/null
-	qmp "$2" migrate-incoming "{\"uri\": \"$uri\", \"exit-on-error\": false}" >/dev/null
-	qmp "$1" migrate "{\"uri\": \"$uri\"}" >/dev/null
-}
-
 # migrate_get GUEST JQ-EXPRESSION: of query-migrate.
 migrate_get() {
 	qmp "$1" query-migrate | jq -r "$2"
-}
-
-migrate_state_is() {
-	[[ $(migrate_get "$1" .status) =~ ^($2)$ ]]
-}
-
-# migrate_wait GUEST SECONDS: until its migration has ended; fails unless it is completed.
-migrate_wait() {
-	wait_until "$2" migrate_state_is "$1" 'completed|failed|cancelled' || true
-	migrate_get "$1" '"\(.status): \(."error-desc" // "no error")"'
-	migrate_state_is "$1" completed
 }
 
 guest_state() {
@@ -201,7 +178,7 @@ migrate_quit() {
 migrate_target() {
 	local name=$1 memory=$2 on_file
 	on "$migrate_to" smemv vm create "$name" size "$memory" budget "$3" >/dev/null || bail "no memory file for $name"
-	mapfile -t on_file < <(migrate_on_file "$name" "$memory")
+	mapfile -t on_file < <(memfile_ram "/dev/smemv/$name" "$memory")
 	migrate_guest "$migrate_to" "$name" "$memory" "${@:4}" "${on_file[@]}" -incoming defer
 }
 

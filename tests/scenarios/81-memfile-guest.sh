@@ -16,7 +16,7 @@ file=$(smemv vm create web1 size 160M budget 64M) || bail "no file was made"
 guest_on_file web1 "$file" 160M --size 80M --passes 1 --progress 2
 
 guest_has_filled_or_ended() {
-	is_gone "$(guest_pid web1)" || guest_log web1 | grep -q '^MEMCHECK filled'
+	is_gone "$(guest_pid web1)" || guest_has_filled web1
 }
 
 budget_is_kept() {

@@ -37,10 +37,6 @@ start balloon "$balloon_file" 224M free=24 --size 40M --pattern 8020 -- \
 start network "$network_file" 128M '' --size 40M -- \
 	-netdev tap,id=net0,ifname=tap0,script=no,downscript=no,vhost=on -device virtio-net-pci,netdev=net0
 
-has_filled() {
-	guest_log "$1" | grep -q '^MEMCHECK filled'
-}
-
 punched() {
 	memfile_get balloon .file_counters.punched
 }
@@ -53,8 +49,8 @@ resize_balloon() {
 	qmp balloon balloon "{\"value\": $1}" && wait_until 200 actual_is "$1"
 }
 
-require "the first has filled its memory" wait_until 400 has_filled balloon
-require "so has the second" wait_until 400 has_filled network
+require "the first has filled its memory" wait_until 400 guest_has_filled balloon
+require "so has the second" wait_until 400 guest_has_filled network
 ok "free memory is reported and given back" wait_until 60 counter_passes $((12 * 256)) punched
 ok "its budget is lowered" smemv vm set balloon budget 60M
 ok "the other's is raised" smemv vm set network budget 64M

@@ -240,11 +240,7 @@ source_dies_right_after_the_decision() {
 }
 
 migrate_hosts 128M
-net_subhost three
-memserver_start three 8M
-for side in src dst; do
-	require "$side adds a small server" on "$side" smemv server add three "$(memserver_address three)"
-done
+migrate_third_server 8M
 start_source
 destination_dies_with_the_claim
 if is_long_run; then

@@ -32,7 +32,7 @@ start_there() {
 start_on_file() {
 	local work on_file
 	mapfile -t work < <(workload "$3")
-	mapfile -t on_file < <(migrate_on_file here $ram)
+	mapfile -t on_file < <(memfile_ram /dev/smemv/here $ram)
 	require "the source makes a memory file" smemv vm create here size $ram budget "$2" servers "$1"
 	migrate_guest src source $ram "${work[@]}" -- "${on_file[@]}" "${@:4}"
 	start_there "${@:4}"
@@ -178,11 +178,7 @@ ends_with() {
 }
 
 migrate_hosts 128M
-net_subhost three
-memserver_start three 128M
-for side in src dst; do
-	require "$side adds server three" on "$side" smemv server add three "$(memserver_address three)"
-done
+migrate_third_server 128M
 dmesg_mark
 migrate_devices
 moves_on one,two 56M -smp 2 "${migrate_device_options[@]}"
