@@ -106,14 +106,17 @@ enum smemv_owner smemv_space_owner(const struct smemv_space *space)
 					   SMEMV_OWNER_ACTIVE;
 }
 
+static bool was_restarted(const struct smemv_space *space)
+{
+	return memcmp(space->bind[space->arbiter].server->server_id,
+		      space->arbiter_id, sizeof(space->arbiter_id));
+}
+
 /* After its answer: a restarted one says hello before it says anything else. */
 static bool is_believed(const struct smemv_space *space)
 {
-	const struct smemv_bind *bind = &space->bind[space->arbiter];
-
-	return !READ_ONCE(bind->made_anew) &&
-	       !memcmp(bind->server->server_id, space->arbiter_id,
-		       sizeof(space->arbiter_id));
+	return !READ_ONCE(space->bind[space->arbiter].made_anew) &&
+	       !was_restarted(space);
 }
 
 static void report(const struct smemv_space *space, u32 type, const char *text)
@@ -229,6 +232,11 @@ int smemv_space_activate(struct smemv_space *space, const char **why)
 {
 	lockdep_assert_held(&space->ns->lock);
 	if (READ_ONCE(space->fenced)) {
+		/* That a restarted arbiter does not know the space says nothing of its owner. */
+		if (READ_ONCE(space->claimed) && was_restarted(space)) {
+			*why = NOT_BELIEVED;
+			return -EIO;
+		}
 		*why = "another main host owns the space";
 		return -ESTALE;
 	}

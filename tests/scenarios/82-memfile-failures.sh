@@ -58,6 +58,9 @@ kill -KILL "${filecheck_pids[waits]}"
 ok "and can be killed meanwhile" wait_until 20 is_gone "${filecheck_pids[waits]}"
 net_heal one
 net_heal two
+for name in one two; do
+	ok "server $name is used again" wait_until 60 memfile_server_is $name up
+done
 ok "nothing waits any more when they are back" wait_until 60 memfile_says '.waiting == 0'
 
 leave_no_file demo

@@ -188,21 +188,50 @@ fails "a map of a server that was restarted is refused" 'was restarted since' on
 
 ok "the file goes" smemv vm del demo
 
-# The arbiter dies between claim and activation: nobody can know, so nobody runs.
-file=$(smemv vm create demo size 2M deadline 2000) || bail "no file was made"
-"$spaceioctl" store "$file" 79
-take_map
-ok "the new host adopts it" on_new smemv vm adopt demo "$map" deadline 2000
-memserver_kill one
-fails "the arbiter is dead: it cannot be activated" 'nobody can know' on_new smemv vm activate demo
-memserver_start one 64M
-ok "the arbiter is back" wait_until 30 on_new bash -c 'smemv server show one --json | jq -e "first.state == \"up\""'
-fails "it knows nothing any more: it cannot be activated" 'nobody can know' on_new smemv vm activate demo
-ok "it is back at the old host" wait_until 30 memfile_server_is one up
-fails "nor taken back" 'nobody can know' smemv vm take-back demo
-like "$(dmesg_since)" 'the arbiter was restarted and does not know any more' "the log says why"
-ok "the new host's file goes" on_new smemv vm del demo
-ok "the old host's file goes" smemv vm del demo
+# The arbiter dies between claim and activation: nobody can know, so nobody runs, whichever host
+# the new arbiter hears of first.
+cut_old() {
+	ip rule "$1" iif lo to "$(net_address one)" prohibit
+}
+
+cut_new() {
+	case $1 in
+	add) on_new ip link set eth0 down ;;
+	del) on_new ip link set eth0 up && on_new ip route add default via 10.72.0.1 ;;
+	esac
+}
+
+sees_one_up() {
+	case $1 in
+	old) memfile_server_is one up ;;
+	new) on_new bash -c 'smemv server show one --json | jq -e "first.state == \"up\""' ;;
+	esac
+}
+
+# arbiter_forgets FIRST SECOND: the hosts in the order in which they reach the new arbiter.
+arbiter_forgets() {
+	local first=$1 second=$2
+
+	file=$(smemv vm create demo size 2M deadline 2000) || bail "no file was made"
+	"$spaceioctl" store "$file" 79
+	take_map
+	ok "$first first: the new host adopts it" on_new smemv vm adopt demo "$map" deadline 2000
+	memserver_kill one
+	fails "$first first: the arbiter is dead: it cannot be activated" 'nobody can know' on_new smemv vm activate demo
+	"cut_$second" add
+	memserver_start one 64M
+	ok "$first first: the $first host sees the arbiter" wait_until 30 sees_one_up "$first"
+	"cut_$second" del
+	ok "$first first: and so does the $second host" wait_until 30 sees_one_up "$second"
+	fails "$first first: it knows nothing any more: it cannot be activated" 'nobody can know' on_new smemv vm activate demo
+	fails "$first first: nor taken back" 'nobody can know' smemv vm take-back demo
+	like "$(dmesg_since)" 'the arbiter was restarted and does not know any more' "$first first: the log says why"
+	ok "$first first: the new host's file goes" on_new smemv vm del demo
+	ok "$first first: the old host's file goes" smemv vm del demo
+}
+arbiter_forgets old new
+dmesg_mark
+arbiter_forgets new old
 # What nobody may drop, the operator does.
 for name in one two; do
 	memserver_kill $name
