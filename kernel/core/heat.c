@@ -315,16 +315,19 @@ static u32 class_of(const struct smemv_heat *heat, u8 history)
 
 /*
  * Of young pages: what was accessed in many intervals is hotter than what has just come,
- * so that a stream of new pages does not drive the hot ones out. Of equals what came back
- * just now goes first: so a working set that is too big does not drive itself out page
- * after page.
+ * so that a stream of new pages does not drive the hot ones out. What came back again and
+ * again is as hot as that: the host uses it. Of equals what came back just now goes first:
+ * so a working set that is too big does not drive itself out page after page.
  */
 static u32 coldness_of_young(const struct smemv_heat *heat,
 			     const struct smemv_heat_note *note, u8 history)
 {
 	bool came = note && note->flags & CAME && !since(heat, note);
+	u32 seen = intervals_in(history);
 
-	return YOUNG - 2 * intervals_in(history) - !came;
+	if (note && note->level > seen)
+		seen = note->level;
+	return YOUNG - 2 * seen - !came;
 }
 
 static u32 coldness_of(struct smemv_heat *heat, u64 index, u8 history, bool young)

@@ -305,6 +305,21 @@ static void what_the_host_uses_is_not_taken_over_and_over(void **state)
 	assert_true(asked >= 5 && asked < 16);
 }
 
+static void force_spares_what_the_host_uses_again_and_again(void **state)
+{
+	u32 run, i;
+
+	(void)state;
+	put_page(5, 0);
+	put_page(6, 0x80);
+	for (i = 0; i < 3; i++) {
+		smemv_heat_going(&heat, 5, 0);
+		smemv_heat_came(&heat, 5);
+	}
+	assert_int_equal(ask(true, &run), 1);
+	assert_true(goes(6));
+}
+
 static void trust_fades(void **state)
 {
 	u32 i;
@@ -426,6 +441,7 @@ int main(void)
 		cmocka_unit_test_setup(who_comes_back_soon_stays_longer_each_time, reset),
 		cmocka_unit_test_setup(who_comes_back_late_does_not, reset),
 		cmocka_unit_test_setup(what_the_host_uses_is_not_taken_over_and_over, reset),
+		cmocka_unit_test_setup(force_spares_what_the_host_uses_again_and_again, reset),
 		cmocka_unit_test_setup(trust_fades, reset),
 		cmocka_unit_test_setup(every_page_goes_when_it_must, reset),
 		cmocka_unit_test_setup(the_cost_does_not_grow_with_the_vm, reset),
