@@ -16,6 +16,7 @@ scenario_tmp=$(mktemp -d /tmp/scenario.XXXXXX)
 # A folder of their own: what is left here can be read after the run (tests/lab/run -o).
 scenario_out=${LAB_OUT:-$scenario_tmp}
 
+. "$lib_dir/text.sh"
 . "$lib_dir/wait.sh"
 . "$lib_dir/kernel.sh"
 . "$lib_dir/net.sh"

@@ -29,17 +29,21 @@ diskcheck_tell() {
 	echo "$*" >&"$diskcheck_input"
 }
 
-diskcheck_answers() {
-	grep -Ec '^DISKCHECK (ok|FAIL)' "$diskcheck_log" || true
+# The answer to the last command; fails when there is none yet.
+diskcheck_answer() {
+	local line answers=0
+
+	while read -r line; do
+		if [[ $line == 'DISKCHECK '@(ok|FAIL)* ]] && ((++answers == diskcheck_told)); then
+			echo "$line"
+			return
+		fi
+	done <"$diskcheck_log"
+	return 1
 }
 
 diskcheck_has_answered() {
-	(($(diskcheck_answers) >= diskcheck_told)) || is_gone "$diskcheck_pid"
-}
-
-# The answer to the last command.
-diskcheck_answer() {
-	grep -E '^DISKCHECK (ok|FAIL)' "$diskcheck_log" | sed -n "${diskcheck_told}p"
+	diskcheck_answer || is_gone "$diskcheck_pid"
 }
 
 # diskcheck_wait SECONDS: for the last command's answer; fails unless it is ok.
@@ -64,7 +68,7 @@ diskcheck_do() {
 
 # diskcheck_get KEY: of the last answer.
 diskcheck_get() {
-	diskcheck_answer | grep -oE " $1=[0-9]+" | cut -d = -f 2
+	last_value "$1" "$(diskcheck_answer)"
 }
 
 # A run without an end of its own ends here.

@@ -105,7 +105,7 @@ guest_status() {
 }
 
 guest_has_filled() {
-	guest_log "$1" | grep -q '^MEMCHECK filled'
+	has_line 'MEMCHECK filled' "$(guest_log_file "$1")"
 }
 
 # guest_wait NAME SECONDS: prints the guest's verdict; fails unless it is PASS.

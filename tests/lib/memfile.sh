@@ -88,7 +88,7 @@ filecheck_start() {
 }
 
 filecheck_holds() {
-	grep -q '^FILECHECK holding' "$(filecheck_log_file "$1")"
+	has_line 'FILECHECK holding' "$(filecheck_log_file "$1")"
 }
 
 filecheck_go_on() {
@@ -99,12 +99,12 @@ filecheck_go_on() {
 filecheck_verdict() {
 	wait_until "$2" is_gone "${filecheck_pids[$1]}" || echo "no verdict after $2 s"
 	tail -n 3 "$(filecheck_log_file "$1")"
-	grep -q '^FILECHECK PASS' "$(filecheck_log_file "$1")"
+	has_line 'FILECHECK PASS' "$(filecheck_log_file "$1")"
 }
 
 # filecheck_get NAME KEY: of the verdict.
 filecheck_get() {
-	grep -oE " $2=[0-9]+" "$(filecheck_log_file "$1")" | tail -n 1 | cut -d = -f 2
+	last_value "$2" "$(<"$(filecheck_log_file "$1")")"
 }
 
 memfile_passes() {

@@ -90,9 +90,11 @@ memserver_end_quietly() {
 	end_process "$pid" KILL 5
 }
 
-# memserver_stats NAME: all of its metrics, in Prometheus' text format.
+# memserver_stats NAME: all of its metrics, in Prometheus' text format, below HTTP's header. Not by curl: in
+# emulation that takes three times as long, and scenarios ask often.
 memserver_stats() {
-	ip netns exec "$1" curl -sS --max-time 5 "http://$(net_address "$1"):$memserver_stats_port/metrics"
+	printf 'GET /metrics HTTP/1.0\r\n\r\n' |
+		ip netns exec "$1" busybox nc -w 5 "$(net_address "$1")" "$memserver_stats_port"
 }
 
 # memserver_stat NAME METRIC: the value of one metric (labels, if any, as part of METRIC); sums the
@@ -106,7 +108,11 @@ memserver_stat() {
 
 # Pages that a server holds, zero pages included.
 memserver_pages() {
-	memserver_stats "$1" | awk '
-		$1 == "smemv_used_pages" || $1 == "smemv_zero_pages" { sum += $2; found++ }
-		END { if (found != 2) exit 1; printf "%.0f\n", sum }'
+	local metrics used
+
+	metrics=$(memserver_stats "$1") || return
+	[[ $metrics =~ $'\n'smemv_used_pages\ ([0-9]+) ]] || return
+	used=${BASH_REMATCH[1]}
+	[[ $metrics =~ $'\n'smemv_zero_pages\ ([0-9]+) ]] || return
+	echo $((used + BASH_REMATCH[1]))
 }

@@ -31,7 +31,7 @@ pager_log_file() {
 }
 
 pager_is_filled() {
-	grep -q '^MEMCHECK filled' "$(pager_log_file "$1")"
+	has_line 'MEMCHECK filled' "$(pager_log_file "$1")"
 }
 
 pager_is_filled_or_gone() {
@@ -49,7 +49,7 @@ pager_fills() {
 
 # The last value of KEY that it told: lost, reads, passes ...
 pager_get() {
-	grep -oE " $2=[0-9]+" "$(pager_log_file "$1")" | tail -n 1 | cut -d = -f 2
+	last_value "$2" "$(<"$(pager_log_file "$1")")"
 }
 
 # pager_wait NAME SECONDS: for its end; fails unless its verdict is that every byte was right.

@@ -54,7 +54,7 @@ stands_still() {
 			return 1
 		fi
 		last=$now
-		sleep 0.2
+		pause 0.2
 	done
 }
 

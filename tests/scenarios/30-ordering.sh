@@ -24,28 +24,28 @@ renice -n 15 -p "$diskcheck_pid" >/dev/null
 # server's socket buffers; it is there when the server goes on, before the new connection's HELLO.
 stop_server_for_a_while() {
 	memserver_pause "$1"
-	sleep 0.$((2 + RANDOM % 3))
+	pause 0.$((2 + RANDOM % 3))
 	memserver_resume "$1"
-	sleep 0.$((1 + RANDOM % 4))
+	pause 0.$((1 + RANDOM % 4))
 }
 
 # The same, and the server never hears that the old connection ended: only the fence keeps what waits
 # there from being applied after what the new connection brings.
 stop_server_unheard() {
 	memserver_pause "$1"
-	sleep 0.05
+	pause 0.05
 	net_mute "$1"
-	sleep 0.$((3 + RANDOM % 3))
+	pause 0.$((3 + RANDOM % 3))
 	net_heal "$1"
-	sleep 0.$((2 + RANDOM % 3))
+	pause 0.$((2 + RANDOM % 3))
 	memserver_resume "$1"
-	sleep 0.$((1 + RANDOM % 4))
+	pause 0.$((1 + RANDOM % 4))
 }
 
 # The server's side of every connection is destroyed, at a moment that nobody chose.
 cut_connections() {
 	in_subhost "$1" ss -K state established "sport = :$memserver_port" >"$scenario_tmp/ss"
-	sleep 0.$((1 + RANDOM % 3))
+	pause 0.$((1 + RANDOM % 3))
 }
 
 enough_happened() {

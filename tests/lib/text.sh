@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Looking into logs without starting programs, for what is asked again and again (see wait.sh).
+
+# has_line START FILE: one of its lines begins so.
+has_line() {
+	[[ -e $2 && $'\n'$(<"$2") == *$'\n'"$1"* ]]
+}
+
+# last_value KEY TEXT: the number of the last " KEY=NUMBER"; fails when there is none.
+last_value() {
+	local rest=${2##* "$1"=}
+
+	[[ $rest != "$2" && $rest =~ ^[0-9]+ ]] || return
+	echo "${BASH_REMATCH[0]}"
+}
