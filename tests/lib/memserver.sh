@@ -111,8 +111,8 @@ memserver_pages() {
 	local metrics used
 
 	metrics=$(memserver_stats "$1") || return
-	[[ $metrics =~ $'\n'smemv_used_pages\ ([0-9]+) ]] || return
+	[[ $metrics =~ smemv_used_pages\ ([0-9]+) ]] || return
 	used=${BASH_REMATCH[1]}
-	[[ $metrics =~ $'\n'smemv_zero_pages\ ([0-9]+) ]] || return
+	[[ $metrics =~ smemv_zero_pages\ ([0-9]+) ]] || return
 	echo $((used + BASH_REMATCH[1]))
 }
