@@ -77,7 +77,7 @@ static void age(struct smemv_history *history, unsigned long index,
 		 xa_tag_pointer(chunk, history->parity), GFP_NOWAIT);
 }
 
-/* A page whose chunk cannot be made is forgotten: it counts as never seen. */
+/* Pages whose chunk cannot be made count as never accessed. */
 static void make(struct smemv_history *history, unsigned long index)
 {
 	u8 *chunk;
@@ -114,6 +114,12 @@ static void merge(u8 *bytes, const struct smemv_block *block, u32 from, u32 nr,
 	}
 }
 
+static u32 weight(const unsigned long *bitmap, u32 from, u32 nr)
+{
+	return bitmap_weight(bitmap, from + nr) - bitmap_weight(bitmap, from);
+}
+
+/* Without a chunk, pages are as old as can be: most guests have many of them. */
 static void note_part(struct smemv_history *history,
 		      const struct smemv_block *block, u32 from, u32 nr,
 		      u64 *ages)
@@ -122,7 +128,8 @@ static void note_part(struct smemv_history *history,
 	unsigned long index = hva >> BLOCK_ORDER;
 	void *entry;
 
-	make(history, index);
+	if (weight(block->accessed, from, nr))
+		make(history, index);
 	spin_lock(&history->lock);
 	entry = xa_load(&history->chunks, index);
 	if (entry) {
@@ -130,6 +137,8 @@ static void note_part(struct smemv_history *history,
 		merge((u8 *)xa_untag_pointer(entry) +
 		      (hva >> PAGE_SHIFT) % SMEMV_SCAN_BLOCK,
 		      block, from, nr, ages);
+	} else {
+		ages[SMEMV_SCAN_AGES - 1] += weight(block->present, from, nr);
 	}
 	spin_unlock(&history->lock);
 }
@@ -154,8 +163,6 @@ void smemv_history_end(struct smemv_history *history)
 	void *entry;
 
 	xa_for_each(&history->chunks, index, entry) {
-		if (xa_pointer_tag(entry) == history->parity)
-			continue;
 		spin_lock(&history->lock);
 		age(history, index, entry);
 		spin_unlock(&history->lock);
