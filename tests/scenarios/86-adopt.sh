@@ -191,7 +191,7 @@ ok "the file goes" smemv vm del demo
 # The arbiter dies between claim and activation: nobody can know, so nobody runs, whichever host
 # the new arbiter hears of first.
 cut_old() {
-	ip rule "$1" iif lo to "$(net_address one)" prohibit
+	ip rule "$1" dev lo to "$(net_address one)" prohibit
 }
 
 cut_new() {
