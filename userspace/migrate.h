@@ -85,6 +85,7 @@ struct migrate_plan {
 	char space[SMEMV_NAME_LEN];
 	uint64_t ram_bytes;
 	uint64_t budget_bytes;
+	uint64_t main_bytes;		/* of a split: what of the budget is sent */
 	struct name_list servers;
 	uint64_t *server_free_bytes;	/* one for each */
 };

@@ -67,7 +67,7 @@ static void set_split(const struct migration *m, json_t *parameters)
 	const struct migrate_options *options = &m->options;
 
 	set_text(parameters, "smemv-space", m->plan.needs_space ? vm_path(m->plan.space).text : "");
-	set_number(parameters, "smemv-main-budget", m->plan.budget_bytes);
+	set_number(parameters, "smemv-main-budget", m->plan.main_bytes);
 	json_object_set_new(parameters, "smemv-servers", server_names(&m->plan.servers));
 	set_text(parameters, "smemv-heat", options->heat ? options->heat : "auto");
 	set_number(parameters, "smemv-bandwidth", options->bandwidth_bytes);

@@ -114,6 +114,19 @@ static void splits_over_all_servers(void **state)
 	assert_string_equal(scene->plan.servers.names[1], "two");
 }
 
+/* Its evictor must have nothing to do while the guest arrives. */
+static void leaves_the_spare_room_of_the_file(void **state)
+{
+	struct scene *scene = *state;
+
+	plan(scene);
+	assert_int_equal(scene->plan.main_bytes, 252 * MIB);
+	migrate_plan_free(&scene->plan);
+	scene->vm.budget_bytes = 32 << 10;
+	plan(scene);
+	assert_int_equal(scene->plan.main_bytes, 0);
+}
+
 static void splits_over_named_servers(void **state)
 {
 	struct scene *scene = *state;
@@ -357,6 +370,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scene_test(splits_over_all_servers),
+		scene_test(leaves_the_spare_room_of_the_file),
 		scene_test(splits_over_named_servers),
 		scene_test(names_servers_that_are_not_there),
 		scene_test(passes_over_servers_that_take_nothing),
