@@ -26,7 +26,7 @@
 #define PAGE_BYTES 4096
 #define PAGE_WORDS (PAGE_BYTES / sizeof(uint64_t))
 
-enum pattern { PATTERN_RANDOM, PATTERN_SEQUENTIAL, PATTERN_8020, PATTERN_FRONT };
+enum pattern { PATTERN_RANDOM, PATTERN_SEQUENTIAL, PATTERN_8020, PATTERN_7030, PATTERN_FRONT };
 
 static struct {
 	uint64_t size_bytes;
@@ -63,7 +63,7 @@ static const char usage_text[] =
 	"  --passes N         visits, in multiples of the number of pages (default 2)\n"
 	"  --duration SECONDS go on until this long has passed instead\n"
 	"  --pattern NAME     random (default), sequential, 8020: 80 % of the visits to 20 %,\n"
-	"                     or front: the first eighth only, until the end\n"
+	"                     7030, or front: the first eighth only, until the end\n"
 	"  --write PERCENT    how many visits also write (default 50)\n"
 	"  --zero PERCENT     how many contents are a page of zeros (default 0)\n"
 	"  --seed N           another content and order\n"
@@ -187,19 +187,27 @@ static void visit(uint64_t page, bool also_write)
 	}
 }
 
+/* So much of the visits to so much of the pages, and the rest to any. */
+static uint64_t choose_hot_or_any(unsigned int visits_percent, unsigned int pages_percent)
+{
+	uint64_t hot = pages * pages_percent / 100;
+
+	if (hot && next_random() % 100 < visits_percent)
+		return next_random() % hot;
+	return next_random() % pages;
+}
+
 static uint64_t choose_page(uint64_t visit_number)
 {
-	uint64_t fifth = pages / 5;
-
 	switch (options.pattern) {
 	case PATTERN_SEQUENTIAL:
 		return visit_number % pages;
 	case PATTERN_FRONT:
 		return next_random() % (pages / 8 + 1);
 	case PATTERN_8020:
-		if (fifth && next_random() % 100 < 80)
-			return next_random() % fifth;
-		return next_random() % pages;
+		return choose_hot_or_any(80, 20);
+	case PATTERN_7030:
+		return choose_hot_or_any(70, 30);
 	default:
 		return next_random() % pages;
 	}
@@ -327,13 +335,14 @@ static enum pattern parse_pattern(const char *name)
 		[PATTERN_RANDOM] = "random",
 		[PATTERN_SEQUENTIAL] = "sequential",
 		[PATTERN_8020] = "8020",
+		[PATTERN_7030] = "7030",
 		[PATTERN_FRONT] = "front",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(names[i], name))
 			return i;
-	fprintf(stderr, "memcheck: no such pattern: %s (random, sequential, 8020, front)\n", name);
+	fprintf(stderr, "memcheck: no such pattern: %s (random, sequential, 8020, 7030, front)\n", name);
 	exit(2);
 }
 
