@@ -11,6 +11,7 @@ memcheck=$guest_dir/memcheck
 guest_qemu=/usr/bin/qemu-system-x86_64
 # What else a library may set: a command that starts QEMU somewhere.
 guest_prefix=()
+guest_initramfs=$guest_dir/initramfs.cpio
 # And more words for the guest's kernel and init.
 guest_append=''
 
@@ -53,7 +54,7 @@ guest_start() {
 	: >"$(guest_log_file "$name")"
 	(cgroup_exec "$group" setsid "${guest_prefix[@]}" "$guest_qemu" -name "$name" -nodefaults -no-user-config \
 		-display none -no-reboot -machine pc -accel kvm -cpu host -smp 1 -m "$guest_memory" \
-		-kernel "$kernel" -initrd "$guest_dir/initramfs.cpio" \
+		-kernel "$kernel" -initrd "$guest_initramfs" \
 		-append "console=ttyS0 quiet panic=-1 mitigations=off $guest_append memcheck=$(IFS=,; echo "${check[*]}")" \
 		-serial "file:$(guest_log_file "$name")" "$@") \
 		>"$scenario_out/guest-$name.qemu" 2>&1 </dev/null &
@@ -77,9 +78,13 @@ guest_takes_orders() {
 	guest_control=(-serial "pipe:$pipe" -qmp "unix:$scenario_tmp/qmp-$1,server=on,wait=off")
 }
 
-# The guest's program verifies all of its memory once more and ends.
+# guest_order NAME pause|go|stop: its program. At stop it verifies all of its memory once more and ends.
+guest_order() {
+	echo "$2" >&"${guest_inputs[$1]}"
+}
+
 guest_end() {
-	echo stop >&"${guest_inputs[$1]}"
+	guest_order "$1" stop
 }
 
 # qmp GUEST COMMAND [JSON]
