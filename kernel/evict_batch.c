@@ -131,6 +131,16 @@ static int folio_error(const struct smemv_batch *batch, u32 *i)
 	return err;
 }
 
+/*
+ * No server takes the page now. The budget goes on asking; who wanted some to
+ * leave is not kept waiting.
+ */
+static void rest_after_error(struct smemv_evictor *ev)
+{
+	ev->rest_until = jiffies + REST_AFTER_ERROR;
+	WRITE_ONCE(ev->goal, SMEMV_NO_GOAL);
+}
+
 static void batch_settle(struct smemv_batch *batch)
 {
 	struct smemv_evictor *ev = batch->ev;
@@ -141,7 +151,7 @@ static void batch_settle(struct smemv_batch *batch)
 		int err = folio_error(batch, &i);
 
 		if (err)
-			ev->rest_until = jiffies + REST_AFTER_ERROR;
+			rest_after_error(ev);
 		settle(ev, folio, err);
 	}
 	batch_put(batch);
