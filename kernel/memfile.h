@@ -67,7 +67,9 @@ struct smemv_file_defaults {
  * @memcg: of the latest process that mapped it, or NULL; protected by @lock
  * @populate: brings pages home, from page index
  * @populate_pos: on
- * @populating: as long as this is set
+ * @populating: as long as this is set, or requests of it are open:
+ * @populate_open: so many
+ * @populate_missed: pages that it could not bring since it began
  * @owner_lock: shared: the space is stored to by ioctl or told; exclusive: its owner
  *		changes. Outside ns->lock and the invalidate lock
  * @stores: calls that store by ioctl, also of callers that were killed
@@ -98,6 +100,8 @@ struct smemv_memfile {
 	struct delayed_work populate;
 	u64 populate_pos;
 	bool populating;
+	atomic_t populate_open;
+	atomic_long_t populate_missed;
 	struct rw_semaphore owner_lock;
 	atomic_t stores;
 	struct smemv_scan *scan;
@@ -149,6 +153,8 @@ extern const struct vm_operations_struct smemv_memfile_dma_vm_ops;
 /* memfile_populate.c: begins to bring remote pages home, as far as there is room. */
 void smemv_memfile_populate(struct smemv_memfile *mf);
 void smemv_populate_init(struct smemv_memfile *mf);
+/* Of one of its requests, which ends with this: so many pages could not be had. */
+void smemv_populate_note(struct smemv_memfile *mf, u32 missed);
 void smemv_populate_stop(struct smemv_memfile *mf);
 
 /* memfile_fill.c */
@@ -159,10 +165,12 @@ void smemv_fill_module_exit(void);
 /**
  * struct smemv_filling - folios that are filled together
  * @mf: the file; set by the caller
+ * @populate: for smemv_memfile_populate(), which is told what could not be had
  * @load: the request that is being made, NULL at first
  */
 struct smemv_filling {
 	struct smemv_memfile *mf;
+	bool populate;
 	struct smemv_load *load;
 };
 

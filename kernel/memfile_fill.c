@@ -15,11 +15,13 @@
  * struct smemv_load - pages of a run that are filled by one request
  * @mf: whose
  * @ahead: which of them nobody asked for yet
+ * @populate: see struct smemv_filling
  * @io: with the pages; they are locked
  */
 struct smemv_load {
 	struct smemv_memfile *mf;
 	u32 ahead;
+	bool populate;
 	struct smemv_io io;
 };
 
@@ -67,11 +69,15 @@ static void loaded(struct smemv_io *io)
 {
 	struct smemv_load *load = container_of(io, struct smemv_load, io);
 	struct smemv_memfile *mf = load->mf;
-	u32 i;
+	u32 i, missed = 0;
 
-	for (i = 0; i < io->nr; i++)
+	for (i = 0; i < io->nr; i++) {
+		missed += io->err[i] != 0;
 		end_folio(page_folio(io->page[i]), io->err[i],
 			  load->ahead & BIT(i));
+	}
+	if (load->populate)
+		smemv_populate_note(mf, missed);
 	kmem_cache_free(load_cache, load);
 	if (atomic_dec_and_test(&mf->loads))
 		wake_up_var(&mf->loads);
@@ -83,20 +89,25 @@ static void zero_fill(struct folio *folio)
 	end_folio(folio, 0, false);
 }
 
-static struct smemv_load *new_load(struct smemv_memfile *mf, u64 run_nr)
+static struct smemv_load *new_load(const struct smemv_filling *filling,
+				   u64 run_nr)
 {
 	struct smemv_load *load = kmem_cache_alloc(load_cache, GFP_NOIO);
+	struct smemv_memfile *mf = filling->mf;
 
 	if (!load)
 		return NULL;
 	load->mf = mf;
 	load->ahead = 0;
+	load->populate = filling->populate;
 	load->io.space = mf->space;
 	load->io.op = SMEMV_OP_LOAD;
 	load->io.run_nr = run_nr;
 	load->io.nr = 0;
 	load->io.done = loaded;
 	atomic_inc(&mf->loads);
+	if (load->populate)
+		atomic_inc(&mf->populate_open);
 	return load;
 }
 
@@ -121,7 +132,7 @@ static int load_page(struct smemv_filling *filling, struct folio *folio,
 	if (filling->load && !fits(filling->load, run_nr))
 		smemv_fill_end(filling);
 	if (!filling->load)
-		filling->load = new_load(filling->mf, run_nr);
+		filling->load = new_load(filling, run_nr);
 	load = filling->load;
 	if (!load) {
 		folio_unlock(folio);

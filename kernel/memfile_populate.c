@@ -22,16 +22,59 @@ static struct mem_cgroup *user_memcg(struct smemv_memfile *mf)
 	return memcg;
 }
 
+void smemv_populate_note(struct smemv_memfile *mf, u32 missed)
+{
+	atomic_long_add(missed, &mf->populate_missed);
+	atomic_dec(&mf->populate_open);
+}
+
+/*
+ * What no server can be asked for now is not waited for: each page would cost a
+ * deadline. True: it is counted.
+ */
+static bool misses(struct smemv_memfile *mf, u64 index)
+{
+	if (smemv_space_copy(mf->space, index) != SMEMV_COPY_NONE)
+		return false;
+	atomic_long_inc(&mf->populate_missed);
+	return true;
+}
+
+/* One that is here and empty: filling it failed some time ago. */
+static void fill_again(struct smemv_filling *filling, struct folio *folio)
+{
+	if (folio_test_uptodate(folio) || !folio_trylock(folio))
+		return;
+	if (folio->mapping != filling->mf->ev.mapping ||
+	    folio_test_uptodate(folio) || misses(filling->mf, folio->index))
+		folio_unlock(folio);
+	else
+		smemv_fill_add(filling, folio, true);
+}
+
+/* False: there is no room any more. */
+static bool bring(struct smemv_filling *filling, u64 index)
+{
+	struct smemv_memfile *mf = filling->mf;
+	struct folio *folio = smemv_compat_get_folio(mf->ev.mapping, index);
+
+	if (!folio)
+		return misses(mf, index) || smemv_fetch_page(filling, index);
+	fill_again(filling, folio);
+	folio_put(folio);
+	return true;
+}
+
 /* Goes over a run, or to its end. False: there is no room any more. */
 static bool populate_run(struct smemv_memfile *mf, u64 end)
 {
-	struct smemv_filling filling = { .mf = mf };
+	struct smemv_filling filling = { .mf = mf, .populate = true };
 	bool room = true;
 
 	while (room && mf->populate_pos < end &&
 	       atomic_read(&mf->loads) < OPEN_MAX) {
 		room = smemv_evict_has_spare(&mf->ev) &&
-		       smemv_fetch_page(&filling, mf->populate_pos);
+		       bring(&filling, mf->populate_pos);
 		mf->populate_pos += room;
 	}
 	smemv_fill_end(&filling);
@@ -66,6 +109,15 @@ static bool find_run(struct smemv_memfile *mf, u64 *end)
 	return true;
 }
 
+/* Until the last request ends it is not known what could be had. */
+static void end_populating(struct smemv_memfile *mf)
+{
+	if (atomic_read(&mf->populate_open))
+		queue_delayed_work(smemv_wq, &mf->populate, 1);
+	else
+		WRITE_ONCE(mf->populating, false);
+}
+
 static void populate_work(struct work_struct *work)
 {
 	struct smemv_memfile *mf = container_of(to_delayed_work(work),
@@ -78,7 +130,7 @@ static void populate_work(struct work_struct *work)
 			return;
 		}
 		if (!find_run(mf, &end) || !populate_charged(mf, end))
-			WRITE_ONCE(mf->populating, false);
+			return end_populating(mf);
 		cond_resched();
 	}
 }
@@ -88,6 +140,7 @@ void smemv_memfile_populate(struct smemv_memfile *mf)
 	spin_lock(&mf->lock);
 	if (mf->inode && mf->space && !mf->populating) {
 		mf->populate_pos = 0;
+		atomic_long_set(&mf->populate_missed, 0);
 		WRITE_ONCE(mf->populating, true);
 		queue_delayed_work(smemv_wq, &mf->populate, 0);
 	}

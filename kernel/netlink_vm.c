@@ -86,6 +86,8 @@ static int fill_attrs(struct sk_buff *skb, struct smemv_memfile *mf)
 	    nla_put_u32(skb, SMEMV_A_VM_PID, smemv_memfile_scanned_pid(mf)) ||
 	    put_u64(skb, SMEMV_A_VM_RESIDENT,
 		    smemv_memfile_resident(mf) << PAGE_SHIFT) ||
+	    put_u64(skb, SMEMV_A_VM_MISSED,
+		    atomic_long_read(&mf->populate_missed)) ||
 	    put_file_counters(skb, mf))
 		return -EMSGSIZE;
 	if (!mf->space)

@@ -203,6 +203,7 @@ int decode_vm(const struct nlmsghdr *msg, struct vm_info *info)
 	info->has_goal = tb[SMEMV_A_VM_GOAL];
 	info->goal_bytes = get_u64(tb[SMEMV_A_VM_GOAL]);
 	info->populating = tb[SMEMV_A_VM_POPULATING];
+	info->missed = get_u64(tb[SMEMV_A_VM_MISSED]);
 	info->dma = tb[SMEMV_A_VM_DMA];
 	info->deleted = tb[SMEMV_A_VM_DELETED];
 	info->owner = get_u32(tb[SMEMV_A_VM_OWNER]);

@@ -70,6 +70,7 @@ struct vm_info {
 	bool has_goal;
 	uint64_t goal_bytes;
 	bool populating;
+	uint64_t missed;
 	bool dma;
 	bool deleted;
 	struct name_list servers;

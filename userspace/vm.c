@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <inttypes.h>
 #include <netlink/attr.h>
 #include <stdlib.h>
 #include <time.h>
@@ -245,6 +246,9 @@ int vm_populate(struct call *call)
 		if (look(call, &vm))
 			return call_fail(call, "the file went away meanwhile");
 	} while (vm.populating);
+	if (vm.missed)
+		return call_fail(call, "%" PRIu64 " pages could not be brought: they are lost, being moved, or their server cannot be reached",
+				 vm.missed);
 	return EXIT_SUCCESS;
 }
 

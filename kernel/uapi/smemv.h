@@ -69,7 +69,8 @@
  *    SMEMV_A_VM_NAME         M
  *    SMEMV_A_VM_SIZE         M  u64 bytes to take off this host
  *  SMEMV_CMD_VM_POPULATE     begins to bring pages here, as far as the budget has room;
- *                            SMEMV_A_VM_POPULATING tells whether it still does
+ *                            SMEMV_A_VM_POPULATING tells whether it still does, and
+ *                            SMEMV_A_VM_MISSED what it could not bring
  *    SMEMV_A_VM_NAME         M
  *  SMEMV_CMD_VM_GET          dump, or one by name
  *    SMEMV_A_VM_NAME         O
@@ -228,6 +229,7 @@ enum smemv_vm_attr {
 	SMEMV_A_VM_PID,			/* u32: whose scan is attached, or 0 */
 	SMEMV_A_VM_KVM_FD,		/* u32 */
 	SMEMV_A_VM_ORDER,		/* string: pages are evicted by "heat", or by the "clock" */
+	SMEMV_A_VM_MISSED,		/* u64 pages that the latest VM_POPULATE could not bring */
 	__SMEMV_A_VM_MAX
 };
 #define SMEMV_A_VM_MAX	(__SMEMV_A_VM_MAX - 1)
