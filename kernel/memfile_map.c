@@ -87,6 +87,13 @@ static int look_there(struct telling *t, u64 run_nr)
 	return 0;
 }
 
+/* It was clean, but its server was restarted and may not have it any more. */
+static bool is_only_here(const struct telling *t, u32 slot)
+{
+	return test_bit(slot, t->here) &&
+	       smemv_space_was_restarted(t->mf->space, t->where[slot]);
+}
+
 static struct smemv_map_run describe(const struct telling *t, u64 run_nr,
 				     u32 slot)
 {
@@ -97,7 +104,7 @@ static struct smemv_map_run describe(const struct telling *t, u64 run_nr,
 
 	if (test_bit(slot, t->here))
 		page.flags |= SMEMV_MAP_F_HERE;
-	if (test_bit(slot, t->newer))
+	if (test_bit(slot, t->newer) || is_only_here(t, slot))
 		page.flags |= SMEMV_MAP_F_NEWER;
 	if (where >= SMEMV_WHERE_SET)
 		page.where = SMEMV_MAP_SERVER + where - SMEMV_WHERE_SET;

@@ -185,6 +185,12 @@ enum smemv_copy {
  */
 enum smemv_copy smemv_space_copy(struct smemv_space *space, u64 index);
 
+/*
+ * Whether a page that the map places at @where (any entry of it) may be gone there: its
+ * server was restarted since the space was bound to it. A hint; any context.
+ */
+bool smemv_space_was_restarted(struct smemv_space *space, u16 where);
+
 /* Its end is near: nothing is suspended or tried for long any more. */
 void smemv_space_close(struct smemv_space *space);
 
