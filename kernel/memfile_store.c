@@ -280,7 +280,31 @@ static bool all_ended(struct storing *call)
 	return !READ_ONCE(call->open);
 }
 
-/* What each page came to. Somebody may have touched one meanwhile: his is newer. */
+/*
+ * Somebody may have touched a page after begin_all() looked, and have got what was
+ * there before the store. He would see another content when it is evicted as clean: so
+ * his is the page, and is dirty. Who touches it from now on gets what was stored.
+ */
+static bool is_touched(struct storing *call, u64 index)
+{
+	struct address_space *mapping = call->mf->ev.mapping;
+	struct folio *folio = smemv_compat_get_folio(mapping, index);
+	bool touched = folio;
+
+	/* Locked as long as it is filled. Who is killed is told nothing. */
+	if (folio && !folio_lock_killable(folio)) {
+		touched = folio->mapping == mapping &&
+			  folio_test_uptodate(folio);
+		if (touched)
+			folio_mark_dirty(folio);
+		folio_unlock(folio);
+	}
+	if (folio)
+		folio_put(folio);
+	return touched;
+}
+
+/* What each page came to. */
 static u32 judge(struct storing *call)
 {
 	bool lost = READ_ONCE(call->mf->space->fenced);
@@ -291,7 +315,7 @@ static u32 judge(struct storing *call)
 
 		if (lost && page->error == -EIO)
 			page->error = -ESTALE;
-		if (!page->error && is_here(call, page->index))
+		if (!page->error && is_touched(call, page->index))
 			page->error = -EBUSY;
 		good += !page->error;
 	}

@@ -6,6 +6,7 @@ usage: spaceioctl.py bad FILE                  everything that must be refused; 
        spaceioctl.py adopt FILE                bad maps for a fresh file, with the space of FILE
        spaceioctl.py store FILE SEED [SERVER]  stores pages from four threads, some while they change
        spaceioctl.py verify FILE SEED          reads what "store" with this seed left
+       spaceioctl.py touch FILE SEED           stores pages while they are touched; what was refused is not seen later
        spaceioctl.py errors FILE SERVER [COUNT]  stores to one server; prints each errno and how often
 """
 import errno
@@ -14,6 +15,7 @@ import mmap
 import os
 import random
 import struct
+import subprocess
 import sys
 import threading
 import ctypes
@@ -205,6 +207,35 @@ def verify(path, seed):
             expect(f"page {index}", "wrong", "right")
 
 
+def touch(path, seed):
+    """A page that was touched in time is refused, and stays zeros; on the others the touch finds what was stored."""
+    file = File(path)
+    count, results = 256, []
+    memory = mmap.mmap(-1, count * PAGE)
+    for index in range(count):
+        memory[index * PAGE:(index + 1) * PAGE] = content(seed, index)
+    base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    storing = threading.Thread(
+        target=lambda: results.append(file.store([(index, base + index * PAGE) for index in range(count)])))
+    seen = mmap.mmap(file.fd, count * PAGE, mmap.MAP_SHARED, mmap.PROT_READ)
+    storing.start()
+    for index in range(0, count, 2):
+        seen[index * PAGE]  # pylint: disable=pointless-statement
+        storing.join(0.02)
+    storing.join()
+    del seen
+    (err, pages), = results
+    expect("store", err, 0)
+    expect("refused with another error", {error for _, error in pages} - {0, errno.EBUSY}, set())
+    print(f"refused={sum(1 for _, error in pages if error)}")
+    subprocess.run(["smemv", "vm", "evict", os.path.basename(path), str(count * PAGE)], check=True)
+    seen = mmap.mmap(file.fd, count * PAGE, mmap.MAP_SHARED, mmap.PROT_READ)
+    for index, (_, error) in enumerate(pages):
+        want = bytes(PAGE) if error else content(seed, index)
+        if seen[index * PAGE:(index + 1) * PAGE] != want:
+            expect(f"page {index}, {'refused' if error else 'stored'}", "wrong", "right")
+
+
 def errors(path, server, count=1 << 30):
     file = File(path)
     memory = mmap.mmap(-1, PAGE)
@@ -230,6 +261,8 @@ def main():
         store(path, numbers[0], numbers[1] if numbers[1:] else ANY)
     elif what == "verify":
         verify(path, numbers[0])
+    elif what == "touch":
+        touch(path, numbers[0])
     else:
         errors(path, *numbers)
     sys.exit(1 if failures else 0)

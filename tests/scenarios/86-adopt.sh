@@ -168,6 +168,15 @@ ok "every page is right" on_new "$spaceioctl" verify /dev/smemv/demo 77
 ok "the old host's file goes" smemv vm del demo
 ok "the new host's file goes" on_new smemv vm del demo
 
+# Pages that somebody touches while they are stored.
+file=$(smemv vm create demo size 4M) || bail "no file was made"
+net_shape one delay 500ms
+net_shape two delay 500ms
+like "$("$spaceioctl" touch "$file" 80)" '^refused=[1-9][0-9]*$' "what was touched meanwhile is refused, and never seen"
+net_shape one
+net_shape two
+ok "the file goes" smemv vm del demo
+
 # Servers that are full, or gone.
 file=$(smemv vm create demo size 80M servers one,two deadline 2000) || bail "no file was made"
 like "$("$spaceioctl" errors "$file" 0)" 'OK=1[0-9]{4} ENOSPC=' "a full server is told from others"
