@@ -43,7 +43,9 @@ static struct {
 	bool allow_lost;
 	bool hold;
 	bool verify;
+	bool scattered;
 	bool fork;
+	uint64_t rounds;
 	uint64_t mlock_pages;
 	const char *direct;
 } options = {
@@ -51,6 +53,7 @@ static struct {
 	.seed = 1,
 	.threads = 2,
 	.write_percent = 50,
+	.rounds = 1,
 };
 
 struct worker {
@@ -69,6 +72,7 @@ static uint64_t *memory;
 static uint64_t pages;
 static uint32_t *generations;
 static bool *lost;
+static uint64_t *order;		/* of verifying, or NULL */
 static double started;
 static __thread sigjmp_buf bus_error;
 
@@ -86,7 +90,9 @@ static const char usage_text[] =
 	"  --mlock PAGES      lock the first PAGES in memory, and see at the end that they are there\n"
 	"  --fork             with --hold: a child verifies at the same time\n"
 	"  --verify           write nothing: the file is as --hold with this seed left it elsewhere\n"
-	"  --hold             after the first pass wait for a line on stdin, then verify and end\n";
+	"  --hold             after the first pass wait for a line on stdin, then verify and end\n"
+	"  --rounds N         with --hold: wait and verify so often (default 1); what could not be read is tried again\n"
+	"  --scattered        verify in an order without a trend\n";
 
 static uint64_t mix(uint64_t x)
 {
@@ -115,6 +121,15 @@ static void die(const char *what)
 {
 	fprintf(stderr, "filecheck: %s: %s\n", what, strerror(errno));
 	exit(2);
+}
+
+static void *allocate(size_t bytes)
+{
+	void *area = calloc(1, bytes);
+
+	if (!area)
+		die("cannot allocate");
+	return area;
 }
 
 /* 0: the page is zeros. */
@@ -273,9 +288,23 @@ static void verify_all(struct worker *worker)
 	uint64_t n, page;
 
 	for (n = 0; n < own_pages(); n++) {
-		page = own_page(worker, n);
+		page = own_page(worker, order ? order[n] : n);
 		if (page < pages)
 			visit(worker, page, false);
+	}
+}
+
+/* The same for all threads: each has its own pages. */
+static void make_order(void)
+{
+	struct worker dice = { .random_state = mix(options.seed) };
+	uint64_t n, other;
+
+	order = allocate(own_pages() * sizeof(*order));
+	for (n = 0; n < own_pages(); n++) {
+		other = next_random(&dice) % (n + 1);
+		order[n] = order[other];
+		order[other] = n;
 	}
 }
 
@@ -310,15 +339,6 @@ static void expect_first_pass(void)
 {
 	for (uint64_t page = 0; page < pages; page++)
 		generations[page] = 1;
-}
-
-static void *allocate(size_t bytes)
-{
-	void *area = calloc(1, bytes);
-
-	if (!area)
-		die("cannot allocate");
-	return area;
 }
 
 static void open_file(const char *path)
@@ -410,6 +430,31 @@ static void print_verdict(const struct worker *workers)
 	       pages, sum.visits, sum.writes, sum.punches, sum.lost, now_s() - started);
 }
 
+static uint64_t forget_lost(struct worker *workers)
+{
+	uint64_t forgotten = 0;
+	unsigned int i;
+
+	for (i = 0; i < options.threads; i++) {
+		forgotten += workers[i].lost;
+		workers[i].lost = 0;
+	}
+	memset(lost, 0, pages * sizeof(*lost));
+	return forgotten;
+}
+
+static void hold(struct worker *workers)
+{
+	uint64_t round;
+
+	for (round = 0; round < options.rounds; round++) {
+		printf("FILECHECK holding pages=%" PRIu64 " lost=%" PRIu64 "\n", pages, forget_lost(workers));
+		while (getchar() != '\n' && !feof(stdin))
+			;
+		verify_in_both(workers);
+	}
+}
+
 static uint64_t parse_number(const char *text)
 {
 	char *end;
@@ -438,6 +483,8 @@ static void parse_options(int argc, char **argv)
 		{ "allow-lost", no_argument, NULL, 'l' },
 		{ "hold", no_argument, NULL, 'o' },
 		{ "verify", no_argument, NULL, 'v' },
+		{ "rounds", required_argument, NULL, 'c' },
+		{ "scattered", no_argument, NULL, 'a' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -458,6 +505,8 @@ static void parse_options(int argc, char **argv)
 		case 'l': options.allow_lost = true; break;
 		case 'o': options.hold = true; break;
 		case 'v': options.verify = true; break;
+		case 'c': options.rounds = parse_number(optarg); break;
+		case 'a': options.scattered = true; break;
 		case 'h': fputs(usage_text, stdout); exit(0);
 		default: fputs(usage_text, stderr); exit(2);
 		}
@@ -487,13 +536,11 @@ int main(int argc, char **argv)
 	started = now_s();
 	if (options.verify)
 		expect_first_pass();
+	if (options.scattered)
+		make_order();
 	run_all(workers, options.verify ? verify : work);
-	if (options.hold) {
-		printf("FILECHECK holding pages=%" PRIu64 "\n", pages);
-		while (getchar() != '\n' && !feof(stdin))
-			;
-		verify_in_both(workers);
-	}
+	if (options.hold)
+		hold(workers);
 	check_locked_pages();
 	print_verdict(workers);
 	return 0;

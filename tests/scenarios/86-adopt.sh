@@ -10,43 +10,12 @@
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/memfile.sh"
+. "$(dirname "$0")/../lib/newhost.sh"
 . "$(dirname "$0")/../fakes/fakes.sh"
 
 readonly spaceioctl=$fakes_dir/spaceioctl.py map=$scenario_tmp/map
 
-# The new host's filesystem is not this one's, so it needs a mount namespace that lasts.
-ip netns add new
-at_exit 'ip netns del new 2>/dev/null'
-ip netns exec new sleep infinity &
-new_pid=$!
-at_exit "kill $new_pid 2>/dev/null"
-wait_until 20 bash -c "[[ \$(readlink /proc/$new_pid/exe) == *sleep ]]" || bail "no namespace for the new host"
-
-on_new() {
-	nsenter --target "$new_pid" --net --mount --wd="$PWD" -- "$@"
-}
-
-new_get() {
-	on_new smemv vm show "$1" --json | jq -r "first | $2"
-}
-
-new_says() {
-	[[ $(new_get "$1" "$2") == true ]]
-}
-
-on_new mount --make-rprivate /
-modprobe -q veth || true
-ip link add to-new type veth peer name eth0 netns new
-ip addr add 10.72.0.1/24 dev to-new
-ip link set to-new up
-on_new ip addr add 10.72.0.2/24 dev eth0
-on_new ip link set eth0 up
-on_new ip route add default via 10.72.0.1
-
-new_leaves() {
-	on_new bash -c 'mountpoint -q /dev/smemv && rm -rf /dev/smemv/* && umount /dev/smemv'
-}
-
+new_host_start
 memfile_servers 64M timeout 2000
 at_exit new_leaves
 smemv monitor --json >"$scenario_out/events" &
@@ -192,7 +161,7 @@ file=$(smemv vm create demo size 2M) || bail "no file was made"
 take_map
 memserver_kill two
 memserver_start two 64M
-ok "it is back at the new host" wait_until 30 on_new bash -c 'smemv server show two --json | jq -e "first.state == \"up\""'
+ok "it is back at the new host" wait_until 30 new_server_is two up
 fails "a map of a server that was restarted is refused" 'was restarted since' on_new smemv vm adopt demo "$map"
 
 ok "the file goes" smemv vm del demo
@@ -213,7 +182,7 @@ cut_new() {
 sees_one_up() {
 	case $1 in
 	old) memfile_server_is one up ;;
-	new) on_new bash -c 'smemv server show one --json | jq -e "first.state == \"up\""' ;;
+	new) new_server_is one up ;;
 	esac
 }
 
