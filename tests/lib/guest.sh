@@ -113,12 +113,28 @@ guest_has_filled() {
 	has_line 'MEMCHECK filled' "$(guest_log_file "$1")"
 }
 
+# Where the threads of its QEMU are, and their ticks in user and system mode so far.
+guest_threads() {
+	local task name stat
+
+	for task in "/proc/$(guest_pid "$1")/task/"*; do
+		[[ -e $task/stat ]] || continue
+		IFS= read -r stat <"$task/stat"
+		name=${stat%)*}
+		read -r -a stat <<<"${stat##*) }"
+		echo "$name) ${stat[0]}, ${stat[11]} ${stat[12]} ticks: $(tr '\n' ' ' <"$task/stack")"
+	done
+}
+
 # guest_wait NAME SECONDS: prints the guest's verdict; fails unless it is PASS.
 guest_wait() {
 	local verdict
 
 	if ! wait_until "$2" is_gone "$(guest_pid "$1")"; then
 		echo "no verdict after $2 s; last: $(guest_status "$1")"
+		guest_threads "$1"
+		pause 2
+		guest_threads "$1"
 		return 1
 	fi
 	verdict=$(guest_log "$1" | grep -E '^MEMCHECK (PASS|FAIL)' | tail -n 1) || true
