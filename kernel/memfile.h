@@ -70,6 +70,8 @@ struct smemv_file_defaults {
  * @populating: as long as this is set, or requests of it are open:
  * @populate_open: so many
  * @populate_missed: pages that it could not bring since it began
+ * @owned_since: jiffies when its space was taken back: earlier failures to fill a
+ *		 page tell nothing any more; 0: it never was
  * @owner_lock: shared: the space is stored to by ioctl or told; exclusive: its owner
  *		changes. Outside ns->lock and the invalidate lock
  * @stores: calls that store by ioctl, also of callers that were killed
@@ -102,6 +104,7 @@ struct smemv_memfile {
 	bool populating;
 	atomic_t populate_open;
 	atomic_long_t populate_missed;
+	unsigned long owned_since;
 	struct rw_semaphore owner_lock;
 	atomic_t stores;
 	struct smemv_scan *scan;
@@ -184,7 +187,8 @@ int smemv_fill_add(struct smemv_filling *filling, struct folio *folio,
 void smemv_fill_end(struct smemv_filling *filling);
 
 /* Whether filling it failed a moment ago: tell it rather than try again. */
-bool smemv_fill_just_failed(const struct folio *folio);
+bool smemv_fill_just_failed(const struct smemv_memfile *mf,
+			    const struct folio *folio);
 
 /*
  * memfile_ahead.c: a page was asked for that was remote or (@hit) had been

@@ -237,7 +237,7 @@ static vm_fault_t fill_again(struct smemv_memfile *mf, struct folio *folio)
 	struct smemv_filling filling = { .mf = mf };
 	int err;
 
-	if (smemv_fill_just_failed(folio)) {
+	if (smemv_fill_just_failed(mf, folio)) {
 		folio_unlock(folio);
 		return VM_FAULT_SIGBUS;
 	}

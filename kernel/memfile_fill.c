@@ -44,11 +44,13 @@ static void mark_failed(struct folio *folio)
 	folio->private = (void *)(jiffies | 1);
 }
 
-bool smemv_fill_just_failed(const struct folio *folio)
+bool smemv_fill_just_failed(const struct smemv_memfile *mf,
+			    const struct folio *folio)
 {
 	unsigned long when = (unsigned long)READ_ONCE(folio->private);
 
-	return when && time_before(jiffies, when + FAILURE_KEPT);
+	return when && time_before(jiffies, when + FAILURE_KEPT) &&
+	       time_after(when, READ_ONCE(mf->owned_since));
 }
 
 /* Who comes for a page that was fetched ahead shall try by himself. */

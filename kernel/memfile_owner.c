@@ -284,6 +284,9 @@ static int take_back_locked(struct smemv_memfile *mf)
 	filemap_invalidate_lock(mapping);
 	if (wait_for_loads(mf))
 		err = smemv_space_take_back(mf->space, &why);
+	/* What failed while the space was another host's may be had now. */
+	if (!err)
+		WRITE_ONCE(mf->owned_since, jiffies | 1);
 	filemap_invalidate_unlock(mapping);
 	return log_failure(mf, "take the space back", err, why);
 }
