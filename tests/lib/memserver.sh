@@ -108,11 +108,11 @@ memserver_stat() {
 
 # Pages that a server holds, zero pages included.
 memserver_pages() {
-	local metrics used
+	local metrics with_content
 
 	metrics=$(memserver_stats "$1") || return
 	[[ $metrics =~ smemv_used_pages\ ([0-9]+) ]] || return
-	used=${BASH_REMATCH[1]}
+	with_content=${BASH_REMATCH[1]}
 	[[ $metrics =~ smemv_zero_pages\ ([0-9]+) ]] || return
-	echo $((used + BASH_REMATCH[1]))
+	echo $((with_content + BASH_REMATCH[1]))
 }
