@@ -70,7 +70,7 @@ struct smemv_file_defaults {
  * @populating: as long as this is set, or requests of it are open:
  * @populate_open: so many
  * @populate_missed: pages that it could not bring since it began
- * @owned_since: jiffies when its space was taken back: earlier failures to fill a
+ * @owned_since: jiffies when it was activated or taken back: earlier failures to fill a
  *		 page tell nothing any more; 0: it never was
  * @owner_lock: shared: the space is stored to by ioctl or told; exclusive: its owner
  *		changes. Outside ns->lock and the invalidate lock

@@ -250,6 +250,12 @@ int smemv_memfile_adopt(struct smemv_memfile *mf, void __user *arg)
 	return err;
 }
 
+/* A guest runs on it from now on: what could not be had before may be there. */
+static void note_owned(struct smemv_memfile *mf)
+{
+	WRITE_ONCE(mf->owned_since, jiffies | 1);
+}
+
 static int activate(struct smemv_memfile *mf)
 {
 	const char *why = NULL;
@@ -258,6 +264,8 @@ static int activate(struct smemv_memfile *mf)
 	if (mutex_lock_killable(&mf->ns->lock))
 		return -EINTR;
 	err = smemv_space_activate(mf->space, &why);
+	if (!err)
+		note_owned(mf);
 	mutex_unlock(&mf->ns->lock);
 	smemv_evict_resume(&mf->ev);
 	return log_failure(mf, "become the owner", err, why);
@@ -284,9 +292,8 @@ static int take_back_locked(struct smemv_memfile *mf)
 	filemap_invalidate_lock(mapping);
 	if (wait_for_loads(mf))
 		err = smemv_space_take_back(mf->space, &why);
-	/* What failed while the space was another host's may be had now. */
 	if (!err)
-		WRITE_ONCE(mf->owned_since, jiffies | 1);
+		note_owned(mf);
 	filemap_invalidate_unlock(mapping);
 	return log_failure(mf, "take the space back", err, why);
 }
