@@ -15,16 +15,12 @@
 #define SETTLE_WAIT	msecs_to_jiffies(2 * SMEMV_TIMEOUT_MAX_MS)
 #define SQUEEZE_WAIT	(2 * HZ)
 
-/*
- * Pages of the budget that are kept free, so that few faults have to wait; none
- * when all of the file may be here.
- */
+/* Pages of the budget that are kept free. */
 static u64 spare_room(const struct smemv_evictor *ev)
 {
-	u64 budget = READ_ONCE(ev->budget);
-
-	return budget < ev->space->size_pages ?
-	       clamp_t(u64, budget / 32, 16, 1024) : 0;
+	return smemv_spare_bytes(READ_ONCE(ev->budget) << PAGE_SHIFT,
+				 ev->space->size_pages << PAGE_SHIFT) >>
+	       PAGE_SHIFT;
 }
 
 static u64 used(struct smemv_evictor *ev)

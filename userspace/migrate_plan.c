@@ -9,8 +9,6 @@
 #include "migrate.h"
 
 #define SPACE_SUFFIX	".out"
-#define SPARE_MIN	(64ull << 10)
-#define SPARE_MAX	(4ull << 20)
 
 __attribute__((format(printf, 2, 3)))
 static void problem(struct migrate_problems *problems, const char *format, ...)
@@ -263,18 +261,14 @@ static void plan_split(const struct migrate_facts *facts, struct migrate_plan *p
 }
 
 /*
- * A memory file keeps a part of its budget free (spare_room() in evict.c) and evicts for it. One that
- * had to, while its guest arrived, has pages at servers and cannot adopt the guest's any more.
+ * Of the budget of a file whose evictor must have nothing to do while the guest arrives: one that had,
+ * has pages at servers and cannot adopt the guest's any more.
  */
-static uint64_t without_spare_room(uint64_t budget_bytes)
+static uint64_t without_spare_room(const struct migrate_plan *plan)
 {
-	uint64_t spare = budget_bytes / 32;
+	uint64_t spare = smemv_spare_bytes(plan->budget_bytes, plan->ram_bytes);
 
-	if (spare < SPARE_MIN)
-		spare = SPARE_MIN;
-	if (spare > SPARE_MAX)
-		spare = SPARE_MAX;
-	return budget_bytes > spare ? budget_bytes - spare : 0;
+	return plan->budget_bytes > spare ? plan->budget_bytes - spare : 0;
 }
 
 void migrate_plan_make(const struct migrate_facts *facts, struct migrate_plan *plan,
@@ -289,7 +283,7 @@ void migrate_plan_make(const struct migrate_facts *facts, struct migrate_plan *p
 		      (facts->destination->ram_is_memory_file && facts->source->ram_is_memory_file);
 	if (plan->split)
 		plan_split(facts, plan, problems);
-	plan->main_bytes = plan->needs_space ? without_spare_room(plan->budget_bytes) : plan->budget_bytes;
+	plan->main_bytes = plan->needs_space ? without_spare_room(plan) : plan->budget_bytes;
 }
 
 void migrate_plan_free(struct migrate_plan *plan)

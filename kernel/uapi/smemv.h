@@ -234,6 +234,23 @@ enum smemv_vm_attr {
 };
 #define SMEMV_A_VM_MAX	(__SMEMV_A_VM_MAX - 1)
 
+/*
+ * What of a memory file's budget (bytes, 1 MiB .. 4 PiB) its evictor keeps free, so that few
+ * faults have to wait: 1/32, 64 KiB .. 4 MiB; nothing when all of the file may be here.
+ * Who brings pages and wants none to be evicted for it stops this far below the budget.
+ */
+static inline __u64 smemv_spare_bytes(__u64 budget_bytes, __u64 size_bytes)
+{
+	const __u64 least = 64 << 10, most = 4 << 20;
+	__u64 part = budget_bytes / 32;
+
+	if (budget_bytes >= size_bytes)
+		return 0;
+	if (part < least)
+		return least;
+	return part < most ? part : most;
+}
+
 enum smemv_scan_attr {
 	SMEMV_A_SCAN_UNSPEC,
 	SMEMV_A_SCAN_PAD,

@@ -251,14 +251,16 @@ def test_half_a_delivery_and_the_close():
         equal(p.target.list(1), [(0, 4, 0)])
         # and those of one whose space goes away, or whose sender does
         equal(p.target.drain(1, TOKEN, 2), ST_OK)
-        half = deliver_frame(A, TOKEN, 2, 3, [(i, content(i)) for i in range(10, 18)]).pack()[:20000]
         gone = Client(p.servers[1].address, features=FEATURES)
-        for c in (pusher, gone):
-            c.send(half)
-        assert wait_for(lambda: p.target.stat(1)[1]["space_pages"] == 8)
-        equal(p.target.drop(A, 1), (ST_OK, 8))
+        frames = {c: deliver_frame(A, TOKEN, 2, 3, [(i, content(i)) for i in range(first, first + 8)]).pack()
+                  for c, first in ((pusher, 10), (gone, 20))}
+        for c, frame in frames.items():
+            c.send(frame[:20000])
+        # both are half read when the space goes: each has brought its own four pages
+        assert wait_for(lambda: p.target.stat(1)[1]["space_pages"] == 12)
+        equal(p.target.drop(A, 1), (ST_OK, 12))
         gone.close()
-        pusher.send(deliver_frame(A, TOKEN, 2, 3, [(i, content(i)) for i in range(10, 18)], tag=1).pack()[20000:])
+        pusher.send(frames[pusher][20000:])
         equal(page_statuses(pusher.recv())[4:], [ST_NO_DRAIN] * 4)
         assert wait_for(lambda: p.target.stat()[1]["used"] == 0)
 
