@@ -3,7 +3,7 @@
 #
 # 17-pressure: with 95 % of the main host's memory in use, writers swap all the time: everything that paging
 # out needs, from a request to a socket buffer, has to be had when there is no memory. Nothing stands still, no page
-# is lost, no request fails. In part 20 seconds of it, in full three minutes.
+# is lost, no request fails. In part 10 seconds of it, in full three minutes.
 #
 # The servers are outside of the lab: in its kernel they would starve with the main host, and hold up
 # their own help.
@@ -16,7 +16,7 @@
 . "$(dirname "$0")/../lib/scenario.sh"
 
 readonly writers=(first second third)
-seconds=20
+seconds=10
 if is_long_run; then
 	seconds=180
 fi
@@ -68,7 +68,7 @@ readonly kept_kb=$((48 << 10))
 require "most of the memory is taken" hog $(($(memory_kb MemAvailable) - kept_kb))
 cgroup_make writers
 for name in "${writers[@]}"; do
-	pager_start "$name" writers --size 40M --write 100 --duration 3600 --seed ${#name}
+	pager_start "$name" writers --size 32M --write 100 --duration 3600 --seed ${#name}
 done
 for name in "${writers[@]}"; do
 	require "writer $name has filled its memory" pager_fills "$name" 180

@@ -8,7 +8,7 @@
 
 . "$(dirname "$0")/../lib/scenario.sh"
 
-readonly kept_mib=48 workload_mib=64
+readonly kept_mib=56 workload_mib=48
 
 two_servers 192M
 for server in one two; do
@@ -18,7 +18,7 @@ make_disk 320M policy error
 swap_on "$disk"
 cgroup_make guest memory.max=${kept_mib}M memory.swap.max=max
 dmesg_mark
-guest_start guest guest 192M --size ${workload_mib}M --duration 5 --progress 2
+guest_start guest guest 128M --size ${workload_mib}M --duration 5 --progress 2
 require "the guest boots and fills its memory" wait_until 240 guest_has_filled guest
 compare "$(swap_pages)" -gt $((workload_mib * 256 / 4)) "much of it is on the servers"
 diag "one: $(swap_pages one) pages, two: $(swap_pages two) pages, here: $(cgroup_get guest memory.current) bytes"

@@ -32,9 +32,9 @@ start() {
 	guest_on_file "$name" "$2" "$3" --passes 1000000 --progress 2 "${@:5}" "${guest_control[@]}"
 }
 
-start balloon "$balloon_file" 224M free=24 --size 40M --pattern 8020 -- \
+start balloon "$balloon_file" 224M free=24 --size 28M --pattern 8020 -- \
 	-device virtio-balloon-pci,id=balloon0,free-page-reporting=on
-start network "$network_file" 128M '' --size 40M -- \
+start network "$network_file" 128M '' --size 28M -- \
 	-netdev tap,id=net0,ifname=tap0,script=no,downscript=no,vhost=on -device virtio-net-pci,netdev=net0
 
 punched() {

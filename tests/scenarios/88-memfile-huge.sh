@@ -94,7 +94,7 @@ huge_pages_of_kvm() {
 }
 
 file=$(smemv vm create demo size 128M) || bail "no file was made"
-guest_on_file web1 "$file" 128M --size 48M --duration 20 --progress 2
+guest_on_file web1 "$file" 128M --size 40M --duration 5 --progress 2
 require "a guest fills its memory" wait_until 200 guest_has_filled web1
 diag "2 MiB pages: $(file_counter huge_faults) faults, KVM has $(huge_pages_of_kvm), QEMU $(huge_mapped_kb "$(guest_pid web1)") kB"
 if [[ $(uname -r) == 7.* ]]; then
