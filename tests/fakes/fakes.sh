@@ -8,14 +8,14 @@ declare -A fake_pids=()
 
 # fake_start NAME: a fake memory server on sub-host NAME (net_subhost), at the usual port.
 fake_start() {
-	rm -f "$(fake_control "$1")"
+	rm -f "$(fake_control "$1")"{,.in,.out}
 	setsid ip netns exec "$1" "$fakes_dir/fakeserver.py" --listen "$(net_address "$1"):$memserver_port" \
 		--control "$(fake_control "$1")" >>"$scenario_out/fake-$1.log" 2>&1 </dev/null &
 	fake_pids[$1]=$!
 	disown $!
 	at_exit "end_process ${fake_pids[$1]} KILL 5"
 	wait_until 30 memserver_listens "$1" || bail "the fake server did not start: $(tail -n 5 "$scenario_out/fake-$1.log")"
-	wait_until 5 test -S "$(fake_control "$1")"
+	wait_until 5 test -p "$(fake_control "$1").out"
 }
 
 fake_control() {
@@ -24,7 +24,13 @@ fake_control() {
 
 # fake_tell NAME COMMAND...: see fakeserver.py; prints the answer.
 fake_tell() {
-	"$fakes_dir/fakeserver.py" --tell "$(fake_control "$1")" "${@:2}"
+	local control answer=''
+	control=$(fake_control "$1")
+
+	echo "${*:2}" >"$control.in"
+	IFS= read -r -t 30 answer <>"$control.out" || answer=""
+	echo "$answer"
+	[[ -n $answer && $answer != '{"error"'* ]]
 }
 
 # hostile_setup: a fake and a good server, and disk demo (in $disk) over both.

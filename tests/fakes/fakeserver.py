@@ -3,9 +3,9 @@
 """A memory server that works, except where it is told to misbehave.
 
 usage: fakeserver.py --listen ADDR[:PORT] --control PATH
-       fakeserver.py --tell PATH COMMAND...
 
-Commands, each answered by one line of JSON:
+Takes commands at the socket PATH, from Python, and at the FIFO PATH.in, from a shell to which starting
+a Python is dear; each is answered by one line of JSON, the latter's at PATH.out:
   arm OP NAME [TIMES]   misbehave as NAME (see misbehave.py) on the next TIMES requests OP (default
                         1, -1: until cleared); OP is hello, open, store, load, invalidate, drop,
                         stat or list
@@ -282,14 +282,27 @@ class Session(wire.Connection):
         raise wire.Closed
 
 
-def answer_commands(server, path):
+def answer(server, line):
+    return json.dumps(server.command(line.split())) + "\n"
+
+
+def answer_socket(server, path):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(8)
         while True:
             peer, _ = listener.accept()
             with peer, peer.makefile("rw") as lines:
-                lines.write(json.dumps(server.command(lines.readline().split())) + "\n")
+                lines.write(answer(server, lines.readline()))
+
+
+def answer_fifo(server, path):
+    for name in (path + ".in", path + ".out"):
+        os.mkfifo(name)
+    # Open for both, neither waits for a shell nor ends with one.
+    with open(path + ".in", "r+b", buffering=0) as commands, open(path + ".out", "r+b", buffering=0) as answers:
+        for line in commands:
+            answers.write(answer(server, line.decode()).encode())
 
 
 def tell(path, command):
@@ -314,17 +327,11 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--listen", default="127.0.0.1")
     parser.add_argument("--control")
-    parser.add_argument("--tell")
-    parser.add_argument("command", nargs="*")
     options = parser.parse_args()
-    if options.tell:
-        answer = tell(options.tell, " ".join(options.command))
-        print(json.dumps(answer))
-        sys.exit("error" in answer)
     server = Server(MISBEHAVIOURS)
     if options.control:
-        threading.Thread(target=answer_commands, args=(server, options.control),
-                         daemon=True).start()
+        for take_commands in (answer_socket, answer_fifo):
+            threading.Thread(target=take_commands, args=(server, options.control), daemon=True).start()
     with listen(options.listen) as listener:
         while True:
             sock, _ = listener.accept()

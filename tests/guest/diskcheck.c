@@ -43,6 +43,7 @@ static const char usage_text[] =
 	"with any of\n"
 	"  first=PAGE count=PAGES            that part of the disk only (all)\n"
 	"  min=PAGES max=PAGES depth=N       of requests (1, 32, 16)\n"
+	"  rest=US                           pause of each of its threads after each request (0)\n"
 	"  errors=no|read|write|any          which requests may fail (no)\n"
 	"Without out, in and seconds a run ends at the signal.\n";
 
@@ -117,6 +118,7 @@ static void parse_setting(struct job *job, char *setting)
 		{ "discard", &job->discard_percent, NULL }, { "first", NULL, &job->first },
 		{ "count", NULL, &job->count }, { "min", &job->min_pages, NULL },
 		{ "max", &job->max_pages, NULL }, { "depth", &job->depth, NULL },
+		{ "rest", &job->rest_us, NULL },
 	};
 	size_t i;
 

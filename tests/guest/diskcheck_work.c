@@ -391,6 +391,8 @@ static void *work_in_thread(void *arg)
 		if (request->kind == REQUEST_READ)
 			check_what_was_read(worker, err);
 		end(worker, err);
+		if (worker->crew->work->job.rest_us)
+			usleep(worker->crew->work->job.rest_us);
 	}
 	return NULL;
 }

@@ -22,6 +22,7 @@ struct job {
 	uint64_t first, count; /* pages */
 	unsigned int min_pages, max_pages, depth;
 	unsigned int write_percent, discard_percent;
+	unsigned int rest_us; /* after each request */
 	bool sequential, overlap, read_errors_allowed, write_errors_allowed;
 	uint64_t pages_out, pages_in; /* a run ends when both were reached, */
 	uint64_t seconds;	      /* or after this long, 0: no limit */

@@ -34,6 +34,7 @@ static struct {
 	uint64_t duration_s;
 	uint64_t seed;
 	uint64_t flip_after;
+	uint64_t rest_us;
 	unsigned int write_percent;
 	unsigned int zero_percent;
 	unsigned int progress_s;
@@ -65,6 +66,7 @@ static const char usage_text[] =
 	"  --pattern NAME     random (default), sequential, 8020: 80 % of the visits to 20 %,\n"
 	"                     7030, or front: the first eighth only, until the end\n"
 	"  --write PERCENT    how many visits also write (default 50)\n"
+	"  --rest US          pause after each visit before the last ones, in microseconds (default 0)\n"
 	"  --zero PERCENT     how many contents are a page of zeros (default 0)\n"
 	"  --seed N           another content and order\n"
 	"  --huge             ask for huge pages (default: ask for none)\n"
@@ -242,6 +244,8 @@ static void work(void)
 		uint64_t lost_before = pages_lost;
 
 		visit(choose_page(n), next_random() % 100 < options.write_percent);
+		if (options.rest_us)
+			usleep(options.rest_us);
 		if (++n % pages == 0)
 			passes_done++;
 		if (n == options.flip_after)
@@ -357,6 +361,7 @@ static void parse_options(int argc, char **argv)
 		{ "zero", required_argument, NULL, 'z' },
 		{ "seed", required_argument, NULL, 'r' },
 		{ "progress", required_argument, NULL, 'i' },
+		{ "rest", required_argument, NULL, 'e' },
 		{ "flip-after", required_argument, NULL, 'f' },
 		{ "allow-lost", no_argument, NULL, 'l' },
 		{ "huge", no_argument, NULL, 'g' },
@@ -375,6 +380,7 @@ static void parse_options(int argc, char **argv)
 		case 'z': options.zero_percent = parse_size(optarg); break;
 		case 'r': options.seed = parse_size(optarg); break;
 		case 'i': options.progress_s = parse_size(optarg); break;
+		case 'e': options.rest_us = parse_size(optarg); break;
 		case 'f': options.flip_after = parse_size(optarg); break;
 		case 'l': options.allow_lost = true; break;
 		case 'g': options.huge = true; break;

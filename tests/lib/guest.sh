@@ -62,20 +62,28 @@ guest_start() {
 	at_exit "guest_stop $name"
 }
 
-declare -A guest_inputs=()
+declare -A guest_inputs=() qmp_inputs=() qmp_outputs=()
+
+# make_pipe PATH: for one of QEMU's character devices "pipe".
+make_pipe() {
+	rm -f "$1".{in,out}
+	mkfifo "$1".{in,out}
+}
 
 # guest_takes_orders NAME: for the guest_start that follows, in whose caller guest_append and guest_control
 # are local; the latter belongs to its QEMU's options. Such a guest ends when guest_end tells it to, and
 # its QEMU takes QMP commands.
 guest_takes_orders() {
-	local input pipe=$scenario_tmp/orders-$1
+	local input output orders=$scenario_tmp/orders-$1 qmp=$scenario_tmp/qmp-$1
 
-	rm -f "$pipe".{in,out}
-	mkfifo "$pipe".{in,out}
-	exec {input}<>"$pipe.in"
+	make_pipe "$orders"
+	exec {input}<>"$orders.in"
 	guest_inputs[$1]=$input
+	make_pipe "$qmp"
+	exec {input}<>"$qmp.in" {output}<>"$qmp.out"
+	qmp_inputs[$1]=$input qmp_outputs[$1]=$output
 	guest_append=orders=ttyS1
-	guest_control=(-serial "pipe:$pipe" -qmp "unix:$scenario_tmp/qmp-$1,server=on,wait=off")
+	guest_control=(-serial "pipe:$orders" -qmp "pipe:$qmp")
 }
 
 # guest_order NAME pause|go|stop: its program. At stop it verifies all of its memory once more and ends.
@@ -87,9 +95,38 @@ guest_end() {
 	guest_order "$1" stop
 }
 
-# qmp GUEST COMMAND [JSON]
+# qmp GUEST COMMAND [JSON]: prints what it returns; fails with what QEMU says is wrong. Through pipes, which the
+# shell can use itself: to start a Python for each costs the better part of a second.
 qmp() {
-	python3 "$lib_dir/qmp.py" "$scenario_tmp/qmp-$1" "${@:2}"
+	local id=$BASHPID.$RANDOM answer=''
+
+	# The first of these is answered with an error from the second time on.
+	printf '%s\n' '{"execute": "qmp_capabilities"}' \
+		"{\"execute\": \"$2\", \"id\": \"$id\"${3:+, \"arguments\": $3}}" >&"${qmp_inputs[$1]}"
+	wait_until 60 qmp_takes_answer "$1" || true
+	case $answer in
+	'{"return": '*', "id": '*)
+		answer=${answer#'{"return": '}
+		echo "${answer%', "id": '*}"
+		;;
+	'')
+		echo "QEMU of $1 does not answer"
+		return 1
+		;;
+	*)
+		jq -r .error.desc <<<"$answer"
+		return 1
+		;;
+	esac
+}
+
+# Into the caller's answer: the one with its id, from among events and what others waited for in vain.
+qmp_takes_answer() {
+	while IFS= read -r -t 1 answer <&"${qmp_outputs[$1]}"; do
+		[[ $answer != *"\"id\": \"$id\""* ]] || return 0
+	done
+	answer=''
+	is_gone "$(guest_pid "$1")"
 }
 
 guest_pid() {

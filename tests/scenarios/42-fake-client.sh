@@ -20,7 +20,8 @@ pid=$(memserver_pid one)
 
 diskcheck_start "$disk"
 require "the disk is filled" diskcheck_do 120 fill
-diskcheck_tell run write=50
+# All the time, and not all of the processors.
+diskcheck_tell run write=50 rest=200000
 report_cases in_subhost one "$fakes_dir/fakeclient.py" "$(memserver_address one)" \
 	"$(smemv_json 'first | .uuid' swap show demo)" ${TEST_SEED:+"$TEST_SEED"}
 ok "the good client worked all the time" diskcheck_end_run 60

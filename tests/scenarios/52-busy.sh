@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 52-busy: what cannot be done is refused with a reason that helps, and changes nothing.
-#
-# smoke: yes
 
 . "$(dirname "$0")/../lib/scenario.sh"
 

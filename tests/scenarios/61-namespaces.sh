@@ -80,7 +80,7 @@ ok "right still works" same_as right "$right_disk"
 # A namespace that goes while its disk is in use.
 ok "right's disk is swapped to" swap_on "$right_disk"
 pager_cgroup pager 8M
-pager_start all-the-time pager --size 16M --duration 3600
+pager_start all-the-time pager --size 16M --duration 3600 --rest 2000
 ok "pages go out" wait_until 60 swap_holds 500
 ok "right is deleted" ip netns del right
 before=$(counter_of /proc/vmstat pswpin)

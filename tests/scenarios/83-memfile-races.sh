@@ -11,12 +11,14 @@
 . "$(dirname "$0")/../lib/memfile.sh"
 
 memfile_servers 64M
-smemv_spin 5000
 file=$(smemv vm create demo size 16M budget 6M) || bail "no file was made"
 modprobe brd rd_nr=1 rd_size=16384
 
 ok "direct I/O into pages, and holes" "$filecheck" --passes 2 --direct /dev/ram0 --punch 5 "$file"
+smemv_spin 5000
 ok "locked pages stay" "$filecheck" --passes 1 --mlock 512 --seed 2 "$file"
+compare "$(memfile_get demo .counters.spins)" -gt "$(memfile_get demo .counters.spins_in_vain)" "who waited spun, and pages came meanwhile"
+smemv_spin 50
 
 filecheck_start both --hold --fork --seed 3 "$file"
 require "the file is written" wait_until 120 filecheck_holds both
@@ -52,8 +54,6 @@ before=$(memfile_get demo .file_counters.out_stored)
 require "another's pages go out" wait_until 60 memfile_passes demo .file_counters.out_stored $((before + 500))
 kill -KILL "${filecheck_pids[killed]}"
 ok "kill -9 ends it" wait_until 20 is_gone "${filecheck_pids[killed]}"
-
-compare "$(memfile_get demo .counters.spins)" -gt "$(memfile_get demo .counters.spins_in_vain)" "who waited spun, and pages came meanwhile"
 
 # A file without a name lives as long as its users.
 filecheck_start last --hold --seed 6 "$file"

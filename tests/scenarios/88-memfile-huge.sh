@@ -4,7 +4,6 @@
 # 88-memfile-huge: where nothing was written yet a touch gets 2 MiB at once, which processor and KVM map as
 # one page. Evictions, holes, locked and pinned pages split it, and no byte of the rest is lost.
 #
-# smoke: yes
 # timeout: 500
 
 . "$(dirname "$0")/../lib/scenario.sh"
