@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../guest/content.h"
+
 #define VALUE_BYTES 4096
 #define VALUE_WORDS (VALUE_BYTES / sizeof(uint64_t))
 #define SOCKET_PATH "/memcached.sock"
@@ -35,29 +37,6 @@ static unsigned int set_percent = 60;
 static uint64_t random_state = 1;
 static int server;
 static volatile sig_atomic_t end_early;
-
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9ULL;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
-
-static uint64_t next_random(void)
-{
-	random_state += 0x9e3779b97f4a7c15ULL;
-	return mix(random_state);
-}
-
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
 
 __attribute__((format(printf, 1, 2), noreturn))
 static void fail(const char *format, ...)
@@ -207,9 +186,9 @@ static uint64_t choose_key(void)
 {
 	uint64_t hot = keys * HOT_KEYS_PERCENT / 100;
 
-	if (hot && next_random() % 100 < HOT_REQUESTS_PERCENT)
-		return next_random() % hot;
-	return next_random() % keys;
+	if (hot && next_random(&random_state) % 100 < HOT_REQUESTS_PERCENT)
+		return next_random(&random_state) % hot;
+	return next_random(&random_state) % keys;
 }
 
 static void show_progress(double started)
@@ -230,7 +209,7 @@ static void work(double started)
 
 	while (!end_early) {
 		key = choose_key();
-		if (next_random() % 100 < set_percent)
+		if (next_random(&random_state) % 100 < set_percent)
 			set_value(key);
 		else
 			get_value(key);

@@ -23,6 +23,7 @@
 #include <unistd.h>
 #include <linux/fs.h>
 
+#include "content.h"
 #include "diskcheck_work.h"
 
 static const char usage_text[] =
@@ -55,14 +56,6 @@ static void on_signal(int signal)
 {
 	(void)signal;
 	work_stop = 1;
-}
-
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
 static void refuse(const char *what, const char *text)

@@ -5,19 +5,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "content.h"
 #include "diskcheck_book.h"
 
 /* A content starts with whose it is, so that one in the wrong place can be told. */
 enum { WORD_SEED, WORD_PAGE, WORD_NUMBER, HEADER_WORDS };
-
-uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9ULL;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
 
 struct book book_make(uint64_t pages, uint64_t seed, unsigned int zero_percent)
 {
@@ -137,12 +129,6 @@ static uint64_t key_of(const struct book *book, uint64_t page, content_id id)
 static bool is_zeros(const struct book *book, uint64_t key, content_id id)
 {
 	return id & CONTENT_ZEROS || key % 100 < book->zero_percent;
-}
-
-/* One multiplication a word: an emulated processor has to keep up too. */
-static uint64_t next_word(uint64_t word)
-{
-	return word * 6364136223846793005ULL + 1442695040888963407ULL;
 }
 
 void content_make(const struct book *book, uint64_t page, content_id id, uint64_t *words)

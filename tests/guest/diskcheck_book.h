@@ -75,6 +75,4 @@ size_t content_compare(const struct book *book, uint64_t page, content_id id, co
 /* Says whose content this is, for people. */
 void content_describe(const struct book *book, const uint64_t *words, char *text, size_t size);
 
-uint64_t mix(uint64_t x);
-
 #endif

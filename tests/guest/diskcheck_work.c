@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "content.h"
 #include "diskcheck_work.h"
 
 #define REPORTED_WRONG 20
@@ -47,18 +48,9 @@ struct crew {
 
 volatile sig_atomic_t work_stop;
 
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
-
 static uint64_t below(struct worker *worker, uint64_t limit)
 {
-	worker->random += 0x9e3779b97f4a7c15ULL;
-	return mix(worker->random) % limit;
+	return next_random(&worker->random) % limit;
 }
 
 static bool run_is_over(const struct crew *crew)

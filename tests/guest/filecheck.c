@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "content.h"
+
 #define PAGE_BYTES	4096
 #define PAGE_WORDS	(PAGE_BYTES / sizeof(uint64_t))
 #define BLOCK_PAGES	64
@@ -94,29 +96,6 @@ static const char usage_text[] =
 	"  --rounds N         with --hold: wait and verify so often (default 1); what could not be read is tried again\n"
 	"  --scattered        verify in an order without a trend\n";
 
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9ULL;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
-
-static uint64_t next_random(struct worker *worker)
-{
-	worker->random_state += 0x9e3779b97f4a7c15ULL;
-	return mix(worker->random_state);
-}
-
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
-
 static void die(const char *what)
 {
 	fprintf(stderr, "filecheck: %s: %s\n", what, strerror(errno));
@@ -138,11 +117,6 @@ static uint64_t page_key(uint64_t page)
 	uint32_t generation = generations[page];
 
 	return generation ? mix(options.seed ^ mix(page + 1) ^ mix((uint64_t)generation << 32)) | 1 : 0;
-}
-
-static uint64_t next_word(uint64_t word)
-{
-	return word * 6364136223846793005ULL + 1442695040888963407ULL;
 }
 
 static void fill_words(uint64_t *words, uint64_t word)
@@ -203,7 +177,7 @@ static void on_bus_error(int signal)
 /* The holes stay within the block, that is with one thread. */
 static void punch(struct worker *worker, uint64_t page)
 {
-	uint64_t end = page + 1 + next_random(worker) % PUNCH_MAX;
+	uint64_t end = page + 1 + next_random(&worker->random_state) % PUNCH_MAX;
 	uint64_t limit = (page / BLOCK_PAGES + 1) * BLOCK_PAGES;
 
 	if (end > limit)
@@ -222,7 +196,7 @@ static void punch(struct worker *worker, uint64_t page)
 
 static void __attribute__((noinline)) visit_readable(struct worker *worker, uint64_t page, bool change)
 {
-	uint64_t dice = next_random(worker) % 100;
+	uint64_t dice = next_random(&worker->random_state) % 100;
 
 	worker->visits++;
 	if (change && dice < options.punch_percent) {
@@ -297,7 +271,7 @@ static void verify_all(struct worker *worker)
 /* The same for all threads: each has its own pages. */
 static void make_order(void)
 {
-	struct worker dice = { .random_state = mix(options.seed) };
+	uint64_t dice = mix(options.seed);
 	uint64_t n, other;
 
 	order = allocate(own_pages() * sizeof(*order));
@@ -319,7 +293,7 @@ static void *work(void *arg)
 			write_page(page);
 	}
 	for (n = 0; !options.hold && !enough(n); n++) {
-		page = options.sequential ? n % own_pages() : next_random(worker) % own_pages();
+		page = options.sequential ? n % own_pages() : next_random(&worker->random_state) % own_pages();
 		page = own_page(worker, page);
 		if (page < pages)
 			visit(worker, page, true);

@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "content.h"
+
 #define PAGE_BYTES 4096
 #define PAGE_WORDS (PAGE_BYTES / sizeof(uint64_t))
 
@@ -74,29 +76,6 @@ static const char usage_text[] =
 	"  --flip-after N     alter one bit behind its own back after N visits, to see it fail\n"
 	"  --progress SECONDS between progress lines (default 5; 0: none)\n";
 
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9ULL;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111ebULL;
-	return x ^ (x >> 31);
-}
-
-static uint64_t next_random(void)
-{
-	random_state += 0x9e3779b97f4a7c15ULL;
-	return mix(random_state);
-}
-
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
-
 static uint64_t page_key(uint64_t page, uint32_t generation)
 {
 	return mix(options.seed ^ mix(page + 1) ^ mix((uint64_t)generation << 32));
@@ -105,12 +84,6 @@ static uint64_t page_key(uint64_t page, uint32_t generation)
 static bool is_zero_page(uint64_t key)
 {
 	return key % 100 < options.zero_percent;
-}
-
-/* One multiplication a word: an emulated processor has to keep up too. */
-static uint64_t next_word(uint64_t word)
-{
-	return word * 6364136223846793005ULL + 1442695040888963407ULL;
 }
 
 static void write_page(uint64_t page)
@@ -194,9 +167,9 @@ static uint64_t choose_hot_or_any(unsigned int visits_percent, unsigned int page
 {
 	uint64_t hot = pages * pages_percent / 100;
 
-	if (hot && next_random() % 100 < visits_percent)
-		return next_random() % hot;
-	return next_random() % pages;
+	if (hot && next_random(&random_state) % 100 < visits_percent)
+		return next_random(&random_state) % hot;
+	return next_random(&random_state) % pages;
 }
 
 static uint64_t choose_page(uint64_t visit_number)
@@ -205,13 +178,13 @@ static uint64_t choose_page(uint64_t visit_number)
 	case PATTERN_SEQUENTIAL:
 		return visit_number % pages;
 	case PATTERN_FRONT:
-		return next_random() % (pages / 8 + 1);
+		return next_random(&random_state) % (pages / 8 + 1);
 	case PATTERN_8020:
 		return choose_hot_or_any(80, 20);
 	case PATTERN_7030:
 		return choose_hot_or_any(70, 30);
 	default:
-		return next_random() % pages;
+		return next_random(&random_state) % pages;
 	}
 }
 
@@ -243,13 +216,13 @@ static void work(void)
 	for (uint64_t n = 0; !enough(started);) {
 		uint64_t lost_before = pages_lost;
 
-		visit(choose_page(n), next_random() % 100 < options.write_percent);
+		visit(choose_page(n), next_random(&random_state) % 100 < options.write_percent);
 		if (options.rest_us)
 			usleep(options.rest_us);
 		if (++n % pages == 0)
 			passes_done++;
 		if (n == options.flip_after)
-			memory[next_random() % (pages * PAGE_WORDS)] ^= 1ULL << 17;
+			memory[next_random(&random_state) % (pages * PAGE_WORDS)] ^= 1ULL << 17;
 		/* A page that is lost took seconds. */
 		if (n % 64 == 0 || pages_lost != lost_before)
 			show_progress(started);
