@@ -68,6 +68,7 @@ struct smemv_file_defaults {
  * @populate: brings pages home, from page index
  * @populate_pos: on
  * @populating: as long as this is set, or requests of it are open:
+ * @populate_held: but not while the file's owner changes
  * @populate_open: so many
  * @populate_missed: pages that it could not bring since it began
  * @owned_since: jiffies when it was activated or taken back: earlier failures to fill a
@@ -102,6 +103,7 @@ struct smemv_memfile {
 	struct delayed_work populate;
 	u64 populate_pos;
 	bool populating;
+	bool populate_held;
 	atomic_t populate_open;
 	atomic_long_t populate_missed;
 	unsigned long owned_since;
@@ -159,6 +161,9 @@ void smemv_populate_init(struct smemv_memfile *mf);
 /* Of one of its requests, which ends with this: so many pages could not be had. */
 void smemv_populate_note(struct smemv_memfile *mf, u32 missed);
 void smemv_populate_stop(struct smemv_memfile *mf);
+/* Between these it begins no request. May sleep. */
+void smemv_populate_hold(struct smemv_memfile *mf);
+void smemv_populate_resume(struct smemv_memfile *mf);
 
 /* memfile_fill.c */
 extern const struct address_space_operations smemv_memfile_aops;

@@ -33,7 +33,7 @@ static bool begin_stillness(struct smemv_memfile *mf, struct stillness *before)
 
 	before->claimed = space->claimed;
 	before->epoch = space->epoch;
-	smemv_populate_stop(mf);
+	smemv_populate_hold(mf);
 	smemv_space_set_claimed(space, true);
 	return smemv_evict_settle(&mf->ev);
 }
@@ -46,6 +46,7 @@ static void end_stillness(struct smemv_memfile *mf,
 	if (mf->space->epoch == before->epoch)
 		smemv_space_set_claimed(mf->space, before->claimed);
 	smemv_evict_resume(&mf->ev);
+	smemv_populate_resume(mf);
 }
 
 /* Under the invalidate lock no other load begins. */

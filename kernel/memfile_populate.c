@@ -124,7 +124,7 @@ static void populate_work(struct work_struct *work)
 						struct smemv_memfile, populate);
 	u64 end;
 
-	while (READ_ONCE(mf->populating)) {
+	while (READ_ONCE(mf->populating) && !READ_ONCE(mf->populate_held)) {
 		if (atomic_read(&mf->loads) >= OPEN_MAX) {
 			queue_delayed_work(smemv_wq, &mf->populate, 1);
 			return;
@@ -156,4 +156,19 @@ void smemv_populate_stop(struct smemv_memfile *mf)
 {
 	WRITE_ONCE(mf->populating, false);
 	cancel_delayed_work_sync(&mf->populate);
+}
+
+void smemv_populate_hold(struct smemv_memfile *mf)
+{
+	WRITE_ONCE(mf->populate_held, true);
+	cancel_delayed_work_sync(&mf->populate);
+}
+
+void smemv_populate_resume(struct smemv_memfile *mf)
+{
+	spin_lock(&mf->lock);
+	WRITE_ONCE(mf->populate_held, false);
+	if (mf->inode && mf->populating)
+		queue_delayed_work(smemv_wq, &mf->populate, 0);
+	spin_unlock(&mf->lock);
 }

@@ -91,6 +91,27 @@ filecheck_go_on holder
 ok "no page was lost" filecheck_verdict holder 120
 ok "it can take it back as often as it likes" smemv vm take-back demo
 
+# Taking it back holds up what brings its pages home, and does not end it.
+is_half_home() {
+	(($(memfile_get demo .resident_bytes) >= 4 << 20))
+}
+ok "it is evicted" smemv vm evict demo 8M
+for server in one two; do
+	net_shape $server delay 300ms
+done
+smemv vm populate demo &
+populate=$!
+ok "half of it is home again" wait_until 30 is_half_home
+ok "it is taken back meanwhile" smemv vm take-back demo
+compare "$(memfile_get demo .resident_bytes)" -lt $((8 << 20)) "before all of it is"
+for server in one two; do
+	net_shape $server
+done
+status=0
+wait $populate || status=$?
+is "$status" 0 "bringing it home goes on and ends"
+is "$(memfile_get demo .resident_bytes)" $((8 << 20)) "when all of it is there"
+
 # Claimed and taken back while the claim is held: the new host is out.
 ok "it can store" smemv vm evict demo 8M
 take_map
