@@ -21,6 +21,7 @@ struct drain {
 
 struct progress {
 	uint64_t pages_before;
+	uint64_t missing_before;
 	double started;
 	bool shown;
 };
@@ -124,8 +125,9 @@ static int wait_for_end(struct call *call, struct drain *drain, struct progress 
 static int tell_result(struct call *call, const struct progress *progress,
 		       const struct server_info *server)
 {
-	uint64_t before = progress->pages_before;
-	uint64_t moved = before > server->pages ? before - server->pages : 0;
+	uint64_t lost = server->counters[SMEMV_SC_MISSING] - progress->missing_before;
+	uint64_t before = progress->pages_before, kept = server->pages + lost;
+	uint64_t moved = before > kept ? before - kept : 0;
 	struct printer *printer;
 
 	if (call->json) {
@@ -134,12 +136,16 @@ static int tell_result(struct call *call, const struct progress *progress,
 		print_text(printer, "server", "SERVER", server->name);
 		print_number(printer, "moved_pages", "MOVED", moved);
 		print_number(printer, "left_pages", "LEFT", server->pages);
+		print_number(printer, "lost_pages", "LOST", lost);
 		print_item_end(printer);
 		printer_end(printer, false);
 	}
 	if (server->pages)
 		return call_fail(call, "%" PRIu64 " pages stay there: %s", server->pages,
 				 server->drain_why[0] ? server->drain_why : "it was stopped");
+	if (lost)
+		return call_fail(call, "%" PRIu64 " pages were not there any more and are lost; nothing is left on %s, it can be deleted",
+				 lost, server->name);
 	if (!call->json)
 		printf("%" PRIu64 " pages moved; nothing is left on %s, it can be deleted\n", moved,
 		       server->name);
@@ -154,8 +160,10 @@ static int run_drain(struct call *call, struct drain *drain)
 	struct reason why;
 	int status;
 
-	if (!look(drain->name, &server, &why))	/* else the request will tell why */
+	if (!look(drain->name, &server, &why)) {	/* else the request will tell why */
 		progress.pages_before = server.pages;
+		progress.missing_before = server.counters[SMEMV_SC_MISSING];
+	}
 	block_interrupt(&interrupt);
 	status = request_run(call, SMEMV_CMD_SERVER_DRAIN, put_drain, drain, NULL, NULL);
 	if (!status)

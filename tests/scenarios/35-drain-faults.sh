@@ -71,5 +71,15 @@ ok "a drain is given up halfway" gives_up_drain two to one
 net_shape two
 everything_is_right "given up"
 
+# A restarted server has none of its pages.
+held=$(swap_pages two)
+memserver_kill two
+memserver_start two 64M
+require "server two is restarted" wait_until 30 server_state_is two up
+fails "a drain of it tells how many are lost" "$held pages were not there any more and are lost" \
+	smemv server drain two to one
+is "$(swap_lost_pages)" "$held" "they are counted"
+ok "the others are right" diskcheck_do 120 verify errors=read
+
 leave_nothing_behind
 done_testing
