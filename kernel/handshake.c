@@ -174,6 +174,7 @@ int smemv_handshake_hello(struct smemv_lane *lane, struct socket *sock,
 		return no_feature(why);
 	lane->page_crc = le64_to_cpu(reply->features) & SMEMV_FEAT_PAGE_CRC;
 	WRITE_ONCE(server->free_pages, x.f.free_pages);
+	memcpy(lane->server_id, reply->server_id, 16);
 	learn(server, reply);
 	return 0;
 }

@@ -26,6 +26,39 @@ void smemv_io_advance(struct smemv_io *io, bool direct);
 /* The server's pages may differ from the map: compare when it can be reached. */
 void smemv_reconcile(struct smemv_space *space, u32 bind);
 
+/**
+ * struct smemv_listing - what a server holds of a space, some at a time
+ * @req: scratch, and
+ * @range: for its reply
+ * @count: of them, ascending
+ * @next: page index to go on at; the space's size: there are no more
+ */
+struct smemv_listing {
+	struct smemv_req req;
+	struct smemv_wire_range range[SMEMV_REQ_DESCS];
+	u32 count;
+	u64 next;
+};
+
+/* From l->next on, over this lane, whose deadlines bound it. 0 or an errno. */
+int smemv_list(struct smemv_space *space, struct smemv_bind *bind,
+	       struct smemv_lane *lane, struct smemv_listing *l);
+
+/* restarted.c: the map does not tell what is at this server. Any context; a hint. */
+bool smemv_bind_is_doubted(const struct smemv_bind *bind);
+
+/**
+ * smemv_restarted_settle() - what did a server lose by its restart?
+ * @space: the space, active
+ * @bind: the server, whose lanes are all up
+ * @l: scratch
+ *
+ * What it has no more becomes LOST, or the front's only copy (space->keep). False:
+ * not all is known yet: it is to be called again some time later.
+ */
+bool smemv_restarted_settle(struct smemv_space *space, struct smemv_bind *bind,
+			    struct smemv_listing *l);
+
 /* NULL: no memory. */
 struct smemv_reconcile *smemv_reconcile_new(struct smemv_space *space,
 					    struct smemv_bind *bind);

@@ -77,6 +77,7 @@ struct smemv_rx {
  * @xmit_work: sends what a submitter could not
  * @rx: see there
  * @page_crc: pages on this connection carry their CRC32C
+ * @server_id: which run of the server it leads to
  * @sock: while not DOWN; changed only under @connect_lock
  * @connect_lock: serialises connecting, ending and the periodic check
  * @work: connects, ends, checks deadlines and keeps alive
@@ -109,6 +110,7 @@ struct smemv_lane {
 
 	struct smemv_rx rx;
 	bool page_crc;
+	u8 server_id[16];
 
 	struct socket *sock;
 	struct mutex connect_lock;
@@ -147,7 +149,7 @@ enum smemv_standing {
  *		only claimed it: the owner may have dropped it
  * @made_anew: the server had lost the space and made it again since this was
  *	       last reset
- * @server_id: the server's run in which the space was bound
+ * @server_id: the server's run of which the map knows what it holds of the space
  * @pages: pages of the space that the location map attributes to the server
  * @lane_up: a lane is fenced and ready; called without locks, may not sleep
  * @fenced_out: the server knows a newer owner; any context

@@ -134,6 +134,42 @@ struct smemv_memfile *smemv_memfile_find(struct smemv_ns *ns, const char *name)
 	return deleted;
 }
 
+/*
+ * A dirty page cannot be dropped, neither by reclaim nor by the evictor, before a
+ * server has it. Who holds its lock may be waiting for the caller: no waiting here.
+ */
+static enum smemv_kept keep_folio(struct folio *folio)
+{
+	enum smemv_kept kept = SMEMV_KEPT_NOTHING;
+
+	if (!folio_trylock(folio))
+		return SMEMV_KEPT_UNKNOWN;
+	if (folio->mapping && folio_test_uptodate(folio)) {
+		folio_mark_dirty(folio);
+		kept = SMEMV_KEPT_CONTENT;
+	}
+	folio_unlock(folio);
+	return kept;
+}
+
+/* struct smemv_space.keep */
+static enum smemv_kept keep(void *front, u64 index)
+{
+	enum smemv_kept kept = SMEMV_KEPT_NOTHING;
+	struct smemv_memfile *mf = front;
+	struct folio *folio = NULL;
+
+	spin_lock(&mf->lock);
+	if (mf->inode)
+		folio = smemv_compat_get_folio(mf->inode->i_mapping, index);
+	if (folio) {
+		kept = keep_folio(folio);
+		folio_put(folio);
+	}
+	spin_unlock(&mf->lock);
+	return kept;
+}
+
 int smemv_memfile_back(struct smemv_memfile *mf,
 		       const struct smemv_file_config *config, const char **why)
 {
@@ -163,6 +199,8 @@ int smemv_memfile_back(struct smemv_memfile *mf,
 	mf->ev.pace = smemv_memfile_evict_pace;
 	mf->ev.untracked = config->dma;
 	mf->dma = config->dma;
+	space->front = mf;
+	space->keep = keep;
 	/* Who sees the size sees the space. */
 	smp_store_release(&mf->space, space);
 	i_size_write(mf->inode, size << PAGE_SHIFT);

@@ -6,6 +6,8 @@
  * (rule 2: no old frame can be applied any more) the server LISTs what it
  * holds of the space, and what the map does not attribute to it is invalidated,
  * each page owned meanwhile so that no new store can be hit.
+ *
+ * A server that was restarted is looked at first for what it lost (restarted.c).
  */
 #include <linux/slab.h>
 
@@ -20,16 +22,14 @@
  * @bind: the server
  * @wanted: bit 0: the server may differ from the map
  * @work: compares
- * @req: scratch, and
- * @reply: for the list
+ * @list: scratch
  */
 struct smemv_reconcile {
 	struct smemv_space *space;
 	struct smemv_bind *bind;
 	unsigned long wanted;
 	struct delayed_work work;
-	struct smemv_req req;
-	struct smemv_wire_range reply[SMEMV_REQ_DESCS];
+	struct smemv_listing list;
 };
 
 void smemv_reconcile(struct smemv_space *space, u32 bind)
@@ -43,7 +43,8 @@ void smemv_reconcile(struct smemv_space *space, u32 bind)
 
 void smemv_reconcile_lane_up(struct smemv_space *space, u32 bind)
 {
-	if (test_bit(0, &space->reconcile[bind]->wanted))
+	if (test_bit(0, &space->reconcile[bind]->wanted) ||
+	    smemv_bind_is_doubted(&space->bind[bind]))
 		smemv_reconcile(space, bind);
 }
 
@@ -88,7 +89,7 @@ static int clean_run(struct smemv_reconcile *r, u64 nr, u32 from, u32 end)
 		return -ENOMEM;
 	if (!take_garbage(r, run, from, end, pages))
 		return 0;
-	err = smemv_invalidate_owned(r->bind, run, pages, &r->req);
+	err = smemv_invalidate_owned(r->bind, run, pages, &r->list.req);
 	smemv_run_disown(r->space, run, pages);
 	if (!err)
 		smemv_server_count(r->bind->server, RECONCILED,
@@ -115,34 +116,36 @@ static int clean_range(struct smemv_reconcile *r, u64 first, u64 count)
 	return err;
 }
 
-/* Fetches one page of the list from *next on; advances it, or ends it at size. */
-static int list_some(struct smemv_reconcile *r, u64 *next, u32 *count)
+int smemv_list(struct smemv_space *space, struct smemv_bind *bind,
+	       struct smemv_lane *lane, struct smemv_listing *l)
 {
-	struct smemv_wire_list *body = (void *)r->req.frame.body;
+	struct smemv_wire_list *body = (void *)l->req.frame.body;
 	const struct smemv_wire_range *last;
+	u64 end;
 	int err;
 
-	r->req.opcode = SMEMV_OP_LIST;
-	r->req.handle = r->bind->handle;
-	r->req.reply = r->reply;
-	r->req.reply_size = sizeof(r->reply);
-	body->first = cpu_to_le64(*next);
-	err = smemv_lane_call(r->bind->server->lane[0], &r->req);
+	l->req.opcode = SMEMV_OP_LIST;
+	l->req.handle = bind->handle;
+	l->req.reply = l->range;
+	l->req.reply_size = sizeof(l->range);
+	body->first = cpu_to_le64(l->next);
+	err = smemv_lane_call(lane, &l->req);
 	if (err)
 		return err;
-	if (r->req.status != SMEMV_ST_OK)
+	if (l->req.status != SMEMV_ST_OK)
 		return -EREMOTEIO;
-	*count = r->req.reply_len / sizeof(r->reply[0]);
-	if (!(r->req.reply_flags & SMEMV_WIRE_F_MORE)) {
-		*next = r->space->size_pages;
+	l->count = l->req.reply_len / sizeof(l->range[0]);
+	if (!(l->req.reply_flags & SMEMV_WIRE_F_MORE)) {
+		l->next = space->size_pages;
 		return 0;
 	}
-	if (!*count)
+	if (!l->count)
 		return -EPROTO;	/* more, but from where? */
-	last = &r->reply[*count - 1];
-	if (le64_to_cpu(last->first) + le32_to_cpu(last->count) <= *next)
+	last = &l->range[l->count - 1];
+	end = le64_to_cpu(last->first) + le32_to_cpu(last->count);
+	if (end <= l->next)
 		return -EPROTO;	/* a list that does not advance has no end */
-	*next = le64_to_cpu(last->first) + le32_to_cpu(last->count);
+	l->next = end;
 	return 0;
 }
 
@@ -153,25 +156,34 @@ static bool may_go_on(const struct smemv_reconcile *r)
 
 static int reconcile(struct smemv_reconcile *r)
 {
-	u64 next = 0;
-	u32 i, count;
+	struct smemv_listing *l = &r->list;
 	int err = 0;
+	u32 i;
 
-	while (next < r->space->size_pages && !err && may_go_on(r)) {
-		err = list_some(r, &next, &count);
-		for (i = 0; !err && i < count; i++)
-			err = clean_range(r, le64_to_cpu(r->reply[i].first),
-					  le32_to_cpu(r->reply[i].count));
+	l->next = 0;
+	while (l->next < r->space->size_pages && !err && may_go_on(r)) {
+		err = smemv_list(r->space, r->bind, r->bind->server->lane[0], l);
+		for (i = 0; !err && i < l->count; i++)
+			err = clean_range(r, le64_to_cpu(l->range[i].first),
+					  le32_to_cpu(l->range[i].count));
 	}
 	return err;
 }
 
+/* A lane that is not up may still have old frames in flight: wait for it. */
 static bool all_lanes_up(const struct smemv_server *server)
 {
 	return atomic_read(&server->up) == server->nr_lanes;
 }
 
-/* A lane that is not up may still have old frames in flight: wait for it. */
+static bool compare(struct smemv_reconcile *r)
+{
+	if (smemv_bind_is_doubted(r->bind) &&
+	    !smemv_restarted_settle(r->space, r->bind, &r->list))
+		return false;
+	return !reconcile(r) && may_go_on(r);
+}
+
 static void reconcile_work(struct work_struct *work)
 {
 	struct smemv_reconcile *r = container_of(to_delayed_work(work),
@@ -179,7 +191,7 @@ static void reconcile_work(struct work_struct *work)
 
 	if (may_go_on(r) && all_lanes_up(r->bind->server)) {
 		clear_bit(0, &r->wanted);
-		if (reconcile(r) || !may_go_on(r))
+		if (!compare(r))
 			set_bit(0, &r->wanted);
 	}
 	if (test_bit(0, &r->wanted) && may_go_on(r))

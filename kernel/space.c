@@ -274,20 +274,10 @@ struct smemv_space *smemv_space_create(struct smemv_ns *ns,
 	return space;
 }
 
-/*
- * A server that was restarted since the space was bound may have the page, or
- * not: the map cannot tell. Its copies are not relied on any more.
- */
-static bool was_restarted(const struct smemv_bind *bind)
-{
-	return memcmp(bind->server_id, bind->server->server_id,
-		      sizeof(bind->server_id));
-}
-
 static bool can_be_relied_on(const struct smemv_bind *bind, u64 run_nr)
 {
 	return smemv_lane_is_up(smemv_server_lane(bind->server, run_nr)) &&
-	       !was_restarted(bind);
+	       !smemv_bind_is_doubted(bind);
 }
 
 bool smemv_space_was_restarted(struct smemv_space *space, u16 where)
@@ -296,7 +286,7 @@ bool smemv_space_was_restarted(struct smemv_space *space, u16 where)
 	u32 i;
 
 	for (i = 0; set && i < set->n; i++)
-		if (!was_restarted(set->member[i]))
+		if (!smemv_bind_is_doubted(set->member[i]))
 			return false;
 	return set;
 }

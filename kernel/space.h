@@ -65,6 +65,13 @@ struct smemv_io {
 	struct smemv_req req;
 };
 
+/* What the front has of a page that no server has any more. */
+enum smemv_kept {
+	SMEMV_KEPT_NOTHING,
+	SMEMV_KEPT_CONTENT,	/* it is the only copy, and cannot be dropped */
+	SMEMV_KEPT_UNKNOWN,	/* not known now: ask again */
+};
+
 /**
  * struct smemv_space - one remote address space of 4 KiB pages
  * @ns: whose
@@ -94,6 +101,9 @@ struct smemv_io {
  * @drain: pages are being moved off a server, or NULL; under ns->lock
  * @drain_number: of the last drain that was opened at a server
  * @load_ns: how long loads took lately, on average; not exact, see spin.h
+ * @keep: a page has no copy at a server any more: have the front keep what it has of it
+ *	  in memory, and store it again. NULL: it has nothing. May not sleep
+ * @front: for @keep
  * @stats: counters
  */
 struct smemv_space {
@@ -126,6 +136,8 @@ struct smemv_space {
 	struct smemv_drain *drain;
 	u64 drain_number;
 	u64 load_ns;
+	enum smemv_kept (*keep)(void *front, u64 index);
+	void *front;
 	struct smemv_space_stats __percpu *stats;
 };
 
@@ -187,7 +199,7 @@ enum smemv_copy smemv_space_copy(struct smemv_space *space, u64 index);
 
 /*
  * Whether a page that the map places at @where (any entry of it) may be gone there: its
- * server was restarted since the space was bound to it. A hint; any context.
+ * server was restarted, and what it lost is not known yet. A hint; any context.
  */
 bool smemv_space_was_restarted(struct smemv_space *space, u16 where);
 

@@ -4,23 +4,38 @@
 # Memory servers on sub-hosts (net_subhost makes those). A server is named as its sub-host.
 
 declare -A memserver_pids=()
+readonly memserver_says=' serves on '
 readonly memserver_port=7371 memserver_stats_port=9371
 
 # memserver_start NAME SIZE [OPTION...]: returns when it accepts connections.
 memserver_start() {
-	local name=$1 size=$2 address
+	local name=$1 size=$2 address starts
 	shift 2
 
 	address=$(net_address "$name")
+	starts=$(memserver_starts "$name")
 	rm -f "$scenario_tmp/memserver-$name".*
 	memserver_supervise "$name" --listen "$address:$memserver_port" \
 		--stats "$address:$memserver_stats_port" --memory "$size" "$@" &
 	wait_until 5 test -s "$scenario_tmp/memserver-$name.pid"
 	memserver_pids[$name]=$(<"$scenario_tmp/memserver-$name.pid")
 	at_exit "memserver_end_quietly $name"
-	if ! wait_until 20 memserver_answers_or_is_gone "$name" || is_gone "${memserver_pids[$name]}"; then
+	wait_until 20 memserver_has_started "$name" "$starts" ||
 		bail "memory server $name did not start: $(tail -n 5 "$(memserver_log_file "$name")")"
+}
+
+# How often a server of this name has said so.
+memserver_starts() {
+	local log='' rest
+	if [[ -e $(memserver_log_file "$1") ]]; then
+		log=$(<"$(memserver_log_file "$1")")
 	fi
+	rest=${log//"$memserver_says"/}
+	echo $(((${#log} - ${#rest}) / ${#memserver_says}))
+}
+
+memserver_has_started() {
+	(($(memserver_starts "$1") > $2))
 }
 
 # Keeps the exit status for whoever asks, whether or not that shell is the parent. setsid: a signal
@@ -38,10 +53,6 @@ memserver_supervise() {
 
 memserver_listens() {
 	[[ -n $(ip netns exec "$1" ss -Hltn "sport = :$memserver_port") ]]
-}
-
-memserver_answers_or_is_gone() {
-	is_gone "${memserver_pids[$1]}" || memserver_listens "$1"
 }
 
 memserver_address() {

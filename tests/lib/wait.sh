@@ -31,6 +31,7 @@ wait_until() {
 	done
 }
 
+# Only what is seen to be so: that its state cannot be read now does not say it.
 is_gone() {
 	local key state
 
@@ -40,6 +41,7 @@ is_gone() {
 			return
 		fi
 	done 2>/dev/null <"/proc/$1/status" || true
+	[[ ! -e /proc/$1/status ]]
 }
 
 # end_process PID [SIGNAL [SECONDS]]: signal it and wait for its end; SIGKILL when it takes longer.

@@ -413,7 +413,7 @@ check_lost() {
 		is "$(comm -23 "$scenario_tmp/lost" "$scenario_tmp/at-two")" '' "$what: none that was at the other server"
 	fi
 	compare "$(memfile_get demo .file_counters.fault_errors)" -ge "$lost" "$what: each was a SIGBUS"
-	like "$(dmesg_since)" 'page [0-9]+ is lost: server two' "$what: the log names page and server"
+	like "$(dmesg_since)" '(page [0-9]+ is|[0-9]+ pages are) lost: server two' "$what: the log names the server"
 }
 
 # Of what was adopted the new host is the owner, and has been looked at.

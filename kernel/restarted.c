@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A server that was restarted has none of the pages that it held, but perhaps some
+ * that were stored there since: the map does not tell which. Until it does, no copy
+ * there is relied on. To find out, a run at a time: own the pages that the map
+ * attributes to the server, so that nothing is stored or loaded meanwhile, and have
+ * it LIST what it holds of them, over the lane that their stores take. A page that
+ * it does not hold is lost:
+ *
+ *   the front has it in memory   that is the only copy now, and the entry ABSENT
+ *   the front has nothing        LOST
+ *   it cannot be told now        next time, as
+ *   somebody else owns it        next time: it is stored, loaded, or moved
+ *
+ * When no page was left for the next time, the map can be believed again, for that
+ * run of the server from which all lanes had their HELLO when this began: pages that
+ * were stored meanwhile are there. When it was restarted again since, it has yet
+ * another server_id, and all of this starts anew.
+ */
+#include <linux/slab.h>
+
+#include "conn.h"
+#include "event.h"
+#include "io.h"
+
+/**
+ * struct settling - a pass over the map
+ * @space: the space
+ * @bind: the server
+ * @list: scratch
+ * @lost: pages so far, that nobody has any more
+ * @again: something was left for the next time
+ */
+struct settling {
+	struct smemv_space *space;
+	struct smemv_bind *bind;
+	struct smemv_listing *list;
+	u64 lost;
+	bool again;
+};
+
+bool smemv_bind_is_doubted(const struct smemv_bind *bind)
+{
+	return memcmp(bind->server_id, bind->server->server_id,
+		      sizeof(bind->server_id));
+}
+
+static bool leads_to(const struct smemv_lane *lane, const u8 *server_id)
+{
+	return smemv_lane_is_up(lane) &&
+	       !memcmp(lane->server_id, server_id, sizeof(lane->server_id));
+}
+
+static bool all_lead_to(const struct smemv_server *server, const u8 *server_id)
+{
+	u32 i;
+
+	for (i = 0; i < server->nr_lanes; i++)
+		if (!leads_to(server->lane[i], server_id))
+			return false;
+	return true;
+}
+
+/* False: the map attributes no page of the run to the server that could be owned. */
+static bool own_pages(struct settling *s, struct smemv_run *run,
+		      unsigned long *pages)
+{
+	unsigned long flags;
+	u32 slot;
+
+	bitmap_zero(pages, SMEMV_RUN_PAGES);
+	spin_lock_irqsave(&run->lock, flags);
+	for (slot = 0; slot < SMEMV_RUN_PAGES; slot++) {
+		if (!smemv_map_names(&s->space->map, smemv_map_where(run, slot),
+				     s->bind) ||
+		    test_bit(slot, run->given_up))
+			continue;
+		if (test_bit(slot, run->busy)) {
+			s->again = true;
+			continue;
+		}
+		__set_bit(slot, run->busy);
+		__set_bit(slot, pages);
+	}
+	spin_unlock_irqrestore(&run->lock, flags);
+	return !bitmap_empty(pages, SMEMV_RUN_PAGES);
+}
+
+/* Takes those that the server holds out of @pages. 0 or an errno. */
+static int take_out_held(struct settling *s, const struct smemv_run *run,
+			 unsigned long *pages)
+{
+	struct smemv_lane *lane = smemv_server_lane(s->bind->server, run->nr);
+	u64 base = run->nr << SMEMV_RUN_SHIFT, end = base + SMEMV_RUN_PAGES;
+	struct smemv_listing *l = s->list;
+	u32 i;
+
+	for (l->next = base; l->next < min(end, s->space->size_pages);) {
+		int err = smemv_list(s->space, s->bind, lane, l);
+
+		if (err)
+			return err;
+		for (i = 0; i < l->count; i++) {
+			u64 first = le64_to_cpu(l->range[i].first);
+			u64 stop = first + le32_to_cpu(l->range[i].count);
+
+			first = max(first, base);
+			stop = min(stop, end);
+			if (first < stop)
+				bitmap_clear(pages, first - base, stop - first);
+		}
+	}
+	return 0;
+}
+
+static void lose_page(struct settling *s, struct smemv_run *run, u32 slot)
+{
+	struct smemv_space *space = s->space;
+	u64 index = (run->nr << SMEMV_RUN_SHIFT) + slot;
+	enum smemv_kept kept = SMEMV_KEPT_NOTHING;
+
+	if (space->keep)
+		kept = space->keep(space->front, index);
+	switch (kept) {
+	case SMEMV_KEPT_NOTHING:
+		smemv_map_set(&space->map, run, slot, SMEMV_WHERE_LOST);
+		s->lost++;
+		break;
+	case SMEMV_KEPT_CONTENT:
+		smemv_map_set(&space->map, run, slot, SMEMV_WHERE_ABSENT);
+		break;
+	case SMEMV_KEPT_UNKNOWN:
+		s->again = true;
+		break;
+	}
+}
+
+static int settle_run(struct settling *s, struct smemv_run *run)
+{
+	DECLARE_BITMAP(owned, SMEMV_RUN_PAGES);
+	DECLARE_BITMAP(gone, SMEMV_RUN_PAGES);
+	u32 slot;
+	int err;
+
+	if (!own_pages(s, run, owned))
+		return 0;
+	bitmap_copy(gone, owned, SMEMV_RUN_PAGES);
+	err = take_out_held(s, run, gone);
+	if (!err)
+		for_each_set_bit(slot, gone, SMEMV_RUN_PAGES)
+			lose_page(s, run, slot);
+	smemv_run_disown(s->space, run, owned);
+	return err;
+}
+
+static int settle_all(struct settling *s)
+{
+	struct smemv_run *run;
+	unsigned long nr;
+	int err = 0;
+
+	xa_for_each(&s->space->map.runs, nr, run) {
+		if (READ_ONCE(s->space->closing) ||
+		    !smemv_space_is_active(s->space))
+			return -EINTR;
+		err = settle_run(s, run);
+		if (err)
+			break;
+		cond_resched();
+	}
+	return err;
+}
+
+static void report(const struct settling *s)
+{
+	struct smemv_server *server = s->bind->server;
+
+	if (!s->lost)
+		return;
+	smemv_server_count(server, MISSING, s->lost);
+	pr_err("%s: %llu pages are lost: server %s was restarted without them\n",
+	       s->space->name, s->lost, server->name);
+	smemv_event_send(s->space->ns->net, &(struct smemv_event_msg){
+		.type = SMEMV_EV_PAGE_LOST, .server = server->name,
+		.space = s->space->name, .page = SMEMV_NO_PAGE,
+		.count = s->lost, .text = "the server was restarted without them",
+	});
+}
+
+bool smemv_restarted_settle(struct smemv_space *space, struct smemv_bind *bind,
+			    struct smemv_listing *l)
+{
+	struct settling s = { .space = space, .bind = bind, .list = l };
+	u8 server_id[sizeof(bind->server_id)];
+	int err;
+
+	memcpy(server_id, bind->server->server_id, sizeof(server_id));
+	if (!all_lead_to(bind->server, server_id))
+		return false;
+	err = settle_all(&s);
+	report(&s);
+	if (err || s.again)
+		return false;
+	memcpy(bind->server_id, server_id, sizeof(bind->server_id));
+	return true;
+}
