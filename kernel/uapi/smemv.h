@@ -324,7 +324,7 @@ enum smemv_event {
 	SMEMV_EV_SERVER_DELETED,
 	SMEMV_EV_SWAP_ADDED,
 	SMEMV_EV_SWAP_DELETED,
-	SMEMV_EV_PAGE_LOST,
+	SMEMV_EV_PAGE_LOST,		/* PAGE of SPACE, or COUNT of them at once */
 	SMEMV_EV_DEADLINE,		/* a request passed its deadline */
 	SMEMV_EV_FENCED_OUT,		/* another main host owns the space now */
 	SMEMV_EV_SUSPENDED,		/* requests wait for a server */

@@ -14,8 +14,8 @@ fake_start() {
 	fake_pids[$1]=$!
 	disown $!
 	at_exit "end_process ${fake_pids[$1]} KILL 5"
-	wait_until 30 memserver_listens "$1" || bail "the fake server did not start: $(tail -n 5 "$scenario_out/fake-$1.log")"
-	wait_until 5 test -p "$(fake_control "$1").out"
+	wait_until 30 test -p "$(fake_control "$1").out" ||
+		bail "the fake server did not start: $(tail -n 5 "$scenario_out/fake-$1.log")"
 }
 
 fake_control() {

@@ -286,23 +286,29 @@ def answer(server, line):
     return json.dumps(server.command(line.split())) + "\n"
 
 
-def answer_socket(server, path):
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen(8)
-        while True:
-            peer, _ = listener.accept()
-            with peer, peer.makefile("rw") as lines:
-                lines.write(answer(server, lines.readline()))
+def answer_socket(server, listener):
+    while True:
+        peer, _ = listener.accept()
+        with peer, peer.makefile("rw") as lines:
+            lines.write(answer(server, lines.readline()))
 
 
 def answer_fifo(server, path):
-    for name in (path + ".in", path + ".out"):
-        os.mkfifo(name)
     # Open for both, neither waits for a shell nor ends with one.
     with open(path + ".in", "r+b", buffering=0) as commands, open(path + ".out", "r+b", buffering=0) as answers:
         for line in commands:
             answers.write(answer(server, line.decode()).encode())
+
+
+def take_commands(server, path):
+    """All control files are there when PATH.out is, the last one."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(8)
+    os.mkfifo(path + ".in")
+    os.mkfifo(path + ".out")
+    threading.Thread(target=answer_socket, args=(server, listener), daemon=True).start()
+    threading.Thread(target=answer_fifo, args=(server, path), daemon=True).start()
 
 
 def tell(path, command):
@@ -329,10 +335,10 @@ def main():
     parser.add_argument("--control")
     options = parser.parse_args()
     server = Server(MISBEHAVIOURS)
-    if options.control:
-        for take_commands in (answer_socket, answer_fifo):
-            threading.Thread(target=take_commands, args=(server, options.control), daemon=True).start()
     with listen(options.listen) as listener:
+        # Whoever sees the control files knows that it listens.
+        if options.control:
+            take_commands(server, options.control)
         while True:
             sock, _ = listener.accept()
             server.connections += 1

@@ -51,10 +51,6 @@ memserver_supervise() {
 	echo "$status" >"$record.status"
 } >/dev/null 2>&1
 
-memserver_listens() {
-	[[ -n $(ip netns exec "$1" ss -Hltn "sport = :$memserver_port") ]]
-}
-
 memserver_address() {
 	echo "$(net_address "$1"):$memserver_port"
 }
