@@ -190,4 +190,25 @@ void smemv_evict_try_split(struct smemv_evictor *ev, pgoff_t index);
 /* Pages left the mapping by another way. */
 void smemv_evict_wake(struct smemv_evictor *ev);
 
+/*
+ * A page that was fetched ahead and is not used yet. Not PG_readahead, which is PG_reclaim too:
+ * reclaim sets that on dirty pages, and making a page dirty clears it.
+ */
+static inline void smemv_set_ahead(struct folio *folio)
+{
+	folio_set_checked(folio);
+}
+
+static inline bool smemv_is_ahead(struct folio *folio)
+{
+	return folio_test_checked(folio);
+}
+
+/* Of several users at once one is told true. */
+static inline bool smemv_clear_ahead(struct folio *folio)
+{
+	return smemv_is_ahead(folio) &&
+	       test_and_clear_bit(PG_checked, folio_flags(folio, 0));
+}
+
 #endif

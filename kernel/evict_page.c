@@ -36,7 +36,7 @@ bool smemv_evict_remove(struct smemv_evictor *ev, struct folio *folio)
 
 static bool drop_clean(struct smemv_evictor *ev, struct folio *folio)
 {
-	bool wasted = folio_test_readahead(folio);
+	bool wasted = smemv_is_ahead(folio);
 	u32 nr = folio_nr_pages(folio);
 
 	if (!smemv_evict_remove(ev, folio))

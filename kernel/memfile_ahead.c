@@ -44,7 +44,7 @@ bool smemv_fetch_page(struct smemv_filling *filling, u64 index)
 	folio = smemv_memfile_new_folio(mf, index, 0, gfp);
 	err = PTR_ERR_OR_ZERO(folio);
 	if (!err) {
-		folio_set_readahead(folio);
+		smemv_set_ahead(folio);
 		/* Until it was aged once it is not taken for unused. */
 		folio_set_referenced(folio);
 		err = smemv_fill_add(filling, folio, true);

@@ -185,7 +185,7 @@ static void note_hit(struct smemv_memfile *mf, struct vm_fault *vmf,
 	struct smemv_filling filling = { .mf = mf };
 	struct mem_cgroup *memcg, *old;
 
-	if (!folio_test_clear_readahead(folio))
+	if (!smemv_clear_ahead(folio))
 		return;
 	smemv_file_count(mf, AHEAD_HITS, 1);
 	smemv_evict_note_fault(&mf->ev, vmf->pgoff);

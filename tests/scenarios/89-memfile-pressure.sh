@@ -37,6 +37,7 @@ is "$(counter_of "$cgroup_root/small/memory.events" oom_kill)" 0 "nothing was"
 compare "$(file_counter squeezes)" -gt 0 "faults waited for memory"
 compare "$(file_counter out_stored)" -gt 2048 "written pages went out for it"
 is "$(file_counter fault_errors)" 0 "no fault failed"
+compare "$(file_counter ahead_hits)" -le "$(file_counter ahead_pages)" "what was not fetched ahead is no hit"
 diag "$(memfile_get demo .file_counters | tr -d '\n')"
 leave_no_file demo
 
