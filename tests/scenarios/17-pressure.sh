@@ -68,7 +68,7 @@ readonly kept_kb=$((48 << 10))
 require "most of the memory is taken" hog $(($(memory_kb MemAvailable) - kept_kb))
 cgroup_make writers
 for name in "${writers[@]}"; do
-	pager_start "$name" writers --size 32M --write 100 --duration 3600 --seed ${#name}
+	pager_start "$name" writers --size 40M --write 100 --duration 3600 --seed ${#name}
 done
 for name in "${writers[@]}"; do
 	require "writer $name has filled its memory" pager_fills "$name" 180
