@@ -18,9 +18,9 @@ lab-guest:
 
 # What each scenario says stays visible (-v): a run of many minutes must not be silent.
 check-scenarios: lab-kernels
-	$(PROVE) -v --exec '' tests/lab/selftest tests/run $(if $(TEST_ARGS),:: $(TEST_ARGS))
+	$(PROVE) -v --exec '' tests/run $(if $(TEST_ARGS),:: $(TEST_ARGS))
 
 check-long-scenarios: lab-kernels
 	@tests/lab/kernels debug >/dev/null
-	$(PROVE) -v --exec '' tests/lab/selftest tests/run :: --long $(TEST_ARGS)
+	$(PROVE) -v --exec '' tests/run :: --long $(TEST_ARGS)
 	$(PROVE) -v --exec '' tests/run :: -k debug $(TEST_ARGS)
