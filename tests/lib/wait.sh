@@ -31,17 +31,18 @@ wait_until() {
 	done
 }
 
-# Only what is seen to be so: that its state cannot be read now does not say it.
+# Only what is seen to be so: that its state cannot be read now does not say it. Read to its end, at once: after a
+# line bash seeks back to it, in what the kernel then makes anew. When the process is gone by then that fails, and
+# bash gives what it had read to whoever reads next, whatever that is.
 is_gone() {
-	local key state
+	local status=''
 
-	while read -r key state _; do
-		if [[ $key == State: ]]; then
-			[[ $state == [ZX] ]]
-			return
-		fi
-	done 2>/dev/null <"/proc/$1/status" || true
-	[[ ! -e /proc/$1/status ]]
+	IFS= read -r -d '' status 2>/dev/null <"/proc/$1/status" || true
+	if [[ -n $status ]]; then
+		[[ $status == *$'\nState:\t'[ZX]* ]]
+	else
+		[[ ! -e /proc/$1/status ]]
+	fi
 }
 
 # end_process PID [SIGNAL [SECONDS]]: signal it and wait for its end; SIGKILL when it takes longer.
