@@ -214,7 +214,7 @@ migrate_report() {
 	jq -r "$@" "$scenario_tmp/report"
 }
 
-# migrate_has_stored GUEST PAGES: so many at the servers, of its migration.
+# migrate_has_stored GUEST PAGES: so many at the servers, of its migration that is under way: not of the one before.
 migrate_has_stored() {
-	(($(migrate_get "$1" '[.smemv.targets[].pages] | add // 0') >= $2))
+	(($(migrate_get "$1" 'if .status == "active" then [.smemv.targets[].pages] | add // 0 else 0 end') >= $2))
 }
