@@ -222,11 +222,17 @@ cancelled_too_late() {
 	ok "the servers hold nothing any more" wait_until 30 servers_hold_nothing
 }
 
+has_failed() {
+	[[ $(migrate_get source ".smemv.targets[] | select(.server == \"$1\") | .state") == failed ]]
+}
+
 source_dies_right_after_the_decision() {
 	new_target smemv_activate
 	begin "${slow[@]}" servers one,two,three
 	require "it is under way" wait_until 60 migrate_has_stored source 2048
 	memserver_kill two
+	# Earlier it would be found out at the very end, where QEMU answers nobody and smemv migrate loses its patience.
+	require "server two is given up" wait_until 60 has_failed two
 	hurry
 	require "the destination owns the guest" wait_until 200 target_has_activated
 	is "$(migrate_get source '[.smemv.targets[] | .server + " " + .state] | join(", ")')" "one active, two failed, three full" \
