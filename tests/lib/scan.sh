@@ -91,7 +91,7 @@ busy_machine() {
 		shift
 	done
 	shift
-	machine_log=$scenario_tmp/machine-$((++machines)).log
+	machine_log=$scenario_out/machine-$((++machines)).log
 	# The feeder ends by SIGPIPE.
 	"$kvmtouch" "${options[@]}" < <(while printf '%s\n' "$@"; do :; done 2>/dev/null) >"$machine_log" 2>&1 &
 	machine_pid=$!
