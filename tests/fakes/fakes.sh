@@ -27,7 +27,8 @@ fake_tell() {
 	local control answer=''
 	control=$(fake_control "$1")
 
-	echo "${*:2}" >"$control.in"
+	# Open for both, it does not wait for a fake that is gone.
+	echo "${*:2}" 1<>"$control.in"
 	IFS= read -r -t 30 answer <>"$control.out" || answer=""
 	echo "$answer"
 	[[ -n $answer && $answer != '{"error"'* ]]

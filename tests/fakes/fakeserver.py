@@ -293,22 +293,25 @@ def answer_socket(server, listener):
             lines.write(answer(server, lines.readline()))
 
 
-def answer_fifo(server, path):
-    # Open for both, neither waits for a shell nor ends with one.
-    with open(path + ".in", "r+b", buffering=0) as commands, open(path + ".out", "r+b", buffering=0) as answers:
-        for line in commands:
-            answers.write(answer(server, line.decode()).encode())
+def answer_fifo(server, commands, answers):
+    for line in commands:
+        answers.write(answer(server, line.decode()).encode())
+
+
+def make_fifo(path):
+    """Open for both, it neither waits for a shell nor ends with one."""
+    os.mkfifo(path)
+    return open(path, "r+b", buffering=0)
 
 
 def take_commands(server, path):
-    """All control files are there when PATH.out is, the last one."""
+    """All control files are there when PATH.out is, the last one, and keep what is written to them."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(8)
-    os.mkfifo(path + ".in")
-    os.mkfifo(path + ".out")
+    fifos = make_fifo(path + ".in"), make_fifo(path + ".out")
     threading.Thread(target=answer_socket, args=(server, listener), daemon=True).start()
-    threading.Thread(target=answer_fifo, args=(server, path), daemon=True).start()
+    threading.Thread(target=answer_fifo, args=(server, *fifos), daemon=True).start()
 
 
 def tell(path, command):

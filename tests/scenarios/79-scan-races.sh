@@ -35,6 +35,7 @@ races_for() {
 	done
 	ok "the machine went on" wait_until 60 machine_answered $((commands + 10))
 	passes=$(scans) || bail "it is not scanned any more: $(smemv scan show 2>&1); it said last: $(tail -n 2 "$machine_log")"
+	compare "$passes" -gt 2 "and was scanned"
 	ok "and is scanned" wait_until 20 counter_passes $((passes + 2)) scans
 }
 

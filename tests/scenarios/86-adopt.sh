@@ -99,7 +99,7 @@ ok "it is evicted" smemv vm evict demo 8M
 for server in one two; do
 	net_shape $server delay 300ms
 done
-smemv vm populate demo &
+timeout 60 smemv vm populate demo &
 populate=$!
 ok "half of it is home again" wait_until 30 is_half_home
 ok "it is taken back meanwhile" smemv vm take-back demo
