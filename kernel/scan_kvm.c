@@ -4,7 +4,10 @@
  *
  * The walk reads the page tables of the TDP MMU without KVM's lock:
  *
- *  - tables are freed by RCU, roots too: a root is read and used in one RCU section;
+ *  - tables are freed by RCU, after they were unlinked: a root is used in the RCU section
+ *    in which it was seen in KVM's list of roots (a processor's pointer to it may stay
+ *    for a while after the root was given to RCU), the others in the one in which their
+ *    entry was seen;
  *  - an entry is changed by cmpxchg from the value that was found valid, and only
  *    its accessed bit: an entry that KVM takes away meanwhile (it is frozen then,
  *    its present bit off) is left alone;
@@ -188,6 +191,21 @@ static bool is_known(const struct root *roots, unsigned int nr, const u64 *table
 	return false;
 }
 
+/*
+ * Under RCU: what is listed is freed after this section only. A root's header, which
+ * is what KVM's list links by its first field, is the private field of the root's page.
+ */
+static bool is_listed(struct kvm *kvm, hpa_t root)
+{
+	unsigned long header = page_private(pfn_to_page(root >> PAGE_SHIFT));
+	struct list_head *link;
+
+	list_for_each_rcu(link, &kvm->arch.tdp_mmu_roots)
+		if ((unsigned long)link == header)
+			return true;
+	return false;
+}
+
 /* Each processor has a root; mostly all have the same. Under RCU. */
 static unsigned int find_roots(struct kvm *kvm, u32 space, struct root *roots)
 {
@@ -202,7 +220,8 @@ static unsigned int find_roots(struct kvm *kvm, u32 space, struct root *roots)
 		hpa = READ_ONCE(mmu->root.hpa);
 		if (!VALID_PAGE(hpa) || mmu->root_role.smm != space ||
 		    mmu->root_role.level < 4 ||
-		    is_known(roots, nr, table_of(hpa)) || nr == ROOTS_MAX)
+		    is_known(roots, nr, table_of(hpa)) || nr == ROOTS_MAX ||
+		    !is_listed(kvm, hpa))
 			continue;
 		roots[nr].table = table_of(hpa);
 		roots[nr++].level = mmu->root_role.level;
