@@ -97,11 +97,11 @@ no_scan_is_left() {
 ok "their scans end" wait_until 20 no_scan_is_left
 leave_no_module
 
-# The module goes while it scans one. Where modules come and go, the lab's emulator now and then loses the
-# tables of a machine that runs, without smemv too (QEMU 7.2; with brd coming and going, four of nine machines
-# within 20 s): it ends by a triple fault, or stands still. Another takes its place; that machines go on is
-# shown by tests/ept/run.
-end=$((SECONDS + race_s)) unloads=0 machines_lost=0
+# The module goes while it scans one. Where modules come and go, the lab's emulator now and then mixes up the
+# memory of a machine that runs, without smemv too (QEMU 7.2; with brd coming and going, four of nine machines
+# within 20 s): the machine ends by a triple fault, or stands still, or the main host's kernel panics. So this is
+# not done often, and another machine takes the place of a lost one; that machines go on is shown by tests/ept/run.
+unloads=0 machines_lost=0
 busy_machine_of_two() {
 	busy_machine --cpus 2 --size $((4 << 20)) -- "touch 0 1024" "log on" "touch 0 1024" "log off"
 }
@@ -109,7 +109,7 @@ is_lost_to_the_emulator() {
 	wait_until 5 is_gone "$machine_pid" && tail -n 1 "$machine_log" | grep -q '^failed: exit 8,'
 }
 busy_machine_of_two
-while ((SECONDS < end || unloads < 2)); do
+while ((unloads < race_s / 2)); do
 	smemv_load
 	if ! smemv scan start pid "$machine_pid" interval 10 || ! wait_until 20 has_scanned; then
 		is_lost_to_the_emulator || fail "the machine is scanned" "$(tail -n 2 "$machine_log")"
@@ -122,7 +122,7 @@ while ((SECONDS < end || unloads < 2)); do
 	smemv_unload || fail "the module goes"
 done
 diag "the module was unloaded $unloads times while it scanned; $machines_lost machines were lost to the emulator"
-ok "the module goes while it scans" test "$unloads" -ge 2
+ok "the module goes while it scans" test "$unloads" -gt 0
 end_process "$machine_pid" KILL
 
 done_testing
