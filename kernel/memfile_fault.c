@@ -284,22 +284,30 @@ static struct folio *find(struct smemv_memfile *mf, const struct vm_fault *vmf)
 	return smemv_compat_get_folio(mapping, vmf->pgoff);
 }
 
-/* 0: look again. The reference keeps the evictor off the page meanwhile. */
+/*
+ * 0: look again. The reference keeps the evictor off the page meanwhile. A fault
+ * that is tried again counts as major by itself, one that spun has to say so.
+ */
 static vm_fault_t find_or_make(struct smemv_memfile *mf, struct vm_fault *vmf)
 {
 	struct folio *folio = find(mf, vmf);
+	bool fetches = false;
 	vm_fault_t ret = 0;
 
-	if (folio)
+	if (folio) {
 		note_hit(mf, vmf, folio);
-	else
+	} else {
 		ret = fault_missing(mf, vmf, &folio);
+		fetches = folio && !folio_test_uptodate(folio);
+	}
 	if (!folio)
 		return ret;
+	if (fetches)
+		count_vm_event(PGMAJFAULT);
 	if (!ret)
 		ret = give_page(mf, vmf, folio);
 	folio_put(folio);
-	return ret;
+	return fetches && ret == VM_FAULT_LOCKED ? ret | VM_FAULT_MAJOR : ret;
 }
 
 static vm_fault_t memfile_fault(struct vm_fault *vmf)

@@ -36,6 +36,7 @@ static struct {
 	uint64_t duration_s;
 	uint64_t seed;
 	uint64_t flip_after;
+	uint64_t work;
 	uint64_t rest_us;
 	unsigned int write_percent;
 	unsigned int zero_percent;
@@ -47,6 +48,7 @@ static struct {
 	.size_bytes = 64 << 20,
 	.passes = 2,
 	.seed = 1,
+	.work = 1,
 	.write_percent = 50,
 	.progress_s = 5,
 	.pattern = PATTERN_RANDOM,
@@ -68,6 +70,7 @@ static const char usage_text[] =
 	"  --pattern NAME     random (default), sequential, 8020: 80 % of the visits to 20 %,\n"
 	"                     7030, or front: the first eighth only, until the end\n"
 	"  --write PERCENT    how many visits also write (default 50)\n"
+	"  --work N           verify the page N times at each visit (default 1)\n"
 	"  --rest US          pause after each visit before the last ones, in microseconds (default 0)\n"
 	"  --zero PERCENT     how many contents are a page of zeros (default 0)\n"
 	"  --seed N           another content and order\n"
@@ -154,7 +157,8 @@ static void visit(uint64_t page, bool also_write)
 		page_cannot_be_read(page);
 		return;
 	}
-	verify_page(page);
+	for (uint64_t i = 0; i < options.work; i++)
+		verify_page(page);
 	reads++;
 	if (also_write) {
 		write_page(page);
@@ -334,6 +338,7 @@ static void parse_options(int argc, char **argv)
 		{ "zero", required_argument, NULL, 'z' },
 		{ "seed", required_argument, NULL, 'r' },
 		{ "progress", required_argument, NULL, 'i' },
+		{ "work", required_argument, NULL, 'o' },
 		{ "rest", required_argument, NULL, 'e' },
 		{ "flip-after", required_argument, NULL, 'f' },
 		{ "allow-lost", no_argument, NULL, 'l' },
@@ -353,6 +358,7 @@ static void parse_options(int argc, char **argv)
 		case 'z': options.zero_percent = parse_size(optarg); break;
 		case 'r': options.seed = parse_size(optarg); break;
 		case 'i': options.progress_s = parse_size(optarg); break;
+		case 'o': options.work = parse_size(optarg); break;
 		case 'e': options.rest_us = parse_size(optarg); break;
 		case 'f': options.flip_after = parse_size(optarg); break;
 		case 'l': options.allow_lost = true; break;
