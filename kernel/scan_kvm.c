@@ -150,6 +150,27 @@ static u32 block_len(const struct kvm_memory_slot *slot, u64 gfn)
 }
 
 /*
+ * Whether KVM's list has the root: then it is freed after this RCU section only, if the
+ * caller is in one. The list links the header of each root by its first field, and the
+ * private field of the root's page leads to the header.
+ */
+static bool is_listed(struct kvm *kvm, hpa_t root)
+{
+	unsigned long header = page_private(pfn_to_page(root >> PAGE_SHIFT));
+	struct list_head *link;
+	bool found = false;
+
+	rcu_read_lock();
+	list_for_each_rcu(link, &kvm->arch.tdp_mmu_roots) {
+		found = (unsigned long)link == header;
+		if (found)
+			break;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/*
  * Why the walk would not see each access, or NULL. No root yet: nothing is
  * mapped, and there is nothing to see.
  */
@@ -158,6 +179,7 @@ static const char *unfit(struct kvm *kvm)
 	const union kvm_mmu_page_role *role;
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
+	hpa_t root;
 
 	/* Zeroed, not made empty, where there is no TDP MMU. */
 	if (!READ_ONCE(kvm->arch.tdp_mmu_roots.next))
@@ -166,12 +188,16 @@ static const char *unfit(struct kvm *kvm)
 		return "the guest runs guests of its own";
 	kvm_for_each_vcpu(i, vcpu, kvm) {
 		role = &vcpu->arch.root_mmu.root_role;
-		if (!VALID_PAGE(READ_ONCE(vcpu->arch.root_mmu.root.hpa)))
+		root = READ_ONCE(vcpu->arch.root_mmu.root.hpa);
+		if (!VALID_PAGE(root))
 			continue;
 		if (!role->direct)
 			return "the guest's memory is mapped by shadow paging";
 		if (role->ad_disabled)
 			return "the processor sets no accessed bits (EPT A/D is off)";
+		/* One that was given up just now is back in the next pass. */
+		if (!is_listed(kvm, root))
+			return "KVM does not list the tables that it uses as expected";
 	}
 	return NULL;
 }
@@ -187,21 +213,6 @@ static bool is_known(const struct root *roots, unsigned int nr, const u64 *table
 {
 	while (nr--)
 		if (roots[nr].table == table)
-			return true;
-	return false;
-}
-
-/*
- * Under RCU: what is listed is freed after this section only. A root's header, which
- * is what KVM's list links by its first field, is the private field of the root's page.
- */
-static bool is_listed(struct kvm *kvm, hpa_t root)
-{
-	unsigned long header = page_private(pfn_to_page(root >> PAGE_SHIFT));
-	struct list_head *link;
-
-	list_for_each_rcu(link, &kvm->arch.tdp_mmu_roots)
-		if ((unsigned long)link == header)
 			return true;
 	return false;
 }
