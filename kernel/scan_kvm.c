@@ -157,17 +157,14 @@ static u32 block_len(const struct kvm_memory_slot *slot, u64 gfn)
 static bool is_listed(struct kvm *kvm, hpa_t root)
 {
 	unsigned long header = page_private(pfn_to_page(root >> PAGE_SHIFT));
-	struct list_head *link;
-	bool found = false;
+	struct list_head *roots = &kvm->arch.tdp_mmu_roots, *link = roots;
 
 	rcu_read_lock();
-	list_for_each_rcu(link, &kvm->arch.tdp_mmu_roots) {
-		found = (unsigned long)link == header;
-		if (found)
-			break;
-	}
+	do
+		link = rcu_dereference(list_next_rcu(link));
+	while (link != roots && (unsigned long)link != header);
 	rcu_read_unlock();
-	return found;
+	return link != roots;
 }
 
 /*
