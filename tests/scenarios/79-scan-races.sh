@@ -119,10 +119,9 @@ while ((unloads < race_s / 2)); do
 	else
 		unloads=$((unloads + 1))
 	fi
-	smemv_unload || fail "the module goes"
+	ok "the module goes" smemv_unload
 done
 diag "the module was unloaded $unloads times while it scanned; $machines_lost machines were lost to the emulator"
-ok "the module goes while it scans" test "$unloads" -gt 0
 end_process "$machine_pid" KILL
 
 done_testing
