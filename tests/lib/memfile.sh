@@ -78,6 +78,8 @@ filecheck_start() {
 	local name=$1 input
 	shift
 
+	# Not the last one's of this name, from the first look on: it says "holding", too.
+	: >"$(filecheck_log_file "$name")"
 	rm -f "$scenario_tmp/filecheck-$name"
 	mkfifo "$scenario_tmp/filecheck-$name"
 	setsid "$filecheck" "$@" <"$scenario_tmp/filecheck-$name" >"$(filecheck_log_file "$name")" 2>&1 &

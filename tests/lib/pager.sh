@@ -17,6 +17,7 @@ pager_start() {
 	local name=$1 group=$2
 	shift 2
 
+	: >"$(pager_log_file "$name")"
 	(cgroup_exec "$group" "$memcheck" --progress 1 "$@") >"$(pager_log_file "$name")" 2>&1 </dev/null &
 	pager_pids[$name]=$!
 	at_exit "end_process $! KILL 10"

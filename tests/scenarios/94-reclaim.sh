@@ -138,6 +138,7 @@ ok "another holds it" wait_until 60 daemon_holds
 ok "all is in use again" machine_tell touch 0 4096
 ok "and cold" wait_until 60 idle_is "$pid" 12
 kill -STOP $daemon
+: >"$scenario_tmp/report"
 smemv reclaim pid "$pid" rate 64K >"$scenario_tmp/report" 2>&1 &
 slow=$!
 wait_until 60 grep -q 'paged out' "$scenario_tmp/report"
