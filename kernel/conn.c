@@ -19,6 +19,7 @@
 #include "lane.h"
 #include "recv.h"
 #include "trace.h"
+#include "undropped.h"
 #include "xmit.h"
 
 #define BACKOFF_MIN_MS	100
@@ -203,6 +204,8 @@ static int open_all(struct smemv_lane *lane, struct socket *sock,
 		if (err)
 			break;
 	}
+	if (!err && !lane->nr)
+		err = smemv_undropped_settle(lane, sock, why);
 	if (!err) {
 		go_up(lane, sock);
 		list_for_each_entry(bind, &lane->server->binds, link)

@@ -282,3 +282,19 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 	}
 	return err ?: opened(sock, bind, (void *)x.buf.body, why);
 }
+
+int smemv_handshake_drop(struct socket *sock, const struct smemv_bind *bind,
+			 const char **why)
+{
+	struct exchange x = {
+		.f = {
+			.opcode = SMEMV_OP_DROP,
+			.tag = 4,
+			.space = bind->handle,
+		},
+	};
+	struct smemv_wire_drop *body = (void *)x.buf.body;
+
+	memcpy(body->uuid, bind->uuid, sizeof(body->uuid));
+	return exchange(sock, &x, why);
+}

@@ -21,6 +21,10 @@ int smemv_handshake_hello(struct smemv_lane *lane, struct socket *sock,
 int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 			 struct smemv_bind *bind, const char **why);
 
+/* Has the server drop a space that was just opened. Whatever it answers, it was told. */
+int smemv_handshake_drop(struct socket *sock, const struct smemv_bind *bind,
+			 const char **why);
+
 /* Fills in an OPEN request's body; also for spaces added later. */
 void smemv_handshake_open_body(struct smemv_wire_open *body,
 			       const struct smemv_bind *bind);

@@ -187,6 +187,8 @@ struct smemv_bind {
  * @bind_lock: protects @binds, and makes "all spaces are open" and "the lane
  *	       is UP" one step
  * @binds: struct smemv_bind.link
+ * @undropped: spaces that it could not be told to drop (undropped.c); under @bind_lock
+ * @nr_undropped: of them
  * @handles: handles in use
  * @server_id: of the server's present run
  * @known: @server_id is valid
@@ -218,6 +220,8 @@ struct smemv_server {
 	atomic_t up;
 	struct mutex bind_lock;
 	struct list_head binds;
+	struct list_head undropped;
+	u32 nr_undropped;
 	struct ida handles;
 	u8 server_id[16];
 	bool known;

@@ -6,6 +6,7 @@
 #include "event.h"
 #include "handshake.h"
 #include "pool.h"
+#include "undropped.h"
 
 #define LANES_DEFAULT_MAX	4
 
@@ -57,6 +58,7 @@ static void server_free(struct smemv_server *server)
 	WRITE_ONCE(server->stopping, true);
 	if (server->lane)
 		free_lanes(server);
+	smemv_undropped_free(server);
 	free_percpu(server->stats);
 	ida_destroy(&server->handles);
 	kfree(server);
@@ -79,6 +81,7 @@ server_alloc(struct smemv_ns *ns, const struct smemv_server_config *config)
 	get_random_bytes(server->client_id, sizeof(server->client_id));
 	mutex_init(&server->bind_lock);
 	INIT_LIST_HEAD(&server->binds);
+	INIT_LIST_HEAD(&server->undropped);
 	ida_init(&server->handles);
 	server->stats = alloc_percpu(struct smemv_server_stats);
 	if (!server->stats || alloc_lanes(server, lanes)) {
@@ -179,7 +182,10 @@ static int open_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 	return smemv_handshake_open_error(req->status, why);
 }
 
-/* 0, or -ESTALE: the space is not this host's any more, or another errno. */
+/*
+ * 0, or -ESTALE: the space is not this host's any more; -ENOTCONN: the server could not be
+ * told; or another errno.
+ */
 static int drop_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 			 struct smemv_req *req)
 {
@@ -189,11 +195,8 @@ static int drop_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 	req->handle = bind->handle;
 	req->reply_size = 0;
 	memcpy(body->uuid, bind->uuid, 16);
-	if (smemv_lane_call(lane, req)) {
-		pr_warn("server %s: could not be told to drop space %pUb: no connection; drop it there with smemv-memserver drop\n",
-			lane->server->name, bind->uuid);
+	if (smemv_lane_call(lane, req))
 		return -ENOTCONN;
-	}
 	if (req->status == SMEMV_ST_OK)
 		return 0;
 	if (req->status != SMEMV_ST_STALE_EPOCH &&
@@ -207,6 +210,25 @@ static int drop_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 	pr_notice("server %s: space %pUb is not this host's any more and was left alone\n",
 		  lane->server->name, bind->uuid);
 	return -ESTALE;
+}
+
+/* Takes the bind off its server, and frees its handle. 0, or why it was not dropped. */
+static int leave(struct smemv_bind *bind, bool drop, struct smemv_req *req)
+{
+	struct smemv_server *server = bind->server;
+	int err = 0;
+
+	lockdep_assert_held(&server->bind_lock);
+	if (drop)
+		err = drop_on_lane(server->lane[0], bind, req);
+	list_del(&bind->link);
+	if (err == -ENOTCONN && smemv_undropped_add(server, bind))
+		return err;
+	if (err == -ENOTCONN)
+		pr_warn("server %s: could not be told to drop space %pUb: no connection; drop it there with smemv-memserver drop\n",
+			server->name, bind->uuid);
+	ida_free(&server->handles, bind->handle);
+	return err;
 }
 
 static int open_on_all(struct smemv_bind *bind, struct smemv_req *req, u32 *n,
@@ -252,13 +274,10 @@ int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 	err = open_on_all(bind, req, &tried, why);
 	if (err) {
 		/* The first lane had it made; on others it can be refused. */
-		if (tried > 1 && bind->standing == SMEMV_STANDING_ACTIVE)
-			drop_on_lane(server->lane[0], bind, req);
-		list_del(&bind->link);
+		leave(bind, tried > 1 && bind->standing == SMEMV_STANDING_ACTIVE,
+		      req);
 	}
 	mutex_unlock(&server->bind_lock);
-	if (err)
-		ida_free(&server->handles, handle);
 	kfree(req);
 	return err;
 }
@@ -287,14 +306,11 @@ int smemv_server_unbind(struct smemv_bind *bind, bool drop)
 {
 	struct smemv_server *server = bind->server;
 	struct smemv_req *req = kzalloc(sizeof(*req), GFP_KERNEL | __GFP_NOFAIL);
-	int err = 0;
+	int err;
 
 	mutex_lock(&server->bind_lock);
-	if (drop)
-		err = drop_on_lane(server->lane[0], bind, req);
-	list_del(&bind->link);
+	err = leave(bind, drop, req);
 	mutex_unlock(&server->bind_lock);
-	ida_free(&server->handles, bind->handle);
 	kfree(req);
 	return err;
 }
