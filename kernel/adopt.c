@@ -336,6 +336,7 @@ void smemv_adopt_install(struct smemv_adoption *a)
 	memcpy(space->uuid, a->uuid, sizeof(space->uuid));
 	space->epoch = a->epoch;
 	space->active_epoch = 0;
+	space->asked_epoch = 0;
 	space->told = false;
 	WRITE_ONCE(space->claimed, true);
 	change_binds(space, let_go_of);

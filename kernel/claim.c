@@ -10,6 +10,9 @@
  * A file becomes CLAIMED by adopting (adopt.c). What the arbiter says counts only
  * while it is the run that was told when the space was handed over: one that
  * was restarted, or made the space anew, does not know who was active.
+ *
+ * Before the commit point the new owner looks whether all pages are still where its map
+ * says: what a server lost since, the old owner may have.
  */
 #include <linux/slab.h>
 
@@ -20,9 +23,11 @@
 #include "io.h"
 
 #define TRIES	8	/* others may take back and claim meanwhile */
+#define FORCED_STEP	1024	/* epochs: more than all claims together that nobody knows of */
 
 #define NO_ANSWER	"the arbiter does not answer; ask again when it does"
 #define NOT_BELIEVED	"the arbiter was restarted and does not know any more who the owner is"
+#define PAGES_MISSING	"a server with pages of it does not answer, or has lost some"
 
 /**
  * struct answer - of an arbiter, or of any server to ACTIVATE
@@ -140,15 +145,15 @@ void smemv_space_set_claimed(struct smemv_space *space, bool claimed)
 			smemv_reconcile_lane_up(space, i);
 }
 
-/* Servers but the arbiter are told in the background: the guest need not wait for that. */
-static void become_active(struct smemv_space *space)
+/* Servers that do not know are told in the background: the guest need not wait for that. */
+static void become_active(struct smemv_space *space, bool arbiter_knows)
 {
 	u32 i;
 
 	for (i = 0; i < space->nr_binds; i++) {
 		WRITE_ONCE(space->bind[i].standing,
-			   i == space->arbiter ? SMEMV_STANDING_ACTIVE :
-						 SMEMV_STANDING_UNTOLD);
+			   i == space->arbiter && arbiter_knows ?
+			   SMEMV_STANDING_ACTIVE : SMEMV_STANDING_UNTOLD);
 		WRITE_ONCE(space->bind[i].may_create, true);
 	}
 	space->active_epoch = space->epoch;
@@ -213,7 +218,7 @@ static int activate(struct smemv_space *space, u32 event, const char **why)
 	}
 	switch (answer.status) {
 	case SMEMV_ST_OK:
-		become_active(space);
+		become_active(space, true);
 		pr_info("%s: this host is the owner of space %pUb, epoch %llu\n",
 			space->name, space->uuid, space->epoch);
 		report(space, event, NULL);
@@ -228,8 +233,69 @@ static int activate(struct smemv_space *space, u32 event, const char **why)
 	}
 }
 
+static struct smemv_lane *any_lane(const struct smemv_server *server)
+{
+	u32 i;
+
+	for (i = 0; i < server->nr_lanes; i++)
+		if (smemv_lane_is_up(server->lane[i]))
+			return server->lane[i];
+	return NULL;
+}
+
+/*
+ * Asked once: nobody's guest runs meanwhile. Where it is a newer owner's, the arbiter is to
+ * say so.
+ */
+static bool has_pages(const struct smemv_bind *bind)
+{
+	struct smemv_lane *lane = any_lane(bind->server);
+	struct smemv_wire_stat_reply reply = {};
+	struct smemv_req *req;
+	bool all;
+
+	req = lane ? kzalloc(sizeof(*req), GFP_KERNEL) : NULL;
+	if (!req)
+		return false;
+	req->opcode = SMEMV_OP_STAT;
+	req->handle = bind->handle;
+	req->reply = &reply;
+	req->reply_size = sizeof(reply);
+	all = !smemv_lane_call(lane, req) &&
+	      (req->status == SMEMV_ST_STALE_EPOCH ||
+	       (req->status == SMEMV_ST_OK &&
+		le64_to_cpu(reply.space_pages) >= atomic64_read(&bind->pages)));
+	kfree(req);
+	return all;
+}
+
+/*
+ * Nothing is decided when one has not: the old owner can take the space back. What the arbiter
+ * has shows when it is asked: is_believed().
+ */
+static int find_pages(const struct smemv_space *space, const char **why)
+{
+	u32 i;
+
+	for (i = 0; i < space->nr_binds; i++) {
+		const struct smemv_bind *bind = &space->bind[i];
+
+		if (i == space->arbiter || !bind->server ||
+		    !atomic64_read(&bind->pages) || has_pages(bind))
+			continue;
+		pr_warn("%s: server %s does not answer, or has not all of the %lld pages that it got\n",
+			space->name, bind->server->name,
+			atomic64_read(&bind->pages));
+		*why = PAGES_MISSING;
+		return -ENODEV;
+	}
+	return 0;
+}
+
 int smemv_space_activate(struct smemv_space *space, const char **why)
 {
+	int err;
+
 	lockdep_assert_held(&space->ns->lock);
 	if (READ_ONCE(space->fenced)) {
 		/* That a restarted arbiter does not know the space says nothing of its owner. */
@@ -240,8 +306,16 @@ int smemv_space_activate(struct smemv_space *space, const char **why)
 		*why = "another main host owns the space";
 		return -ESTALE;
 	}
-	return READ_ONCE(space->claimed) ?
-	       activate(space, SMEMV_EV_VM_ACTIVATED, why) : 0;
+	if (!READ_ONCE(space->claimed))
+		return 0;
+	/* The answer to an earlier call may be lost, and have been yes. */
+	if (space->asked_epoch != space->epoch) {
+		err = find_pages(space, why);
+		if (err)
+			return err;
+		space->asked_epoch = space->epoch;
+	}
+	return activate(space, SMEMV_EV_VM_ACTIVATED, why);
 }
 
 /* Of the new owner's claim, or whatever there is by now, until this host's own stands. */
@@ -312,31 +386,66 @@ static int may_take_back(struct smemv_space *space, const char **why)
 	return 0;
 }
 
-int smemv_space_take_back(struct smemv_space *space, const char **why)
+/* Nothing of it is under way at servers afterwards. */
+static void quiesce(struct smemv_space *space)
 {
-	int err = may_take_back(space, why);
-	u64 epoch;
 	u32 i;
 
-	lockdep_assert_held(&space->ns->lock);
-	if (err)
-		return err;
 	cancel_work_sync(&space->announce);
 	smemv_forget_flush(space);
 	for (i = 0; i < space->nr_binds; i++)
 		if (space->bind[i].server)
 			smemv_reconcile_flush(space, i);
+}
+
+/* Whatever fails from here on, it is claimed: asking again goes on. */
+static int open_in(struct smemv_space *space, u64 epoch, const char **why)
+{
+	int err;
+
+	WRITE_ONCE(space->claimed, true);
+	space->epoch = epoch;
+	err = reopen_all(space, epoch, why);
+	WRITE_ONCE(space->fenced, false);
+	return err;
+}
+
+int smemv_space_take_back(struct smemv_space *space, const char **why)
+{
+	int err = may_take_back(space, why);
+	u64 epoch;
+
+	lockdep_assert_held(&space->ns->lock);
+	if (err)
+		return err;
+	quiesce(space);
 	if (!space->told)
 		smemv_space_note_told(space);
 	err = claim_back(space, &epoch, why);
 	if (err)
 		return err;
-	/* Whatever fails from here on, it is claimed: asking again goes on. */
-	WRITE_ONCE(space->claimed, true);
-	space->epoch = epoch;
-	err = reopen_all(space, epoch, why);
-	WRITE_ONCE(space->fenced, false);
-	return err ?: activate(space, SMEMV_EV_VM_TAKEN_BACK, why);
+	return open_in(space, epoch, why) ?:
+	       activate(space, SMEMV_EV_VM_TAKEN_BACK, why);
+}
+
+int smemv_space_force_back(struct smemv_space *space, const char **why)
+{
+	int err = smemv_space_take_back(space, why);
+
+	if (err != -EIO)
+		return err;
+	err = may_take_back(space, why);
+	if (err)
+		return err;
+	err = open_in(space, space->epoch + FORCED_STEP, why);
+	if (err)
+		return err;
+	become_active(space, false);
+	smemv_space_note_told(space);
+	pr_warn("%s: this host was made the owner of space %pUb by force, epoch %llu\n",
+		space->name, space->uuid, space->epoch);
+	report(space, SMEMV_EV_VM_TAKEN_BACK, "by force");
+	return 0;
 }
 
 void smemv_space_note_told(struct smemv_space *space)

@@ -34,6 +34,12 @@ int smemv_space_activate(struct smemv_space *space, const char **why);
 int smemv_space_take_back(struct smemv_space *space, const char **why);
 
 /*
+ * The same where that fails with -EIO, on the caller's word that nobody else is the owner:
+ * in an epoch that no other can have got, without the arbiter's consent.
+ */
+int smemv_space_force_back(struct smemv_space *space, const char **why);
+
+/*
  * The space is made known: from here on another host may claim it at the arbiter as
  * that is now. Under ns->lock.
  */

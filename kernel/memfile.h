@@ -233,7 +233,7 @@ int smemv_memfile_tell_map(struct smemv_memfile *mf, void __user *arg);
 int smemv_memfile_store(struct smemv_memfile *mf, void __user *arg);
 int smemv_memfile_adopt(struct smemv_memfile *mf, void __user *arg);
 int smemv_memfile_activate(struct smemv_memfile *mf);
-int smemv_memfile_take_back(struct smemv_memfile *mf);
+int smemv_memfile_take_back(struct smemv_memfile *mf, bool force);
 
 /*
  * memfile_heat.c: from here on the file's heat comes from the machine's scan, which

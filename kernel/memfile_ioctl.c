@@ -109,6 +109,40 @@ static int attach(struct smemv_memfile *mf, const void __user *arg)
 	return err;
 }
 
+/* Under ns->lock. */
+static int leave_locked(struct smemv_space *space, u32 server, const char **why)
+{
+	if (server >= space->nr_binds || !space->bind[server].server) {
+		*why = "it has no such server";
+		return -EINVAL;
+	}
+	if (server == space->arbiter) {
+		*why = "the server decides about ownership";
+		return -EINVAL;
+	}
+	return smemv_space_remove_server(space, server, why);
+}
+
+static int leave(struct smemv_memfile *mf, const u32 __user *user)
+{
+	const char *why = NULL;
+	u32 server;
+	int err;
+
+	if (get_user(server, user))
+		return -EFAULT;
+	if (down_write_killable(&mf->owner_lock))
+		return -EINTR;
+	mutex_lock(&mf->ns->lock);
+	err = leave_locked(mf->space, server, &why);
+	mutex_unlock(&mf->ns->lock);
+	up_write(&mf->owner_lock);
+	if (err)
+		pr_warn("%s: cannot leave server %u: %s\n", mf->name, server,
+			why);
+	return err;
+}
+
 long smemv_memfile_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct smemv_memfile *mf = smemv_memfile_of(file_inode(file));
@@ -133,7 +167,10 @@ long smemv_memfile_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case SMEMV_IOC_ACTIVATE:
 		return smemv_memfile_activate(mf);
 	case SMEMV_IOC_TAKE_BACK:
-		return smemv_memfile_take_back(mf);
+	case SMEMV_IOC_FORCE_BACK:
+		return smemv_memfile_take_back(mf, cmd == SMEMV_IOC_FORCE_BACK);
+	case SMEMV_IOC_LEAVE:
+		return leave(mf, user);
 	case SMEMV_IOC_ATTACH:
 		return attach(mf, user);
 	case SMEMV_IOC_HEAT:

@@ -283,8 +283,10 @@ int smemv_memfile_activate(struct smemv_memfile *mf)
 	return err;
 }
 
+typedef int (*take_fn)(struct smemv_space *space, const char **why);
+
 /* Under ns->lock; nothing is stored. */
-static int take_back_locked(struct smemv_memfile *mf)
+static int take_back_locked(struct smemv_memfile *mf, take_fn take)
 {
 	struct address_space *mapping = mf->ev.mapping;
 	const char *why = "pages are being loaded all the time; ask again";
@@ -292,33 +294,36 @@ static int take_back_locked(struct smemv_memfile *mf)
 
 	filemap_invalidate_lock(mapping);
 	if (wait_for_loads(mf))
-		err = smemv_space_take_back(mf->space, &why);
+		err = take(mf->space, &why);
 	if (!err)
 		note_owned(mf);
 	filemap_invalidate_unlock(mapping);
 	return log_failure(mf, "take the space back", err, why);
 }
 
-static int take_back(struct smemv_memfile *mf)
+static int take_back(struct smemv_memfile *mf, take_fn take)
 {
 	struct stillness before;
 	bool still = begin_stillness(mf, &before);
 	int err;
 
 	mutex_lock(&mf->ns->lock);
-	err = still ? take_back_locked(mf) : -EIO;
+	err = still ? take_back_locked(mf, take) : -EIO;
 	end_stillness(mf, &before);
 	mutex_unlock(&mf->ns->lock);
 	return err;
 }
 
-int smemv_memfile_take_back(struct smemv_memfile *mf)
+int smemv_memfile_take_back(struct smemv_memfile *mf, bool force)
 {
 	int err;
 
+	if (force && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
 	if (down_write_killable(&mf->owner_lock))
 		return -EINTR;
-	err = take_back(mf);
+	err = take_back(mf, force ? smemv_space_force_back :
+				    smemv_space_take_back);
 	up_write(&mf->owner_lock);
 	return err;
 }

@@ -80,6 +80,7 @@ enum smemv_kept {
  * @size_pages: page indexes are below this
  * @epoch: counts owners
  * @active_epoch: in which this host was the active owner last, 0: never
+ * @asked_epoch: of which the arbiter was last asked to activate it
  * @claimed: not (yet) its owner: may load, and change nothing at servers (rule 6)
  * @policy: enum smemv_policy, may change at any time
  * @deadline_ms: after this the policy decides, may change at any time
@@ -113,6 +114,7 @@ struct smemv_space {
 	u64 size_pages;
 	u64 epoch;
 	u64 active_epoch;
+	u64 asked_epoch;
 	bool claimed;
 	enum smemv_policy policy;
 	u32 deadline_ms;

@@ -59,7 +59,9 @@ static const struct action vm_actions[] = {
 	  "claim the pages of another main host's file, as its map in FILE (-: standard\n"
 	  "input) says; makes /dev/smemv/NAME unless it is there" },
 	{ "activate", vm_activate, "NAME", "become the owner of what was adopted: now a guest may run on it" },
-	{ "take-back", vm_take_back, "NAME", "own it again when the new owner never activated it" },
+	{ "take-back", vm_take_back, "NAME [force]",
+	  "own it again when the new owner never activated it; force: or when nobody\n"
+	  "can know that, and you do" },
 	{ "attach", vm_attach, "NAME pid PID",
 	  "tell it how the KVM guest of that process uses its pages: scans it" },
 	{ "heat", vm_heat, "NAME [--png FILE]",

@@ -195,11 +195,8 @@ int vm_adopt(struct call *call)
 
 static int run_ioctl(struct call *call, unsigned long request, const struct error_text *errors)
 {
-	int fd, status = EXIT_SUCCESS;
+	int fd = open_file(call), status = EXIT_SUCCESS;
 
-	if (!parse_subject(call) || parse_end(call))
-		return EXIT_USAGE;
-	fd = open_file(call);
 	if (fd < 0)
 		return EXIT_FAILURE;
 	if (ioctl(fd, request))
@@ -213,10 +210,13 @@ int vm_activate(struct call *call)
 	static const struct error_text errors[] = {
 		{ ESTALE, "the old owner took it back, or another one claimed it: no guest may run on this file" },
 		{ EIO, "the arbiter does not answer, or was restarted: nobody can know who the owner is; ask again, and do not run the guest" },
+		{ ENODEV, "a server does not answer, or has not all pages that it got (the kernel's log names it): nothing was decided; ask again, or have the old owner take it back" },
 		{ ENODATA, "the file has no size yet" },
 		{ 0, NULL },
 	};
 
+	if (!parse_subject(call) || parse_end(call))
+		return EXIT_USAGE;
 	return run_ioctl(call, SMEMV_IOC_ACTIVATE, errors);
 }
 
@@ -224,12 +224,17 @@ int vm_take_back(struct call *call)
 {
 	static const struct error_text errors[] = {
 		{ EBUSY, "the new owner is active: its guest may run, so this one must stay stopped" },
-		{ EIO, "the arbiter does not answer, or was restarted: nobody can know who the owner is; ask again, and leave the guest stopped" },
+		{ EIO, "the arbiter does not answer, or was restarted: nobody can know who the owner is; ask again, and leave the guest stopped; when you are sure that it runs nowhere else, and never will, say force" },
+		{ EPERM, "force needs root" },
 		{ EINVAL, "this host was never its active owner" },
 		{ EOPNOTSUPP, "a server knows nothing of owners; update it" },
 		{ ENODATA, "the file has no size yet" },
 		{ 0, NULL },
 	};
 
-	return run_ioctl(call, SMEMV_IOC_TAKE_BACK, errors);
+	struct keyword force[] = { { "force", NULL, NULL, NULL, false }, { 0 } };
+
+	if (!parse_subject(call) || parse_keywords(call, force))
+		return EXIT_USAGE;
+	return run_ioctl(call, force[0].seen ? SMEMV_IOC_FORCE_BACK : SMEMV_IOC_TAKE_BACK, errors);
 }

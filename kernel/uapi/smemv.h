@@ -504,6 +504,8 @@ struct smemv_ioc_attach {
  * The commit point, right before the guest runs: no argument. Idempotent.
  *   ESTALE  the old owner took it back: the guest must not run
  *   EIO     nobody can know yet: ask again, do not run
+ *   ENODEV  nothing was decided, as a server does not answer or has not all pages (kernel log
+ *           names it): ask again, or leave the guest to its old owner
  */
 #define SMEMV_IOC_ACTIVATE	_IO(SMEMV_IOC_TYPE, 0x04)
 /*
@@ -514,6 +516,24 @@ struct smemv_ioc_attach {
  *   EINVAL      this host was never the active owner
  */
 #define SMEMV_IOC_TAKE_BACK	_IO(SMEMV_IOC_TYPE, 0x05)
+/*
+ * The same; and where that fails with EIO this host is the owner all the same, on the caller's
+ * word that no other one runs the guest, nor will: no argument. Who else was the owner cannot
+ * write to the servers any more.
+ *   EPERM       needs CAP_SYS_ADMIN
+ *   EIO         a server knows a newer owner: ask again
+ *   EBUSY, EINVAL  as above
+ */
+#define SMEMV_IOC_FORCE_BACK	_IO(SMEMV_IOC_TYPE, 0x08)
+/*
+ * The file uses a server no more, which holds nothing of it by the map: argument __u32, as in
+ * struct smemv_map_run.where, less SMEMV_MAP_SERVER. What the server has of the space all the same
+ * is dropped, now or when it can be reached again. Also of a space that has another owner by now,
+ * which must not know the server.
+ *   EINVAL  there is no such server, or it is the arbiter
+ *   EBUSY   pages are there, or requests under way; or the space is claimed
+ */
+#define SMEMV_IOC_LEAVE		_IOW(SMEMV_IOC_TYPE, 0x09, __u32)
 #define SMEMV_IOC_ATTACH	_IOW(SMEMV_IOC_TYPE, 0x06, struct smemv_ioc_attach)
 
 /*

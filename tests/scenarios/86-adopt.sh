@@ -237,7 +237,41 @@ for name in one two; do
 	memserver_start $name 64M
 	ok "server $name is empty again" wait_until 30 memfile_server_is $name up
 done
-file=$(smemv vm create demo size 2M) || bail "no file was made"
+
+# But for an operator who does know: then the old host goes on with what it has and what the others hold.
+force_back() {
+	local there
+	file=$(smemv vm create demo size 8M deadline 2000) || bail "no file was made"
+	ok "force: it is written" "$filecheck" --hold --seed 5 "$file" </dev/null
+	ok "force: and evicted" smemv vm evict demo 8M
+	take_map
+	there=$(memfile_get demo '.where.one // 0')
+	compare "$there" -lt 2048 "force: some of it is not at the arbiter"
+	ok "force: the new host adopts it" on_new smemv vm adopt demo "$map" deadline 2000
+	memserver_kill one
+	memserver_start one 64M
+	for name in old new; do
+		ok "force: the $name host sees the arbiter" wait_until 30 sees_one_up $name
+	done
+	fails "force: it cannot be taken back" 'say force' smemv vm take-back demo
+	fails "force: nor by who is not root" '(Permission denied|needs root)' \
+		setpriv --reuid 65534 --regid 65534 --clear-groups smemv vm take-back demo force
+	dmesg_mark
+	ok "force: by force it can" smemv vm take-back demo force
+	is "$(memfile_get demo .owner)" active "force: it is the owner"
+	like "$(dmesg_since)" 'demo: this host was made the owner of space .* by force' "force: says the log"
+	fails "force: the new host cannot be it" '(took it back|nobody can know)' on_new smemv vm activate demo
+	"$filecheck" --verify --allow-lost --seed 5 "$file" >"$scenario_tmp/forced" 2>&1 || true
+	like "$(<"$scenario_tmp/forced")" 'FILECHECK PASS' "force: every page that is there is right"
+	is "$(last_value lost "$(<"$scenario_tmp/forced")")" "$there" "force: lost are those that were at the arbiter"
+	ok "force: it can be taken back as ever" smemv vm take-back demo
+	ok "force: the lost pages are given up" fallocate -p -o 0 -l 8M "$file"
+	ok "force: the file can be written" "$filecheck" --hold --seed 6 "$file" </dev/null
+	ok "force: and evicted" smemv vm evict demo 8M
+	ok "force: every page is right" "$filecheck" --verify --seed 6 "$file"
+	ok "force: the new host's file goes" on_new smemv vm del demo
+}
+force_back
 
 on_new umount /dev/smemv
 ok "the new host needs no server" on_new smemv server del one
