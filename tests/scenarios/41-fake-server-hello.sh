@@ -3,6 +3,8 @@
 #
 # 41-fake-server-hello: a server that cannot be used is refused when it is added, in bounded time and
 # with a reason that says what to do; likewise a disk whose space the server does not open.
+#
+# check-kernels: 6.12
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../fakes/fakes.sh"

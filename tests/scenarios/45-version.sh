@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 45-version: when two releases do not fit, the people on both sides are told so in words.
+#
+# check-kernels: 6.1
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../fakes/fakes.sh"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 53-events: "smemv monitor" tells what happens, in order, in words and in JSON.
+#
+# check-kernels: 6.12
 
 . "$(dirname "$0")/../lib/scenario.sh"
 

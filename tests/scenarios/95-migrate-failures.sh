@@ -5,8 +5,6 @@
 # full, the arbiter is silent at the decision, the source dies after it. The guest runs on one side at most, with all
 # its memory right; servers drop what a failed attempt got; the next attempt works.
 #
-# The destination is held at a step by its own log: QEMU tells a trace event into a full pipe, and waits.
-#
 # qemu: patched
 # check-kernels: 6.1
 # timeout: 1200
@@ -15,62 +13,7 @@
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/memfile.sh"
 . "$(dirname "$0")/../lib/migrate.sh"
-
-readonly ram=112M
-readonly workload=(--size 24M --pattern sequential --write 5 --zero 10 --passes 1000000 --progress 1)
-# So slow that there is time for a failure.
-readonly slow=(bandwidth 1M heat address) fast=(heat address downtime 2000)
-attempt=0
-
-# new_target [EVENT]: one that is held there, until let_go.
-new_target() {
-	local held=()
-
-	attempt=$((attempt + 1))
-	target=target$attempt
-	if (($#)); then
-		make_full_pipe
-		held=(-D "$scenario_tmp/full" -trace "$1")
-	fi
-	migrate_target $target $ram 64M "${workload[@]}" -- "${held[@]}"
-}
-
-make_full_pipe() {
-	rm -f "$scenario_tmp/full"
-	mkfifo "$scenario_tmp/full"
-	exec {full_pipe}<>"$scenario_tmp/full"
-	dd if=/dev/zero bs=64k count=1 status=none >&"$full_pipe"
-}
-
-let_go() {
-	dd bs=64k count=1 of=/dev/null status=none <&"$full_pipe"
-}
-
-target_says() {
-	[[ $(dst smemv vm show $target --json | jq "first | $1") == true ]]
-}
-
-# Adopted, and not activated yet: the guest is nobody's to run.
-target_has_claimed() {
-	target_says '.owner == "claimed"'
-}
-
-target_has_activated() {
-	target_says '.owner == "active" and .epoch > 1'
-}
-
-migration_is() {
-	[[ $(migrate_get source .smemv.state) == "$1" ]]
-}
-
-begin() {
-	migrate_cli_begin source $target budget 0 patience 4 "$@"
-}
-
-# The failure has come: the rest need not be slow.
-hurry() {
-	qmp source migrate-set-parameters '{"smemv-bandwidth": 0, "downtime-limit": 2000}' >/dev/null
-}
+. "$(dirname "$0")/../lib/attempt.sh"
 
 # The end of each attempt that fails: guest_stays CASE [STATUS [COMMAND...]]; COMMAND makes a server whole again.
 guest_stays() {
@@ -80,17 +23,7 @@ guest_stays() {
 	is "$migrate_cli_status" "${2:-1}" "$case: the migration fails"
 	diag "$(migrate_report .reason)"
 	is "$(migrate_report .guest_is_at)" source "$case: the report says where the guest is"
-	ok "$case: the guest runs on at the source" wait_until 30 guest_runs source
-	ok "$case: the space under construction is gone" test ! -e /dev/smemv/source.out
-	"${@:3}"
-	end_target "$case"
-	ok "$case: the servers dropped what they got" wait_until 30 servers_hold_nothing
-}
-
-end_target() {
-	migrate_quit $target
-	kill -KILL "$(guest_pid $target)" 2>/dev/null || true
-	ok "$1: the destination's file goes" wait_until 30 dst smemv vm del $target
+	guest_stays_there "$case" "${@:3}"
 }
 
 destination_dies_at_first() {
@@ -117,6 +50,16 @@ destination_dies_with_the_claim() {
 	guest_stays "destination killed with the claim"
 }
 
+# The source has all that it got, as long as the destination is not the owner.
+server_dies_with_the_claim() {
+	new_target smemv_adopt
+	begin "${fast[@]}"
+	require "the destination claims the guest" wait_until 120 target_has_claimed
+	memserver_kill two
+	let_go
+	guest_stays "server killed with the claim" 1 server_comes_back two
+}
+
 # What it has received it goes on with when it is let go.
 cancelled_with_the_claim() {
 	new_target smemv_adopt
@@ -133,25 +76,12 @@ cancelled_with_the_claim() {
 	ok "the servers dropped what they got" wait_until 30 servers_hold_nothing
 }
 
-target_has_lost() {
-	is_gone "$(guest_pid $target)" || target_says '.owner == "lost"'
-}
-
-target_does_not_run() {
-	is_gone "$(guest_pid $target)" || ! guest_runs $target
-}
-
 destination_is_cut_off() {
 	new_target
 	begin "${slow[@]}" timeout 20
 	require "it is under way" wait_until 60 migrate_has_stored source 512
 	net_cut dst
-	guest_stays "destination cut off" 3 link_comes_back
-}
-
-link_comes_back() {
-	net_heal dst
-	ok "the servers are up again" wait_until 60 servers_are_up
+	guest_stays "destination cut off" 3 link_comes_back dst
 }
 
 only_server_dies() {
@@ -161,18 +91,6 @@ only_server_dies() {
 	require "it is under way" wait_until 60 migrate_has_stored source 512
 	memserver_kill two
 	guest_stays "only server killed" 1 server_comes_back two
-}
-
-server_comes_back() {
-	memserver_start "$1" 128M
-	ok "the servers are up again" wait_until 60 servers_are_up
-}
-
-servers_are_up() {
-	local name
-	for name in one two; do
-		memfile_server_is "$name" up && dst_server_is "$name" up || return 1
-	done
 }
 
 # Nobody can know who owns the guest, so it stays stopped, until somebody asks again.
@@ -192,19 +110,6 @@ arbiter_is_silent() {
 	ok "arbiter silent: the space under construction goes" wait_until 30 smemv vm del source.out
 	end_target "arbiter silent"
 	ok "arbiter silent: the servers dropped what they got" wait_until 30 servers_hold_nothing
-}
-
-start_source() {
-	migrate_guest src source $ram "${workload[@]}" --
-	require "the guest fills its memory" wait_until 200 guest_has_filled source
-}
-
-guest_is_right_at_target() {
-	ok "$1: it runs at the destination" wait_until 30 guest_runs $target
-	ok "$1: it goes through its memory twice" guest_sweeps $target 300
-	guest_end $target
-	ok "$1: every byte is right" guest_wait $target 200
-	ok "$1: its file goes" dst smemv vm del $target
 }
 
 # It was too late: the destination is the owner, and goes on when it is let go.
@@ -249,6 +154,7 @@ migrate_hosts 128M
 migrate_third_server 8M
 start_source
 destination_dies_with_the_claim
+server_dies_with_the_claim
 if is_long_run; then
 	only_server_dies
 	destination_dies_at_first

@@ -4,6 +4,7 @@
 # 98-migrate-fake: smemv migrate plans a split with the module's servers, and makes and removes the space
 # under construction, whether the migration succeeds, fails or is cancelled. The QEMUs are fakes.
 #
+# check-kernels: 6.1
 # timeout: 300
 
 . "$(dirname "$0")/../lib/scenario.sh"
