@@ -28,7 +28,7 @@ declare -A outcome=(
 	[cancel, setup]=source [cancel, meanwhile]=source [cancel, claim]=source
 	[timeout, setup]=source [timeout, meanwhile]=source [timeout, claim]=source
 	[source, setup]=unknown [source, meanwhile]=unknown [source, claim]='unknown|destination'
-	[killed, setup]=destination [killed, meanwhile]=destination [killed, claim]=source
+	[killed, setup]=destination [killed, meanwhile]='destination|source' [killed, claim]=source
 	[cut, setup]=destination [cut, meanwhile]=destination [cut, claim]=source
 	[arbiter-killed, claim]=source-stopped [arbiter-cut, claim]='source|source-stopped'
 	[full, meanwhile]=source
