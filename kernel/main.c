@@ -17,9 +17,9 @@
 
 struct workqueue_struct *smemv_wq;
 
-unsigned int smemv_spin_us = 50;
+unsigned int smemv_spin_us = 100;
 module_param_named(spin_us, smemv_spin_us, uint, 0644);
-MODULE_PARM_DESC(spin_us, "spin so long for a page, where pages come so soon, before sleeping: microseconds, 0: never (50)");
+MODULE_PARM_DESC(spin_us, "spin so long for a page, where pages come so soon, before sleeping: microseconds, 0: never (100)");
 
 static unsigned int ns_id;
 

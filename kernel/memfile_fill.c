@@ -200,9 +200,23 @@ static int error_remove(struct address_space *mapping, struct folio *folio)
 
 SMEMV_COMPAT_DEFINE_ERROR_REMOVE(error_remove)
 
+/*
+ * Of clean pages the host's reclaim may drop those that can be had again now. Of a server
+ * that does not answer nobody knows whether it will come back with its pages. Dirty ones are
+ * not dropped, nor are large ones before they are split, for which this is asked as well.
+ */
+static bool may_drop(struct folio *folio, gfp_t gfp)
+{
+	struct smemv_memfile *mf = smemv_memfile_of(folio->mapping->host);
+
+	return folio_test_dirty(folio) || folio_test_large(folio) ||
+	       !mf->space || smemv_evict_has_copy(&mf->ev, folio);
+}
+
 const struct address_space_operations smemv_memfile_aops = {
 	.readahead = readahead,
 	.dirty_folio = noop_dirty_folio,
+	.release_folio = may_drop,
 	.migrate_folio = filemap_migrate_folio,
 	SMEMV_COMPAT_ERROR_REMOVE(error_remove),
 };

@@ -63,6 +63,7 @@ static struct inode *new_file(smemv_compat_idmap *idmap, const struct inode *dir
 	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER_MOVABLE);
 	mapping_set_no_writeback_tags(inode->i_mapping);
 	mapping_set_large_folios(inode->i_mapping);
+	smemv_compat_ask_before_drop(inode->i_mapping);
 	inode->i_private = smemv_memfile_alloc(sb_ns(sb), inode, name);
 	if (inode->i_private)
 		return inode;

@@ -46,6 +46,19 @@ static inline void smemv_compat_get_memcg(struct mem_cgroup *memcg)
 #endif
 }
 
+/*
+ * 6.6, and later ones of 6.1: release_folio is asked before a clean folio is dropped, also when
+ * it has no private data. Elsewhere reclaim drops what it likes.
+ */
+static inline void smemv_compat_ask_before_drop(struct address_space *mapping)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0) || \
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 192) && \
+	 LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0))
+	mapping_set_release_always(mapping);
+#endif
+}
+
 /* 6.8: by folio. Removes a locked folio, whoever has a reference. */
 static inline int smemv_compat_remove_folio(struct address_space *mapping,
 					    struct folio *folio)

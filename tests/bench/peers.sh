@@ -34,7 +34,7 @@ smemv_up() {
 
 	memserver_start far "$(($1 * 2))M"
 	# 50 us of a real processor, the default.
-	smemv_load spin_us="${BENCH_SPIN:-1000}"
+	smemv_load spin_us="${BENCH_SPIN:-2000}"
 	smemv server add far "$(memserver_address far)"
 	device=$(smemv swap add "${1}M" servers far name bench)
 	peer_disk[smemv]=${device#/dev/}

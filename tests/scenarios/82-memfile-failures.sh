@@ -56,6 +56,10 @@ ok "and brought home" smemv vm populate demo
 there=$(memfile_get demo '.where.two // 0')
 compare "$there" -gt 500 "server two keeps a copy of many pages"
 memserver_kill two
+ok "it is down" wait_until 30 memfile_server_is two down
+sync
+echo 1 >/proc/sys/vm/drop_caches
+compare "$(memfile_get demo .resident_bytes)" -ge $((there * 4096)) "what it has stays here while it is away, also when the host drops its caches"
 memserver_start two 64M
 ok "it comes back without them" wait_until 60 memfile_server_is two up
 ok "which the module finds out" wait_until 30 memfile_says '(.where.two // 0) == 0'
@@ -90,7 +94,17 @@ for name in one two; do
 done
 ok "nothing waits any more when they are back" wait_until 60 memfile_says '.waiting == 0'
 
-leave_no_file demo
+# Deleted while a server is cut off.
+compare "$(memserver_pages two)" -gt 0 "server two has pages of it"
+net_cut two
+ok "the cut is noticed" wait_until 30 memfile_server_is two down
+dmesg_mark
+ok "the file goes" smemv vm del demo
+compare "$(memserver_pages two)" -gt 0 "server two has its pages still"
+like "$(dmesg_since)" 'server two: cannot be told now to drop space' "the log tells of it"
+net_heal two
+ok "they are dropped when it is reached again" wait_until 60 servers_hold_nothing
+ok "and it is used" wait_until 60 memfile_server_is two up
 leave_no_module
 
 done_testing

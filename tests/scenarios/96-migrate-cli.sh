@@ -63,6 +63,7 @@ sent=$(($(net_bytes dst tx) - sent_before))
 fetched=$(($(dst smemv vm show target2 --json | jq 'first | .counters.load_pages') * 4096))
 is "$(migrate_report '.result + " " + .guest_is_at + " " + .heat_source')" "migrated destination scanner" "the report says how"
 ok "the guest runs there" wait_until 30 guest_runs target2
+is "$(dst smemv vm show target2 --json | jq 'first | .scanned_pid')" "$(guest_pid target2)" "and is scanned there"
 ok "QEMU at the source has ended" wait_until 20 is_gone "$(guest_pid source)"
 ok "the space under construction is gone" no_space_is_left
 ok "progress was told" grep -q '^active: main host .*one .*two .* pass [0-9]' "$scenario_out/progress"
