@@ -270,6 +270,7 @@ int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 	memcpy(bind->server_id, server->server_id, sizeof(bind->server_id));
 
 	mutex_lock(&server->bind_lock);
+	smemv_undropped_cancel(server, bind->uuid);
 	list_add_tail(&bind->link, &server->binds);
 	err = open_on_all(bind, req, &tried, why);
 	if (err) {

@@ -66,6 +66,16 @@ static void remove(struct smemv_server *server, struct undropped *u)
 	kfree(u);
 }
 
+void smemv_undropped_cancel(struct smemv_server *server, const u8 *uuid)
+{
+	struct undropped *u, *next;
+
+	lockdep_assert_held(&server->bind_lock);
+	list_for_each_entry_safe(u, next, &server->undropped, link)
+		if (!memcmp(u->bind.uuid, uuid, sizeof(u->bind.uuid)))
+			remove(server, u);
+}
+
 static int drop(struct smemv_lane *lane, struct socket *sock,
 		struct undropped *u, const char **why)
 {

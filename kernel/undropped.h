@@ -18,6 +18,9 @@ struct socket;
 bool smemv_undropped_add(struct smemv_server *server,
 			 const struct smemv_bind *bind);
 
+/* The space uses the server again, and has to keep what it stores there. Same lock. */
+void smemv_undropped_cancel(struct smemv_server *server, const u8 *uuid);
+
 /*
  * Has the server drop them, while the lane is not up yet. Under server->bind_lock. 0, or an
  * errno with *why a static text: the connection is of no use.
