@@ -29,6 +29,8 @@ require "server one is added" smemv server add one "$LAB_FAR_ONE" lanes 2
 require "server two is added" smemv server add two "$LAB_FAR_TWO" lanes 2
 make_disk 256M policy error
 swap_on "$disk"
+# So little is left that reclaim would else turn to the files of running programs, and all wait for these.
+echo 180 >/proc/sys/vm/swappiness
 
 # holds_no_space SERVER: as it says itself.
 holds_no_space() {
@@ -74,6 +76,19 @@ for name in "${writers[@]}"; do
 	require "writer $name has filled its memory" pager_fills "$name" 180
 done
 
+# goes_on COUNTER SINCE: else what stands still, and where.
+goes_on() {
+	wait_until 30 counter_passes "$2" counter_of /proc/vmstat "$1" || {
+		echo "$1 stands still at $2"
+		head -n 5 /proc/meminfo
+		ps -eo pid,stat,wchan:30,comm | grep -E 'memcheck|kswapd|kworker/.*smemv|PID'
+		for name in "${writers[@]}"; do
+			cat "/proc/$(pager_pid "$name")/stack"
+		done
+		return 1
+	}
+}
+
 # watch_pressure SECONDS: the least use that was seen, while pages go out and come in all the time.
 watch_pressure() {
 	local end=$(($(now_ms) + $1 * 1000)) used
@@ -81,8 +96,8 @@ watch_pressure() {
 	least=100
 	while (($(now_ms) < end)); do
 		out=$(counter_of /proc/vmstat pswpout) in=$(counter_of /proc/vmstat pswpin)
-		wait_until 30 counter_passes "$out" counter_of /proc/vmstat pswpout || return
-		wait_until 30 counter_passes "$in" counter_of /proc/vmstat pswpin || return
+		goes_on pswpout "$out" || return
+		goes_on pswpin "$in" || return
 		used=$(used_percent)
 		least=$((used < least ? used : least))
 		sleep 1
