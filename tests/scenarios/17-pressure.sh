@@ -29,8 +29,6 @@ require "server one is added" smemv server add one "$LAB_FAR_ONE" lanes 2
 require "server two is added" smemv server add two "$LAB_FAR_TWO" lanes 2
 make_disk 256M policy error
 swap_on "$disk"
-# So little is left that reclaim would else turn to the files of running programs, and all wait for these.
-echo 180 >/proc/sys/vm/swappiness
 
 # holds_no_space SERVER: as it says itself.
 holds_no_space() {
@@ -76,12 +74,16 @@ for name in "${writers[@]}"; do
 	require "writer $name has filled its memory" pager_fills "$name" 180
 done
 
-# goes_on COUNTER SINCE: else what stands still, and where.
-goes_on() {
-	wait_until 30 counter_passes "$2" counter_of /proc/vmstat "$1" || {
-		echo "$1 stands still at $2"
+pages_moved() {
+	echo $(($(counter_of /proc/vmstat pswpin) + $(counter_of /proc/vmstat pswpout)))
+}
+
+# pages_move SINCE: else what the writers wait for.
+pages_move() {
+	wait_until 30 counter_passes "$1" pages_moved || {
+		echo "no page moves; $1 have"
 		head -n 5 /proc/meminfo
-		ps -eo pid,stat,wchan:30,comm | grep -E 'memcheck|kswapd|kworker/.*smemv|PID'
+		ps -eo pid,stat,wchan:30,comm | grep -E 'memcheck|kswapd|PID'
 		for name in "${writers[@]}"; do
 			cat "/proc/$(pager_pid "$name")/stack"
 		done
@@ -89,19 +91,20 @@ goes_on() {
 	}
 }
 
-# watch_pressure SECONDS: the least use that was seen, while pages go out and come in all the time.
+# watch_pressure SECONDS: the least use that was seen, while pages go out or come in all the time. Which of both it
+# is at a moment is reclaim's to say: it takes many out at once, and then the writers bring theirs back for a while.
 watch_pressure() {
-	local end=$(($(now_ms) + $1 * 1000)) used
-	local out in
+	local end=$(($(now_ms) + $1 * 1000)) out in used
+	out=$(counter_of /proc/vmstat pswpout) in=$(counter_of /proc/vmstat pswpin)
 	least=100
 	while (($(now_ms) < end)); do
-		out=$(counter_of /proc/vmstat pswpout) in=$(counter_of /proc/vmstat pswpin)
-		goes_on pswpout "$out" || return
-		goes_on pswpin "$in" || return
+		pages_move "$(pages_moved)" || return
 		used=$(used_percent)
 		least=$((used < least ? used : least))
 		sleep 1
 	done
+	wait_until 120 counter_passes "$out" counter_of /proc/vmstat pswpout || { echo "none went out"; return 1; }
+	wait_until 120 counter_passes "$in" counter_of /proc/vmstat pswpin || { echo "none came in"; return 1; }
 }
 
 before=$(counter_of /proc/vmstat pswpout)
