@@ -83,7 +83,7 @@ pages_move() {
 	wait_until 30 counter_passes "$1" pages_moved || {
 		echo "no page moves; $1 have"
 		head -n 5 /proc/meminfo
-		ps -eo pid,stat,wchan:30,comm | grep -E 'memcheck|kswapd|PID'
+		ps -o pid,stat,wchan:30,comm -C memcheck,kswapd0
 		for name in "${writers[@]}"; do
 			cat "/proc/$(pager_pid "$name")/stack"
 		done
