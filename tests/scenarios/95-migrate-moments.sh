@@ -55,7 +55,7 @@ claim_comes() {
 
 options_of() {
 	case $failure in
-	timeout) echo timeout 8 ;;
+	timeout) if [[ $moment == setup ]]; then echo timeout 8; else echo timeout 20; fi ;;
 	full) echo servers three ;;
 	esac
 }
