@@ -203,7 +203,8 @@ SMEMV_COMPAT_DEFINE_ERROR_REMOVE(error_remove)
 /*
  * Of clean pages the host's reclaim may drop those that can be had again now. Of a server
  * that does not answer nobody knows whether it will come back with its pages. Dirty ones are
- * not dropped, nor are large ones before they are split, for which this is asked as well.
+ * not dropped. Large ones may always go: this is asked for a split as well, and when that is
+ * refused truncating drops the folio as a whole.
  */
 static bool may_drop(struct folio *folio, gfp_t gfp)
 {

@@ -9,8 +9,8 @@
 #	moments		setup (it warms up), meanwhile (pages are being sent), claim (the destination has adopted the
 #			memory and asks for ownership next)
 #
-# The destination's failures are those of 95-migrate-failures, which also shows a part of this in make check. With arguments, failures and moments in turn, only these
-# combinations are tried.
+# The destination's failures are those of 95-migrate-failures, which also shows a part of this in make check. With
+# arguments, failures and moments in turn, only these combinations are tried.
 #
 # qemu: patched
 # memory: 4G
@@ -114,7 +114,6 @@ arbiter-cut_end() {
 	link_comes_back one
 }
 
-# One that is full before is refused: tests/cli/migrate.t.
 full_begin() {
 	local filler
 	filler=$(smemv vm create filler size 124M budget 1M)
