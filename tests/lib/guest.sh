@@ -55,7 +55,7 @@ guest_start() {
 	(cgroup_exec "$group" setsid "${guest_prefix[@]}" "$guest_qemu" -name "$name" -nodefaults -no-user-config \
 		-display none -no-reboot -machine pc -accel kvm -cpu host -smp 1 -m "$guest_memory" \
 		-kernel "$kernel" -initrd "$guest_initramfs" \
-		-append "console=ttyS0 quiet panic=-1 mitigations=off $guest_append memcheck=$(IFS=,; echo "${check[*]}")" \
+		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on init_on_alloc=0 hardened_usercopy=off apparmor=0 audit=0 $guest_append memcheck=$(IFS=,; echo "${check[*]}")" \
 		-serial "file:$(guest_log_file "$name")" "$@") \
 		>"$scenario_out/guest-$name.qemu" 2>&1 </dev/null &
 	guest_pids[$name]=$!

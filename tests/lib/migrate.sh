@@ -110,7 +110,18 @@ migrate_devices() {
 
 # guest_devices NAME KEY: rounds, wrong or answers, as its last line about its devices says.
 guest_devices() {
-	guest_log "$1" | grep -oE "^DEVICES .*$2=[0-9]+" | tail -n 1 | grep -oE "$2=[0-9]+" | cut -d = -f 2 | grep . || echo 0
+	local log line
+	log=$(<"$(guest_log_file "$1")")
+	while [[ $log == *$'\nDEVICES '* ]]; do
+		line=${log##*$'\nDEVICES'}
+		# The last one may not be there as a whole yet.
+		if [[ ${line%%$'\n'*} =~ \ $2=([0-9]+) ]]; then
+			echo "${BASH_REMATCH[1]}"
+			return
+		fi
+		log=${log%$'\nDEVICES '*}
+	done
+	echo 0
 }
 
 # guest_devices_pass NAME KEY NUMBER
@@ -120,7 +131,7 @@ guest_devices_pass() {
 
 # The number of times that the guest's program went through its memory, as it last said.
 guest_passes() {
-	guest_log "$1" | grep -oE '^MEMCHECK progress passes=[0-9]+' | tail -n 1 | cut -d = -f 2 | grep . || echo 0
+	last_number 'MEMCHECK progress passes=' "$(guest_log_file "$1")"
 }
 
 guest_has_passed() {

@@ -15,3 +15,15 @@ last_value() {
 	[[ $rest != "$2" && $rest =~ ^[0-9]+ ]] || return
 	echo "${BASH_REMATCH[0]}"
 }
+
+# last_number START FILE: the one behind START in the last line that begins so; 0 when there is none.
+last_number() {
+	local log=$'\n' rest
+	[[ ! -e $2 ]] || log+=$(<"$2")
+	rest=${log##*$'\n'"$1"}
+	if [[ $rest != "$log" && $rest =~ ^[0-9]+ ]]; then
+		echo "${BASH_REMATCH[0]}"
+	else
+		echo 0
+	fi
+}

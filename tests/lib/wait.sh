@@ -11,20 +11,24 @@ pause() {
 	read -r -t "$1" -u "$wait_never" || true
 }
 
-# Milliseconds since boot; not disturbed by the clock being set.
-now_ms() {
+# Milliseconds since boot, in "now"; not disturbed by the clock being set. A subshell that tells it would be most
+# of what a waiting scenario costs.
+read_now() {
 	local uptime
 	read -r uptime _ </proc/uptime
-	echo $((10#${uptime/./} * 10))
+	now=$((10#${uptime/./} * 10))
 }
 
 # wait_until SECONDS COMMAND...: until COMMAND succeeds; fails when it did not in time.
 wait_until() {
-	local deadline=$(($(now_ms) + $1 * 1000))
+	local deadline now
+	read_now
+	deadline=$((now + $1 * 1000))
 	shift
 
 	until "$@" >/dev/null 2>&1; do
-		if (($(now_ms) >= deadline)); then
+		read_now
+		if ((now >= deadline)); then
 			return 1
 		fi
 		pause 0.2
@@ -59,8 +63,10 @@ end_process() {
 
 # milliseconds_of COMMAND...: how long it took; its output goes to stderr, its failure counts.
 milliseconds_of() {
-	local start
-	start=$(now_ms)
+	local start now
+	read_now
+	start=$now
 	"$@" >&2 || return
-	echo $(($(now_ms) - start))
+	read_now
+	echo $((now - start))
 }

@@ -25,12 +25,12 @@ disk=$(smemv swap add 128M servers one name demo) || bail "no disk was made"
 swap_on "$disk"
 
 # A process that needs twice what it may keep; the verdict covers every byte.
-pager_cgroup pager 6M
-ok "no byte is lost" cgroup_run pager "$memcheck" --size 12M --passes 1
+pager_cgroup pager 4M
+ok "no byte is lost" cgroup_run pager "$memcheck" --size 8M --passes 1
 
 # Wait for conditions, never for a time: wait_until has a bound, sleep has none that fits.
 # Figures are compared with what the system counts elsewhere, not with what was seen once.
-compare "$(counter_of /proc/vmstat pswpout)" -gt 1536 "most of it went out"
+compare "$(counter_of /proc/vmstat pswpout)" -gt 1024 "most of it went out"
 
 # Kernel messages that are provoked on purpose are announced, each by a narrow pattern:
 #	lab-expect '^smemv: server one: connection lost'

@@ -5,7 +5,7 @@
 # as a disk, then as swap. Every byte of each is verified; what the servers hold is what is swapped, and
 # nothing once swap is off.
 #
-# A million takes some five minutes on an emulated processor: make check moves a twenty-fifth of that.
+# A million takes some five minutes on an emulated processor: make check moves a fiftieth of that.
 #
 # processors: 2
 # timeout: 600
@@ -14,13 +14,13 @@
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/diskcheck.sh"
 
-wanted=40000
+wanted=20000
 if is_long_run; then
 	wanted=1000000
 fi
 
 two_servers 64M
-make_disk 48M deadline 60000 policy error
+make_disk 32M deadline 60000 policy error
 smemv_spin 5000
 diskcheck_start "$disk"
 

@@ -94,10 +94,12 @@ pages_move() {
 # watch_pressure SECONDS: the least use that was seen, while pages go out or come in all the time. Which of both it
 # is at a moment is reclaim's to say: it takes many out at once, and then the writers bring theirs back for a while.
 watch_pressure() {
-	local end=$(($(now_ms) + $1 * 1000)) out in used
+	local now end out in used
+	read_now
+	end=$((now + $1 * 1000))
 	out=$(counter_of /proc/vmstat pswpout) in=$(counter_of /proc/vmstat pswpin)
 	least=100
-	while (($(now_ms) < end)); do
+	while read_now && ((now < end)); do
 		pages_move "$(pages_moved)" || return
 		used=$(used_percent)
 		least=$((used < least ? used : least))

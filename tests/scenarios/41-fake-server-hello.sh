@@ -18,12 +18,14 @@ smemv_load
 
 # refused REGEX DESCRIPTION COMMAND...: exit status 1, the reason on one line, in time.
 refused() {
-	local regex=$1 what=$2 start elapsed
+	local regex=$1 what=$2 start elapsed now
 	shift 2
 
-	start=$(now_ms)
+	read_now
+	start=$now
 	catch_output "$@"
-	elapsed=$(($(now_ms) - start))
+	read_now
+	elapsed=$((now - start))
 	if ((caught_status == 1 && elapsed < bound_ms)) && [[ $caught_output =~ $regex && $caught_output != *$'\n'* ]]; then
 		pass "$what"
 	else

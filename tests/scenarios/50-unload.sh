@@ -17,12 +17,13 @@ rounds=50
 if [[ $LAB_KERNEL == 7.2 || $LAB_KERNEL == debug ]]; then
 	rounds=10
 fi
+address_one=$(memserver_address one) address_two=$(memserver_address two)
 head -c 256K /dev/urandom >"$scenario_tmp/data"
 
 configure() {
 	smemv_load || return
-	smemv server add one "$(memserver_address one)" || return
-	smemv server add two "$(memserver_address two)" || return
+	smemv server add one "$address_one" || return
+	smemv server add two "$address_two" || return
 	disk=$(smemv swap add 4M name demo) || return
 	wait_until 10 test -b "$disk"
 }

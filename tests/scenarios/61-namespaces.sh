@@ -79,14 +79,14 @@ ok "right still works" same_as right "$right_disk"
 
 # A namespace that goes while its disk is in use.
 ok "right's disk is swapped to" swap_on "$right_disk"
-pager_cgroup pager 8M
-pager_start all-the-time pager --size 16M --duration 3600 --rest 2000
+pager_cgroup pager 4M
+pager_start all-the-time pager --size 8M --duration 3600 --rest 5000
 ok "pages go out" wait_until 60 swap_holds 500
 ok "right is deleted" ip netns del right
 before=$(counter_of /proc/vmstat pswpin)
 ok "and still pages" wait_until 60 paged_in_since "$before"
 ok "its disk is there" test -b "$right_disk"
-ok "a process that pages now loses no byte" cgroup_run pager "$memcheck" --size 16M --passes 2
+ok "a process that pages now loses no byte" cgroup_run pager "$memcheck" --size 6M --passes 1
 ok "one that paged all the time lost none" pager_finish all-the-time 120
 ok "swapoff ends" timeout 60 swapoff "$right_disk"
 ok "then the disk goes" wait_until 30 test ! -e "$right_disk"

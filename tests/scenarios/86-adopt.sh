@@ -96,6 +96,8 @@ is_half_home() {
 	(($(memfile_get demo .resident_bytes) >= 4 << 20))
 }
 ok "it is evicted" smemv vm evict demo 8M
+# The link drops what it holds when its delay ends.
+ok "it may take long" smemv vm set demo deadline 60000
 for server in one two; do
 	net_shape $server delay 300ms
 done
@@ -111,6 +113,7 @@ status=0
 wait $populate || status=$?
 is "$status" 0 "bringing it home goes on and ends"
 is "$(memfile_get demo .resident_bytes)" $((8 << 20)) "when all of it is there"
+ok "it may not any more" smemv vm set demo deadline 5000
 
 # Claimed and taken back while the claim is held: the new host is out.
 ok "it can store" smemv vm evict demo 8M

@@ -50,7 +50,7 @@ memory_file() {
 }
 
 guest_has_ended() {
-	guest_log web1 2>/dev/null | grep -qE '^MEMCHECK (PASS|FAIL)'
+	has_line 'MEMCHECK PASS' "$(guest_log_file web1)" || has_line 'MEMCHECK FAIL' "$(guest_log_file web1)"
 }
 
 # Both answers, a line each.
