@@ -30,6 +30,9 @@
 #ifndef ARBITER
 #define ARBITER 1	/* the word of a restarted arbiter counts for nothing */
 #endif
+#ifndef FORCE
+#define FORCE 1		/* an epoch taken by force is above all claims that nobody knows of */
+#endif
 
 #ifndef SERVERS
 #define SERVERS 2
@@ -44,7 +47,8 @@
 #define dies		death = 1
 bit death;
 #endif
-#define ALL_OTHERS	((1 << SERVERS) - 2)	/* a bit for each server but the arbiter */
+#define ALL		((1 << SERVERS) - 1)	/* a bit for each server */
+#define ALL_OTHERS	(ALL - 1)		/* but the arbiter */
 
 /* phases of a host */
 #define IDLE	0	/* has nothing to do with the space, or lost it */
@@ -53,6 +57,7 @@ bit death;
 #define CLAIM	3	/* asks for the space */
 #define CLAIMED	4	/* may look, and wants to run */
 #define STUCK	5	/* nobody can know: the operator is told */
+#define FORCED	6	/* opens it by the operator's word */
 
 /* requests */
 #define R_CLAIM	1
@@ -83,7 +88,7 @@ typedef host {
 	byte want;	/* epoch that it claims */
 	bit back;	/* by taking back */
 	byte epoch;	/* its claim, or its own */
-	byte informed;	/* servers but the arbiter that know of its claim, a bit each */
+	byte informed;	/* servers but the arbiter that know of its claim, a bit each; by force all */
 	byte hand;	/* epoch that it was handed */
 	byte ask[SERVERS];	/* open request to each server, 0 none */
 	byte arg[SERVERS];
@@ -183,6 +188,28 @@ inline host_activates(n) {
 	}
 }
 
+/* The operator has seen to it that the other host does not run the guest, and never will. */
+inline host_forces(n) {
+	d_step {
+		alive(n) && (h[n].phase == STUCK || h[n].phase == CLAIM) && h[n].own != 0 &&
+		all_quiet(n) && !alive(1 - n) ->
+		h[n].epoch = (FORCE -> LAST_EPOCH + 1 : h[n].own + 1);
+		printf("host %d: takes epoch %d by force\n", n, h[n].epoch);
+		h[n].want = 0;
+		h[n].back = 0;
+		h[n].informed = 0;
+		h[n].phase = FORCED
+	}
+}
+
+inline host_opens_by_force(n, s) {
+	d_step {
+		alive(n) && h[n].phase == FORCED && !(h[n].informed & (1 << s)) && quiet(n, s) ->
+		printf("host %d: opens the space at server %d by force\n", n, s);
+		request(n, s, R_OPEN, h[n].epoch)
+	}
+}
+
 /* Before it stores there; the commit point was the arbiter's. */
 inline host_activates_other(n, s) {
 	d_step {
@@ -241,6 +268,14 @@ inline got_activation(n, said) {
 	fi
 }
 
+inline got_opened(n, s) {
+	h[n].informed = h[n].informed | (1 << s);
+	if
+	:: h[n].informed == ALL -> starts_guest(n)
+	:: else
+	fi
+}
+
 inline host_hears(n, s) {
 	d_step {
 		alive(n) && h[n].answer[s] != 0 ->
@@ -256,6 +291,7 @@ inline host_hears(n, s) {
 		:: s != 0 && y == R_OPEN && h[n].phase == CLAIMED && x == A_OK ->
 			h[n].informed = h[n].informed | (1 << s)
 		:: s != 0 && y == R_OPEN && h[n].phase == CLAIMED && x != A_OK -> gives_up(n)
+		:: y == R_OPEN && h[n].phase == FORCED && x == A_OK -> got_opened(n, s)
 		:: else
 		fi;
 		h[n].told = (s == 0 -> 0 : h[n].told);
@@ -429,6 +465,8 @@ inline server_restarts(s) {
 }
 
 #define with_server(s) \
+	:: host_opens_by_force(0, s) \
+	:: host_opens_by_force(1, s) \
 	:: host_informs(0, s) \
 	:: host_informs(1, s) \
 	:: host_activates_other(0, s) \
@@ -469,6 +507,10 @@ end:
 	:: host_claims(1)
 	:: host_activates(0)
 	:: host_activates(1)
+	:: host_forces(0)
+	:: host_forces(1)
+	:: host_opens_by_force(0, 0)
+	:: host_opens_by_force(1, 0)
 	:: host_dies(0)
 	:: host_dies(1)
 	:: server_applies_store(0)
