@@ -31,6 +31,7 @@ def ioc(direction, nr, size):
 SPACE, MAP = ioc(3, 0, 56), ioc(3, 1, 24)
 STORE, ADOPT = ioc(3, 2, 16), ioc(3, 3, 64)
 ACTIVATE, TAKE_BACK = ioc(0, 4, 0), ioc(0, 5, 0)
+LEAVE = ioc(1, 9, 4)
 
 SPACE_FORM, MAP_FORM, STORE_FORM = "=16sQQQIIII", "=QQII", "=QII"
 PAGE_FORM, RUN_FORM, ADOPT_FORM = "=QQIi", "=QIHH", "=16sQQQQQII"
@@ -100,7 +101,7 @@ def bad(path):
     for number in (0, 3, 8, 200):
         expect(f"unknown {number}", file.call(ioc(3, number, 40), bytes(40))[0], errno.ENOTTY)
     expect("another type", file.call(0x5401)[0], errno.ENOTTY)
-    for request in (SPACE, MAP, STORE, ADOPT):
+    for request in (SPACE, MAP, STORE, ADOPT, LEAVE):
         try:
             fcntl.ioctl(file.fd, request, 1)
             expect("a bad address", 0, errno.EFAULT)
@@ -121,6 +122,9 @@ def bad(path):
     expect("no such server", file.store([(0, 0)], 17)[0], errno.EINVAL)
     for index in (size, 1 << 52, (1 << 64) - 1):
         expect(f"page {index}", file.store([(index, 0)])[0], errno.EINVAL)
+    arbiter = file.space()[0][5]
+    for server, want in ((arbiter, errno.EINVAL), (1 - arbiter, errno.EBUSY), (2, errno.EINVAL), (ANY, errno.EINVAL)):
+        expect(f"leave {server}", file.call(LEAVE, struct.pack("=I", server))[0], want)
     adopt = (b"", 1, size * PAGE, 0, 2, 0)
     for change in ({"nr_servers": 0}, {"nr_servers": 65}, {"nr_servers": 0xffffffff}, {"arbiter": 2},
                    {"size": size * PAGE + PAGE}, {"size": 0}, {"epoch": 0}, {"epoch": (1 << 64) - 1}):
