@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 62-reload: what passes once passes a second time in the same boot, after the module was loaded anew.
+#
+# check-kernels: 6.12
 
 . "$(dirname "$0")/../lib/scenario.sh"
 
