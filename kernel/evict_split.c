@@ -65,7 +65,10 @@ bool smemv_split_folio(struct smemv_evictor *ev, struct folio *folio)
 	return split;
 }
 
-/* The folio of a page, locked, with a reference, if it has more pages. */
+/*
+ * The folio of a page, locked, with a reference, if it has more pages. One that was never
+ * filled goes.
+ */
 static struct folio *lock_large(struct address_space *mapping, pgoff_t index)
 {
 	struct folio *folio = smemv_compat_get_folio(mapping, index);
@@ -75,8 +78,11 @@ static struct folio *lock_large(struct address_space *mapping, pgoff_t index)
 	if (folio_test_large(folio)) {
 		folio_lock(folio);
 		if (folio->mapping == mapping && folio_test_large(folio) &&
-		    folio_contains(folio, index))
-			return folio;
+		    folio_contains(folio, index)) {
+			if (folio_test_uptodate(folio))
+				return folio;
+			smemv_compat_remove_folio(mapping, folio);
+		}
 		folio_unlock(folio);
 	}
 	folio_put(folio);

@@ -68,6 +68,8 @@ struct smemv_file_defaults {
  * @populate: brings pages home, from page index
  * @populate_pos: on
  * @populating: as long as this is set, or requests of it are open:
+ * @populate_apart: a folio of several pages could not be filled: once more over all,
+ * @populate_singly: page by page
  * @populate_held: but not while the file's owner changes
  * @populate_open: so many
  * @populate_missed: pages that it could not bring since it began
@@ -103,6 +105,8 @@ struct smemv_memfile {
 	struct delayed_work populate;
 	u64 populate_pos;
 	bool populating;
+	bool populate_apart;
+	bool populate_singly;
 	bool populate_held;
 	atomic_t populate_open;
 	atomic_long_t populate_missed;
@@ -175,11 +179,13 @@ void smemv_fill_module_exit(void);
  * @mf: the file; set by the caller
  * @populate: for smemv_memfile_populate(), which is told what could not be had
  * @load: the request that is being made, NULL at first
+ * @whole: inside of smemv_fill_whole()
  */
 struct smemv_filling {
 	struct smemv_memfile *mf;
 	bool populate;
 	struct smemv_load *load;
+	struct smemv_whole *whole;
 };
 
 /*
@@ -190,6 +196,11 @@ struct smemv_filling {
 int smemv_fill_add(struct smemv_filling *filling, struct folio *folio,
 		   bool ahead);
 void smemv_fill_end(struct smemv_filling *filling);
+/*
+ * The same for a folio of a whole run, by requests that are made here. It is filled when they
+ * all succeed; else it stays unfilled: smemv_huge_give_up(). -ENOMEM: it is still locked.
+ */
+int smemv_fill_whole(struct smemv_filling *filling, struct folio *folio);
 
 /* Whether filling it failed a moment ago: tell it rather than try again. */
 bool smemv_fill_just_failed(const struct smemv_memfile *mf,
@@ -220,6 +231,17 @@ struct folio *smemv_memfile_new_folio(struct smemv_memfile *mf, pgoff_t index,
  */
 bool smemv_huge_fits(struct smemv_memfile *mf, const struct vm_fault *vmf);
 struct folio *smemv_huge_make(struct smemv_memfile *mf, pgoff_t index);
+/*
+ * Adds a whole run to @filling, as one folio, if all of it is remote or zeros, none of it is here,
+ * and the budget has room for all of the file, so that it will not be split soon. False: it is to
+ * be brought page by page. Under the invalidate lock.
+ */
+bool smemv_huge_fetch(struct smemv_filling *filling, pgoff_t first);
+/*
+ * A large folio that could not be filled makes way for single pages; the caller has it locked.
+ * True: it was one, and is unlocked.
+ */
+bool smemv_huge_give_up(struct folio *folio);
 /* The mapping is mlocked, and cannot mark the folio so as it has only a part of it. */
 bool smemv_huge_breaks_lock(const struct vm_fault *vmf,
 			    const struct folio *folio);

@@ -265,6 +265,8 @@ static vm_fault_t give_page(struct smemv_memfile *mf, struct vm_fault *vmf,
 		folio_unlock(folio);
 		return VM_FAULT_SIGBUS;
 	}
+	if (smemv_huge_give_up(folio))
+		return 0;
 	if (!folio_test_uptodate(folio))
 		return fill_again(mf, folio);
 	folio_get(folio);

@@ -12,16 +12,30 @@
 #define FAILURE_KEPT	(2 * HZ)
 
 /**
+ * struct smemv_whole - a folio of a whole run that is filled by several requests
+ * @folio: locked until they all ended
+ * @open: so many, and who makes them
+ * @err: of one that failed: the folio stays unfilled
+ */
+struct smemv_whole {
+	struct folio *folio;
+	atomic_t open;
+	int err;
+};
+
+/**
  * struct smemv_load - pages of a run that are filled by one request
  * @mf: whose
  * @ahead: which of them nobody asked for yet
  * @populate: see struct smemv_filling
+ * @whole: the folio that all of them are of, or NULL: each is one
  * @io: with the pages; they are locked
  */
 struct smemv_load {
 	struct smemv_memfile *mf;
 	u32 ahead;
 	bool populate;
+	struct smemv_whole *whole;
 	struct smemv_io io;
 };
 
@@ -66,6 +80,20 @@ static void end_folio(struct folio *folio, int err, bool ahead)
 	folio_unlock(folio);
 }
 
+/* Nobody asked for it; who comes for a page of one that failed takes it apart. */
+static void put_whole(struct smemv_memfile *mf, struct smemv_whole *whole,
+		      int err)
+{
+	if (err) {
+		WRITE_ONCE(whole->err, err);
+		WRITE_ONCE(mf->populate_apart, true);
+	}
+	if (!atomic_dec_and_test(&whole->open))
+		return;
+	end_folio(whole->folio, whole->err, true);
+	kfree(whole);
+}
+
 /* Any context but hard interrupt. After the last unlock the inode may go. */
 static void loaded(struct smemv_io *io)
 {
@@ -75,11 +103,15 @@ static void loaded(struct smemv_io *io)
 
 	for (i = 0; i < io->nr; i++) {
 		missed += io->err[i] != 0;
-		end_folio(page_folio(io->page[i]), io->err[i],
-			  load->ahead & BIT(i));
+		if (!load->whole)
+			end_folio(page_folio(io->page[i]), io->err[i],
+				  load->ahead & BIT(i));
 	}
+	/* What such a folio lacks shows when its pages are asked for one by one. */
+	if (load->whole)
+		put_whole(mf, load->whole, missed ? -EIO : 0);
 	if (load->populate)
-		smemv_populate_note(mf, missed);
+		smemv_populate_note(mf, load->whole ? 0 : missed);
 	kmem_cache_free(load_cache, load);
 	if (atomic_dec_and_test(&mf->loads))
 		wake_up_var(&mf->loads);
@@ -102,6 +134,9 @@ static struct smemv_load *new_load(const struct smemv_filling *filling,
 	load->mf = mf;
 	load->ahead = 0;
 	load->populate = filling->populate;
+	load->whole = filling->whole;
+	if (load->whole)
+		atomic_inc(&load->whole->open);
 	load->io.space = mf->space;
 	load->io.op = SMEMV_OP_LOAD;
 	load->io.run_nr = run_nr;
@@ -125,10 +160,10 @@ void smemv_fill_end(struct smemv_filling *filling)
 	filling->load = NULL;
 }
 
-static int load_page(struct smemv_filling *filling, struct folio *folio,
-		     bool ahead)
+static int load_page(struct smemv_filling *filling, struct page *page,
+		     pgoff_t index, bool ahead)
 {
-	u64 run_nr = folio->index >> SMEMV_RUN_SHIFT;
+	u64 run_nr = index >> SMEMV_RUN_SHIFT;
 	struct smemv_load *load;
 
 	if (filling->load && !fits(filling->load, run_nr))
@@ -136,14 +171,12 @@ static int load_page(struct smemv_filling *filling, struct folio *folio,
 	if (!filling->load)
 		filling->load = new_load(filling, run_nr);
 	load = filling->load;
-	if (!load) {
-		folio_unlock(folio);
+	if (!load)
 		return -ENOMEM;
-	}
 	if (ahead)
 		load->ahead |= BIT(load->io.nr);
-	load->io.slot[load->io.nr] = folio->index % SMEMV_RUN_PAGES;
-	load->io.page[load->io.nr++] = folio_page(folio, 0);
+	load->io.slot[load->io.nr] = index % SMEMV_RUN_PAGES;
+	load->io.page[load->io.nr++] = page;
 	return 0;
 }
 
@@ -151,6 +184,7 @@ int smemv_fill_add(struct smemv_filling *filling, struct folio *folio,
 		   bool ahead)
 {
 	struct smemv_memfile *mf = filling->mf;
+	int err;
 
 	if (smemv_space_copy(mf->space, folio->index) == SMEMV_COPY_ZERO) {
 		smemv_file_count(mf, ZERO_FAULTS, 1);
@@ -161,7 +195,48 @@ int smemv_fill_add(struct smemv_filling *filling, struct folio *folio,
 		smemv_file_count(mf, AHEAD_PAGES, 1);
 	else
 		smemv_file_count(mf, REMOTE_FAULTS, 1);
-	return load_page(filling, folio, ahead);
+	err = load_page(filling, folio_page(folio, 0), folio->index, ahead);
+	if (err)
+		folio_unlock(folio);
+	return err;
+}
+
+/* Each page is asked for, or zeros by now. */
+static int fill_pages(struct smemv_filling *filling, struct folio *folio)
+{
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < SMEMV_RUN_PAGES && !err; i++) {
+		pgoff_t index = folio->index + i;
+
+		if (smemv_space_copy(filling->mf->space, index) ==
+		    SMEMV_COPY_ZERO)
+			clear_highpage(folio_page(folio, i));
+		else
+			err = load_page(filling, folio_page(folio, i), index,
+					true);
+	}
+	return err;
+}
+
+int smemv_fill_whole(struct smemv_filling *filling, struct folio *folio)
+{
+	struct smemv_whole *whole = kmalloc(sizeof(*whole), GFP_NOIO);
+	int err;
+
+	if (!whole)
+		return -ENOMEM;
+	smemv_fill_end(filling);
+	whole->folio = folio;
+	whole->err = 0;
+	atomic_set(&whole->open, 1);
+	filling->whole = whole;
+	err = fill_pages(filling, folio);
+	smemv_fill_end(filling);
+	filling->whole = NULL;
+	put_whole(filling->mf, whole, err);
+	return 0;
 }
 
 struct folio *smemv_memfile_new_folio(struct smemv_memfile *mf, pgoff_t index,
@@ -203,15 +278,14 @@ SMEMV_COMPAT_DEFINE_ERROR_REMOVE(error_remove)
 /*
  * Of clean pages the host's reclaim may drop those that can be had again now. Of a server
  * that does not answer nobody knows whether it will come back with its pages. Dirty ones are
- * not dropped. Large ones may always go: this is asked for a split as well, and when that is
- * refused truncating drops the folio as a whole.
+ * not dropped; they may be split, for which this is asked as well (evict_split.c).
  */
 static bool may_drop(struct folio *folio, gfp_t gfp)
 {
 	struct smemv_memfile *mf = smemv_memfile_of(folio->mapping->host);
 
-	return folio_test_dirty(folio) || folio_test_large(folio) ||
-	       !mf->space || smemv_evict_has_copy(&mf->ev, folio);
+	return folio_test_dirty(folio) || !mf->space ||
+	       smemv_evict_has_copy(&mf->ev, folio);
 }
 
 const struct address_space_operations smemv_memfile_aops = {

@@ -40,16 +40,23 @@ static bool misses(struct smemv_memfile *mf, u64 index)
 	return true;
 }
 
-/* One that is here and empty: filling it failed some time ago. */
-static void fill_again(struct smemv_filling *filling, struct folio *folio)
+/* One that is here and empty: filling it failed some time ago. False: it made way. */
+static bool fill_again(struct smemv_filling *filling, struct folio *folio)
 {
 	if (folio_test_uptodate(folio) || !folio_trylock(folio))
-		return;
+		return true;
 	if (folio->mapping != filling->mf->ev.mapping ||
-	    folio_test_uptodate(folio) || misses(filling->mf, folio->index))
+	    folio_test_uptodate(folio)) {
+		folio_unlock(folio);
+		return true;
+	}
+	if (smemv_huge_give_up(folio))
+		return false;
+	if (misses(filling->mf, folio->index))
 		folio_unlock(folio);
 	else
 		smemv_fill_add(filling, folio, true);
+	return true;
 }
 
 /* False: there is no room any more. */
@@ -57,11 +64,29 @@ static bool bring(struct smemv_filling *filling, u64 index)
 {
 	struct smemv_memfile *mf = filling->mf;
 	struct folio *folio = smemv_compat_get_folio(mf->ev.mapping, index);
+	bool done = folio && fill_again(filling, folio);
 
-	if (!folio)
-		return misses(mf, index) || smemv_fetch_page(filling, index);
-	fill_again(filling, folio);
-	folio_put(folio);
+	if (folio)
+		folio_put(folio);
+	return done || misses(mf, index) || smemv_fetch_page(filling, index);
+}
+
+/* As much as can be brought at once from the position on. False: there is no room any more. */
+static bool bring_next(struct smemv_filling *filling)
+{
+	struct smemv_memfile *mf = filling->mf;
+	u64 pos = mf->populate_pos;
+
+	if (!smemv_evict_has_spare(&mf->ev))
+		return false;
+	if (!mf->populate_singly && IS_ALIGNED(pos, SMEMV_RUN_PAGES) &&
+	    smemv_huge_fetch(filling, pos)) {
+		mf->populate_pos += SMEMV_RUN_PAGES;
+		return true;
+	}
+	if (!bring(filling, pos))
+		return false;
+	mf->populate_pos++;
 	return true;
 }
 
@@ -72,11 +97,8 @@ static bool populate_run(struct smemv_memfile *mf, u64 end)
 	bool room = true;
 
 	while (room && mf->populate_pos < end &&
-	       atomic_read(&mf->loads) < OPEN_MAX) {
-		room = smemv_evict_has_spare(&mf->ev) &&
-		       bring(&filling, mf->populate_pos);
-		mf->populate_pos += room;
-	}
+	       atomic_read(&mf->loads) < OPEN_MAX)
+		room = bring_next(&filling);
 	smemv_fill_end(&filling);
 	return room;
 }
@@ -112,10 +134,19 @@ static bool find_run(struct smemv_memfile *mf, u64 *end)
 /* Until the last request ends it is not known what could be had. */
 static void end_populating(struct smemv_memfile *mf)
 {
-	if (atomic_read(&mf->populate_open))
-		queue_delayed_work(smemv_wq, &mf->populate, 1);
-	else
-		WRITE_ONCE(mf->populating, false);
+	unsigned long delay = 1;
+
+	if (!atomic_read(&mf->populate_open)) {
+		if (mf->populate_singly || !READ_ONCE(mf->populate_apart)) {
+			WRITE_ONCE(mf->populating, false);
+			return;
+		}
+		mf->populate_singly = true;
+		mf->populate_pos = 0;
+		atomic_long_set(&mf->populate_missed, 0);
+		delay = 0;
+	}
+	queue_delayed_work(smemv_wq, &mf->populate, delay);
 }
 
 static void populate_work(struct work_struct *work)
@@ -140,6 +171,8 @@ void smemv_memfile_populate(struct smemv_memfile *mf)
 	spin_lock(&mf->lock);
 	if (mf->inode && mf->space && !mf->populating) {
 		mf->populate_pos = 0;
+		mf->populate_apart = false;
+		mf->populate_singly = false;
 		atomic_long_set(&mf->populate_missed, 0);
 		WRITE_ONCE(mf->populating, true);
 		queue_delayed_work(smemv_wq, &mf->populate, 0);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 88-memfile-huge: where nothing was written yet a touch gets 2 MiB at once, which processor and KVM map as
-# one page. Evictions, holes, locked and pinned pages split it, and no byte of the rest is lost.
+# one page. Evictions, holes, locked and pinned pages split it, and no byte of the rest is lost. What is brought home
+# to stay comes in 2 MiB again, or page by page when a server fails meanwhile.
 #
 # timeout: 500
 
@@ -59,6 +60,47 @@ compare "$(file_counter huge_splits)" -ge 10 "large pages were split for it"
 ok "it is brought home" smemv vm populate demo
 filecheck_go_on holder
 ok "every byte is right" filecheck_verdict holder 120
+leave_no_file demo
+
+# Reads all of it, and prints how much of that was mapped as large pages.
+huge_mapped_when_read() {
+	python3 - "$1" <<'PYTHON'
+import mmap, os, re, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+size = os.fstat(fd).st_size
+with mmap.mmap(fd, size) as pages:
+    for at in range(0, size, 4096):
+        pages[at]
+    with open("/proc/self/smaps") as maps:
+        print(sum(int(kb) for kb in re.findall(r"^FilePmdMapped: *([0-9]+)", maps.read(), re.M)))
+PYTHON
+}
+
+# All of it may stay.
+file=$(smemv vm create demo size 16M deadline 3000) || bail "no file was made"
+filecheck_start home --hold --seed 6 "$file"
+require "a file is written" wait_until 120 filecheck_holds home
+ok "all of it is evicted" smemv vm evict demo 16M
+is "$(memfile_get demo .resident_bytes)" 0 "nothing is here"
+ok "and brought home" smemv vm populate demo
+is "$(memfile_get demo .resident_bytes)" $((16 * mib)) "all of it is here"
+is "$(file_counter huge_loads)" 8 "2 MiB at a time"
+compare "$(huge_mapped_when_read "$file")" -ge $((6 * 2048)) "which are mapped as one page each"
+stored=$(memfile_get demo .counters.store_pages)
+ok "it is evicted again" smemv vm evict demo 16M
+is "$(memfile_get demo .counters.store_pages)" "$stored" "without being sent once more"
+
+# A server stands still while it is brought home.
+memserver_pause two
+fails "not all can be brought" 'could not be brought' smemv vm populate demo
+compare "$(file_counter huge_loads)" -gt 8 "large pages were begun"
+memserver_resume two
+ok "the server goes on" wait_until 60 memfile_server_is two up
+filecheck_go_on home
+ok "every byte is right, page by page" filecheck_verdict home 120
+ok "the rest is brought home" smemv vm populate demo
+is "$(memfile_get demo .resident_bytes)" $((16 * mib)) "all of it is here again"
+ok "and right" "$filecheck" --verify --seed 6 "$file"
 leave_no_file demo
 
 # What a guest never wrote to is not known to a server because its neighbour is.
