@@ -64,9 +64,9 @@
 	X(AHEAD_WASTE, "ahead_waste", "of these, pages evicted without having been used") \
 	X(HUGE_FAULTS, "huge_faults", "of zero_faults, those that got 2 MiB at once") \
 	X(HUGE_SPLITS, "huge_splits", "folios of many pages that were split")	\
-	X(HUGE_LOADS, "huge_loads", "2 MiB that were brought home as one folio")	\
 	X(SHRINKS, "shrinks", "times the host had little memory and some was asked for") \
-	X(SQUEEZES, "squeezes", "faults that waited because memory was used up, e.g. the cgroup's")
+	X(SQUEEZES, "squeezes", "faults that waited because memory was used up, e.g. the cgroup's") \
+	X(HUGE_LOADS, "huge_loads", "2 MiB that were brought home as one folio")
 
 #define SMEMV_X_ENUM_SERVER(id, name, what)	SMEMV_SC_##id,
 #define SMEMV_X_ENUM_SPACE(id, name, what)	SMEMV_PC_##id,
