@@ -119,10 +119,10 @@ done
 for counter in store_errors load_errors lost_reads deadlines no_space; do
 	is "$(swap_counter $counter)" 0 "the disk counted no $counter"
 done
-# Packets are dropped when there is no memory for them. A connection that waits too long for one is made again.
+# Presumably because there was no memory for a packet, one was seen to pass its timeout on a busy machine. It is made again.
 for server in one two; do
 	ok "server $server is connected" wait_until 30 server_state_is "$server" up
-	diag "connections to $server that ended: $(server_counter "$server" disconnects)"
+	compare "$(server_counter "$server" disconnects)" -le 2 "its connections held, but for two at most"
 done
 unlike "$(dmesg)" 'invoked oom-killer' "nobody was killed for memory"
 require "swapoff works" swap_off "$disk"

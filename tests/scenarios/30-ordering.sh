@@ -12,9 +12,9 @@
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/diskcheck.sh"
 
-wanted=400
+wanted=400 rounds=2
 if is_long_run; then
-	wanted=1000
+	wanted=1000 rounds=4
 fi
 
 two_servers 64M timeout 100
@@ -65,7 +65,7 @@ disturb() {
 		stop_server_unheard two
 		cut_connections one
 		cut_connections two
-		if ((round >= 2)) && enough_happened; then
+		if ((round >= rounds)) && enough_happened; then
 			return 0
 		fi
 	done
@@ -81,7 +81,7 @@ compare "$overwrites" -ge "$wanted" "pages were stored again while a store was o
 compare "$overdiscards" -ge "$wanted" "pages were discarded or stored again close behind"
 for server in one two; do
 	compare "$(server_counter "$server" resent)" -ge "$wanted" "requests to $server were sent again"
-	compare "$(server_counter "$server" connects)" -ge 10 "after new connections to $server"
+	compare "$(server_counter "$server" connects)" -ge $((5 * rounds)) "after new connections to $server"
 	is "$(server_counter "$server" protocol_errors)" 0 "server $server said nothing wrong"
 	ok "server $server is connected" wait_until 30 server_state_is "$server" up
 done
