@@ -29,12 +29,17 @@ wait_for_disk() {
 	wait_until 30 test -b "/dev/$1" || bail "there is no disk /dev/$1: $(dmesg | tail -n 3)"
 }
 
+# What the default of 100 us is to a real processor.
+spin_as_real() {
+	echo "${BENCH_SPIN:-2000}" >/sys/module/smemv/parameters/spin_us
+}
+
 smemv_up() {
 	local device
 
 	memserver_start far "$(($1 * 2))M"
-	# 50 us of a real processor, the default.
-	smemv_load spin_us="${BENCH_SPIN:-2000}"
+	smemv_load
+	spin_as_real
 	smemv server add far "$(memserver_address far)"
 	device=$(smemv swap add "${1}M" servers far name bench)
 	peer_disk[smemv]=${device#/dev/}
