@@ -169,6 +169,7 @@ guest_exits() {
 	local tracing=/sys/kernel/tracing
 
 	mountpoint -q "$tracing" || mount -t tracefs none "$tracing"
+	: >"$tracing/trace"
 	echo 1 >"$tracing/events/kvm/kvm_exit/enable"
 	pause 2
 	echo 0 >"$tracing/events/kvm/kvm_exit/enable"
