@@ -232,6 +232,7 @@ static unsigned long step(struct smemv_evictor *ev)
 	if (!batch)
 		return NOT_BY_TIME;
 	if (!ev->busy_run) {
+		smemv_evict_split_used(ev);
 		choose_order(ev);
 		ev->busy_run = ev->order->next(ev, &ev->run, &wait);
 		ev->pos = ev->run << SMEMV_RUN_SHIFT;

@@ -47,11 +47,14 @@ struct smemv_clock {
  *	  have passed; -ENODATA: nobody scans now. For each a byte of @history, bit 7:
  *	  accessed in the newest interval, bit 6: in the one before, ... and a bit of @young:
  *	  accessed since. @young may be NULL. Does not wait
+ * @forget: @nr pages from page index @first on that were accessed in an interval which is
+ *	    remembered count as accessed in the newest one only
  * @pace: intervals of so many milliseconds would suit the evictor, where @heat is known
  * @budget: pages that may be here
  * @goal: pages that shall be here once (smemv vm evict), or SMEMV_NO_GOAL
  * @peak: most pages that were here, or promised room
  * @gone: pages that left so far
+ * @misses: pages that were asked for and had to be fetched
  * @latest: run of the latest fault
  * @filling: pages that were promised room and are not in @mapping yet
  * @out: pages being stored
@@ -74,6 +77,8 @@ struct smemv_clock {
  * @laps: times all pages were looked at without finding one to evict
  * @young_huge: a folio of many pages was left because one of them was used
  * @split_young: split such ones, to see which of them are used
+ * @paid: of @misses, those for which folios were split, or that was tried
+ * @split_hand: where the next one is looked for: a run, modulo their number
  * @force: recently used pages go too
  * @rest_until: jiffies: nothing is tried before, a store failed or all is busy
  */
@@ -85,11 +90,13 @@ struct smemv_evictor {
 	bool untracked;
 	int (*heat)(struct smemv_evictor *ev, u64 first, u32 nr, u8 *history,
 		    unsigned long *young);
+	void (*forget)(struct smemv_evictor *ev, u64 first, u32 nr);
 	void (*pace)(struct smemv_evictor *ev, u32 interval_ms);
 	u64 budget;
 	u64 goal;
 	u64 peak;
 	u64 gone;
+	atomic_long_t misses;
 	u64 latest;
 	atomic_long_t filling;
 	atomic_long_t out;
@@ -112,6 +119,8 @@ struct smemv_evictor {
 	u32 laps;
 	bool young_huge;
 	bool split_young;
+	u64 paid;
+	u64 split_hand;
 	bool force;
 	unsigned long rest_until;
 };
@@ -145,6 +154,11 @@ const char *smemv_evict_order(const struct smemv_evictor *ev);
 
 /* A page was asked for that was not here. */
 void smemv_evict_note_fault(struct smemv_evictor *ev, pgoff_t index);
+/* It has to be fetched. */
+static inline void smemv_evict_note_miss(struct smemv_evictor *ev)
+{
+	atomic_long_inc(&ev->misses);
+}
 
 /* There is room that need not be kept free for faults. */
 bool smemv_evict_has_spare(struct smemv_evictor *ev);

@@ -85,11 +85,17 @@ enum smemv_evicted smemv_evict_folio(struct smemv_evictor *ev,
 				     struct smemv_batch *batch,
 				     struct folio *folio);
 
+/* Splits a folio of many pages if that can be done now, used or not. Takes over the reference. */
+bool smemv_evict_split(struct smemv_evictor *ev, struct folio *folio);
+
 /*
  * evict_split.c: splits a locked folio that nobody else uses. Takes over lock and
  * reference. False: it is as it was, but dirty.
  */
 bool smemv_split_folio(struct smemv_evictor *ev, struct folio *folio);
+
+/* Splits a folio though it is in use, if so many pages had to be fetched that it is time to. */
+void smemv_evict_split_used(struct smemv_evictor *ev);
 
 /* Removes a clean folio that nobody uses. Locked; the caller has a reference. */
 bool smemv_evict_remove(struct smemv_evictor *ev, struct folio *folio);

@@ -176,24 +176,13 @@ static enum smemv_fate fate_of(struct smemv_evictor *ev, struct folio *folio)
 	return ev->split_young ? SMEMV_FALLS_APART : SMEMV_STAYS;
 }
 
-enum smemv_evicted smemv_evict_folio(struct smemv_evictor *ev,
-				     struct smemv_batch *batch,
-				     struct folio *folio)
+static enum smemv_evicted meet_fate(struct smemv_evictor *ev,
+				    struct smemv_batch *batch,
+				    struct folio *folio, enum smemv_fate fate)
 {
-	u32 nr = folio_nr_pages(folio), had = batch->io.nr;
+	u32 nr = folio_nr_pages(folio), had = batch ? batch->io.nr : 0;
 	enum smemv_evicted evicted;
-	enum smemv_fate fate;
 
-	if (folio_test_writeback(folio)) {
-		folio_put(folio);
-		return SMEMV_KEPT;
-	}
-	fate = fate_of(ev, folio);
-	if (fate == SMEMV_STAYS) {
-		smemv_file_count(ev, OUT_YOUNG, nr);
-		folio_put(folio);
-		return SMEMV_KEPT;
-	}
 	if (!folio_trylock(folio)) {
 		smemv_file_count(ev, OUT_BUSY, nr);
 		folio_put(folio);
@@ -205,7 +194,31 @@ enum smemv_evicted smemv_evict_folio(struct smemv_evictor *ev,
 	folio_unlock(folio);
 	if (evicted == SMEMV_KEPT)
 		smemv_file_count(ev, OUT_BUSY, nr);
-	if (batch->io.nr == had)
+	if (!batch || batch->io.nr == had)
 		folio_put(folio);
 	return evicted;
+}
+
+enum smemv_evicted smemv_evict_folio(struct smemv_evictor *ev,
+				     struct smemv_batch *batch,
+				     struct folio *folio)
+{
+	enum smemv_fate fate;
+
+	if (folio_test_writeback(folio)) {
+		folio_put(folio);
+		return SMEMV_KEPT;
+	}
+	fate = fate_of(ev, folio);
+	if (fate == SMEMV_STAYS) {
+		smemv_file_count(ev, OUT_YOUNG, folio_nr_pages(folio));
+		folio_put(folio);
+		return SMEMV_KEPT;
+	}
+	return meet_fate(ev, batch, folio, fate);
+}
+
+bool smemv_evict_split(struct smemv_evictor *ev, struct folio *folio)
+{
+	return meet_fate(ev, NULL, folio, SMEMV_FALLS_APART) == SMEMV_SPLIT;
 }

@@ -65,26 +65,32 @@ bool smemv_split_folio(struct smemv_evictor *ev, struct folio *folio)
 	return split;
 }
 
-/*
- * The folio of a page, locked, with a reference, if it has more pages. One that was never
- * filled goes.
- */
-static struct folio *lock_large(struct address_space *mapping, pgoff_t index)
+/* The folio of a page, with a reference, which keeps it whole, if it has more pages. */
+static struct folio *get_large(struct address_space *mapping, pgoff_t index)
 {
 	struct folio *folio = smemv_compat_get_folio(mapping, index);
 
+	if (folio && !folio_test_large(folio)) {
+		folio_put(folio);
+		return NULL;
+	}
+	return folio;
+}
+
+/* The same, locked. One that was never filled goes. */
+static struct folio *lock_large(struct address_space *mapping, pgoff_t index)
+{
+	struct folio *folio = get_large(mapping, index);
+
 	if (!folio)
 		return NULL;
-	if (folio_test_large(folio)) {
-		folio_lock(folio);
-		if (folio->mapping == mapping && folio_test_large(folio) &&
-		    folio_contains(folio, index)) {
-			if (folio_test_uptodate(folio))
-				return folio;
-			smemv_compat_remove_folio(mapping, folio);
-		}
-		folio_unlock(folio);
+	folio_lock(folio);
+	if (folio->mapping == mapping && folio_contains(folio, index)) {
+		if (folio_test_uptodate(folio))
+			return folio;
+		smemv_compat_remove_folio(mapping, folio);
 	}
+	folio_unlock(folio);
 	folio_put(folio);
 	return NULL;
 }
@@ -145,4 +151,56 @@ bool smemv_evict_split_all(struct smemv_evictor *ev)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Which pages of a folio are used cannot be told as long as it is whole: a few that are keep all
+ * of them here. So when pages have to be fetched, folios are split in turn, also those that are
+ * used: one for so many misses as it may cost, in faults on its pages. Thermostat (ASPLOS '17)
+ * splits a sample of huge pages, to see what is used of them.
+ */
+#define MISSES_PER_SPLIT	64
+#define MISSES_SAVED		(8 * MISSES_PER_SPLIT)
+#define RUNS_AT_ONCE		256
+
+/* Again and again, as some kernels halve a folio only. */
+static void split_run(struct smemv_evictor *ev, u64 run)
+{
+	pgoff_t first = run << SMEMV_RUN_SHIFT, index = first;
+
+	while (index < first + SMEMV_RUN_PAGES) {
+		struct folio *folio = get_large(ev->mapping, index);
+		pgoff_t next = folio ? folio_next_index(folio) : index + 1;
+
+		if (!folio || !smemv_evict_split(ev, folio))
+			index = next;
+	}
+	ev->forget(ev, first, SMEMV_RUN_PAGES);
+}
+
+static bool has_large(struct address_space *mapping, u64 run)
+{
+	struct folio *folio = get_large(mapping, run << SMEMV_RUN_SHIFT);
+
+	if (folio)
+		folio_put(folio);
+	return folio;
+}
+
+void smemv_evict_split_used(struct smemv_evictor *ev)
+{
+	u64 runs = DIV_ROUND_UP_ULL(ev->space->size_pages, SMEMV_RUN_PAGES);
+	u64 misses = atomic_long_read(&ev->misses);
+	u32 tries = min_t(u64, runs, RUNS_AT_ONCE);
+
+	if (misses - ev->paid > MISSES_SAVED)
+		ev->paid = misses - MISSES_SAVED;
+	while (misses - ev->paid >= MISSES_PER_SPLIT && tries--) {
+		u64 run = ev->split_hand++ % runs;
+
+		if (!has_large(ev->mapping, run))
+			continue;
+		split_run(ev, run);
+		ev->paid += MISSES_PER_SPLIT;
+	}
 }

@@ -196,6 +196,7 @@ int smemv_memfile_back(struct smemv_memfile *mf,
 	}
 	mf->ev.wasted = smemv_ahead_waste;
 	mf->ev.heat = smemv_memfile_evict_heat;
+	mf->ev.forget = smemv_memfile_evict_forget;
 	mf->ev.pace = smemv_memfile_evict_pace;
 	mf->ev.untracked = config->dma;
 	mf->dma = config->dma;

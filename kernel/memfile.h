@@ -277,6 +277,7 @@ int smemv_memfile_tell_heat(struct smemv_memfile *mf, void __user *arg);
 /* The same for the evictor (struct smemv_evictor.heat). */
 int smemv_memfile_evict_heat(struct smemv_evictor *ev, u64 first, u32 nr,
 			     u8 *history, unsigned long *young);
+void smemv_memfile_evict_forget(struct smemv_evictor *ev, u64 first, u32 nr);
 void smemv_memfile_evict_pace(struct smemv_evictor *ev, u32 interval_ms);
 /* Intervals that have passed since the scan began; 0 also when nothing is attached. */
 u32 smemv_memfile_heat_intervals(struct smemv_memfile *mf);

@@ -191,10 +191,12 @@ int smemv_fill_add(struct smemv_filling *filling, struct folio *folio,
 		zero_fill(folio);
 		return 0;
 	}
-	if (ahead)
+	if (ahead) {
 		smemv_file_count(mf, AHEAD_PAGES, 1);
-	else
+	} else {
 		smemv_file_count(mf, REMOTE_FAULTS, 1);
+		smemv_evict_note_miss(&mf->ev);
+	}
 	err = load_page(filling, folio_page(folio, 0), folio->index, ahead);
 	if (err)
 		folio_unlock(folio);

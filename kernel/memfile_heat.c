@@ -127,6 +127,18 @@ int smemv_memfile_evict_heat(struct smemv_evictor *ev, u64 first, u32 nr,
 	return err;
 }
 
+void smemv_memfile_evict_forget(struct smemv_evictor *ev, u64 first, u32 nr)
+{
+	struct smemv_memfile *mf = container_of(ev, struct smemv_memfile, ev);
+	unsigned long base;
+	struct smemv_scan *scan = get_scan(mf, &base);
+
+	if (!scan)
+		return;
+	smemv_scan_forget(scan, base + (first << PAGE_SHIFT), nr);
+	smemv_scan_put(scan);
+}
+
 void smemv_memfile_evict_pace(struct smemv_evictor *ev, u32 interval_ms)
 {
 	struct smemv_memfile *mf = container_of(ev, struct smemv_memfile, ev);

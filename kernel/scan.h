@@ -78,6 +78,12 @@ int smemv_scan_read(struct smemv_scan *scan, unsigned long hva, u32 nr,
 		    u8 *history);
 
 /*
+ * What was seen of them was not seen of each by itself: those that were accessed in an interval
+ * which is remembered count as accessed in the newest only. Process context; does not wait.
+ */
+void smemv_scan_forget(struct smemv_scan *scan, unsigned long hva, u32 nr);
+
+/*
  * Sets the bits of those of them that were accessed since the last pass looked at them, as
  * far as that can be told at once: not where KVM has to be asked. Process context; does not wait.
  */

@@ -192,6 +192,21 @@ void smemv_history_read(struct smemv_history *history, unsigned long hva,
 	}
 }
 
+void smemv_history_forget(struct smemv_history *history, unsigned long hva,
+			  u32 nr)
+{
+	unsigned long at = hva >> PAGE_SHIFT, end = at + nr;
+	u8 *chunk;
+
+	for (; at < end; at++) {
+		spin_lock(&history->lock);
+		chunk = chunk_at(history, at >> SMEMV_SCAN_BLOCK_SHIFT);
+		if (chunk && chunk[at % SMEMV_SCAN_BLOCK])
+			chunk[at % SMEMV_SCAN_BLOCK] = NEWEST;
+		spin_unlock(&history->lock);
+	}
+}
+
 bool smemv_history_is_warm(struct smemv_history *history, unsigned long hva,
 			   u32 nr)
 {

@@ -58,6 +58,9 @@ void smemv_history_end(struct smemv_history *history);
 
 void smemv_history_read(struct smemv_history *history, unsigned long hva,
 			u32 nr, u8 *bytes);
+/* Those that were accessed in an interval which is remembered were so in the newest one only. */
+void smemv_history_forget(struct smemv_history *history, unsigned long hva,
+			  u32 nr);
 /* Some page of these was accessed in an interval that is remembered. */
 bool smemv_history_is_warm(struct smemv_history *history, unsigned long hva,
 			   u32 nr);

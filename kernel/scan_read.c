@@ -21,6 +21,11 @@ int smemv_scan_read(struct smemv_scan *scan, unsigned long hva, u32 nr,
 	return 0;
 }
 
+void smemv_scan_forget(struct smemv_scan *scan, unsigned long hva, u32 nr)
+{
+	smemv_history_forget(&scan->history, hva, nr);
+}
+
 void smemv_scan_peek(struct smemv_scan *scan, unsigned long hva, u32 nr,
 		     unsigned long *accessed)
 {

@@ -122,6 +122,50 @@ is "$(file_counter fault_errors)" 0 "no fault failed"
 diag "$(memfile_get demo .file_counters | tr -d '\n')"
 leave_no_file demo
 
+# uses_a_little_of_much FILE ROUNDS: writes 12 times 2 MiB, and 20 MiB of single pages behind them. Then it lowers the budget, and uses a page of
+# each 2 MiB all the time, and all the single ones, in another order each round. When a round brings nothing from a server any more, it verifies
+# all; else it says how many pages the last one brought.
+uses_a_little_of_much() {
+	python3 - "$1" "$2" <<'PYTHON'
+import mmap, os, random, resource, subprocess, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+always = [run * 512 + 5 for run in range(12)]
+single = list(range(12 * 512, 22 * 512))
+def content(page, size=4096):
+    return page.to_bytes(8, "little") * (size // 8)
+def verify(page, size=4096):
+    assert pages[page << 12:(page << 12) + size] == content(page, size), hex(page)
+def major_faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+with mmap.mmap(fd, os.fstat(fd).st_size) as pages:
+    pages.madvise(mmap.MADV_NOHUGEPAGE, 24 << 20, 20 << 20)
+    for page in range(22 * 512):
+        pages[page << 12:(page + 1) << 12] = content(page)
+    lowering = subprocess.Popen(["smemv", "vm", "set", "demo", "budget", "36M"])
+    for _ in range(int(sys.argv[2])):
+        random.shuffle(single)
+        lowered = lowering.poll() is not None
+        before = major_faults()
+        for page in single:
+            verify(page)
+            for other in always:
+                verify(other, 8)
+        fetched = major_faults() - before
+        if lowered and not fetched:
+            break
+    for page in range(22 * 512):
+        verify(page)
+    sys.exit(f"{fetched} pages were fetched" if fetched else 0)
+PYTHON
+}
+
+# All that is used would fit, but for what is in the same 2 MiB.
+file=$(smemv vm create demo size 64M) || bail "no file was made"
+ok "2 MiB of which little is used make room for what is used" uses_a_little_of_much "$file" 40
+is "$(file_counter huge_faults)" 12 "they had come as one page each"
+compare "$(memfile_get demo .counters.load_pages)" -gt 0 "pages were fetched before"
+leave_no_file demo
+
 # All fits: large pages are split by holes alone.
 file=$(smemv vm create demo size 32M) || bail "no file was made"
 ok "holes in large pages, and pinned ones" "$filecheck" --passes 1 --direct /dev/ram0 --punch 1 --threads 4 --seed 4 "$file"
