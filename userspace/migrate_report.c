@@ -140,6 +140,7 @@ static void print_figures(struct printer *printer, const struct migration *m)
 
 	print_number(printer, "total_ms", NULL, status->total_ms);
 	print_number(printer, "setup_ms", NULL, status->setup_ms);
+	print_number(printer, "warmup_ms", NULL, status->warmup_ms);
 	print_number(printer, "downtime_ms", NULL, status->downtime_ms);
 	print_number(printer, "passes", NULL, status->passes);
 	print_number(printer, "throttle_percent", NULL, status->throttle_percent);
@@ -190,9 +191,12 @@ static void report_text(const struct migration *m)
 	const struct migrate_status *status = &m->status;
 	struct printer *printer;
 
-	printf("%s runs at %s: %.1f s, of which it stood still for %llu ms\n",
+	printf("%s runs at %s: %.1f s, of which it stood still for %llu ms",
 	       *m->source.guest ? m->source.guest : "The guest", m->destination.where,
-	       (double)status->total_ms / 1e3, (unsigned long long)status->downtime_ms);
+	       (double)(status->total_ms - status->warmup_ms) / 1e3, (unsigned long long)status->downtime_ms);
+	if (status->warmup_ms)
+		printf(", after it was watched for %.1f s", (double)status->warmup_ms / 1e3);
+	putchar('\n');
 	printf("%s went to the main host in %llu passes", human_size((double)status->stream_bytes).text,
 	       (unsigned long long)status->passes);
 	if (!status->is_split) {

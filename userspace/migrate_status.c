@@ -74,6 +74,7 @@ static void read_split(const json_t *split, struct migrate_status *status)
 	status->is_split = json_is_object(split);
 	status->main_pages = take_number(split, "main-pages");
 	status->main_bytes = take_number(split, "main-bytes");
+	status->warmup_ms = take_number(split, "warmup-time");
 	take_text(split, "state", status->state, sizeof(status->state));
 	take_text(split, "heat-source", status->heat_source, sizeof(status->heat_source));
 	for (i = 0; i < json_array_size(targets) && i < MIGRATE_TARGETS_MAX; i++)

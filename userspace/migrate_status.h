@@ -25,6 +25,7 @@ struct migrate_status {
 	char error[256];
 	uint64_t total_ms;
 	uint64_t setup_ms;
+	uint64_t warmup_ms;		/* of total_ms, before anything was sent */
 	uint64_t downtime_ms;		/* when it is completed */
 	uint64_t expected_downtime_ms;
 	uint64_t ram_total_bytes;
