@@ -77,7 +77,8 @@ struct smemv_file_defaults {
  *		 page tell nothing any more; 0: it never was
  * @owner_lock: shared: the space is stored to by ioctl or told; exclusive: its owner
  *		changes. Outside ns->lock and the invalidate lock
- * @stores: calls that store by ioctl, also of callers that were killed
+ * @stores: calls that store by ioctl, also of callers that were killed. Above 0 a page that
+ *	    the map has nowhere need not be zeros: it may be under way
  * @scan: of the machine that has it mapped, or NULL; protected by @lock, as is
  * @scan_base: host virtual address of page index 0 there
  * @destroy: drops the space

@@ -165,7 +165,10 @@ ok "the new host's file goes" on_new smemv vm del demo
 file=$(smemv vm create demo size 4M) || bail "no file was made"
 net_shape one delay 500ms
 net_shape two delay 500ms
-like "$("$spaceioctl" touch "$file" 80)" '^refused=[1-9][0-9]*$' "what was touched meanwhile is refused, and never seen"
+ok "what was touched before is refused, and who touches the rest waits for it" "$spaceioctl" touch "$file" 80
+ok "the file goes" smemv vm del demo
+file=$(smemv vm create demo size 4M) || bail "no file was made"
+like "$("$spaceioctl" killed "$file" 81)" '^stored=[1-9][0-9]*$' "so it is when who stores is killed"
 net_shape one
 net_shape two
 ok "the file goes" smemv vm del demo
