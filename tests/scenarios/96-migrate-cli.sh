@@ -85,4 +85,9 @@ unlike "$(dmesg_since)" 'smemv: .*(lost|failed|cannot)' "the kernel's log tells 
 ok "the guest's file goes" dst smemv vm del target2
 ok "the servers hold nothing any more" wait_until 30 servers_hold_nothing
 
+# Nobody has it any more, after all of this.
+ok "the destination unmounts" migrate_unmount
+memfile_unmount
+ok "the module goes" smemv_unload
+
 done_testing
