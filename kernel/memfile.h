@@ -166,9 +166,12 @@ void smemv_populate_init(struct smemv_memfile *mf);
 /* Of one of its requests, which ends with this: so many pages could not be had. */
 void smemv_populate_note(struct smemv_memfile *mf, u32 missed);
 void smemv_populate_stop(struct smemv_memfile *mf);
-/* Between these it begins no request. May sleep. */
+/*
+ * Between these it begins no request. May sleep. @anew: the owner changed meanwhile, so what was
+ * missed or passed over may be had now; no request of it is open.
+ */
 void smemv_populate_hold(struct smemv_memfile *mf);
-void smemv_populate_resume(struct smemv_memfile *mf);
+void smemv_populate_resume(struct smemv_memfile *mf, bool anew);
 
 /* memfile_fill.c */
 extern const struct address_space_operations smemv_memfile_aops;
