@@ -70,7 +70,7 @@ static int log_failure(struct smemv_memfile *mf, const char *what, int err,
 		       const char *why)
 {
 	if (err && why)
-		pr_warn("%s: cannot %s: %s\n", mf->name, what, why);
+		pr_warn_ratelimited("%s: cannot %s: %s\n", mf->name, what, why);
 	return err;
 }
 

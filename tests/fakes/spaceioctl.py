@@ -127,7 +127,8 @@ def bad(path):
         expect(f"page {index}", file.store([(index, 0)])[0], errno.EINVAL)
     arbiter = file.space()[0][5]
     for server, want in ((arbiter, errno.EINVAL), (1 - arbiter, errno.EBUSY), (2, errno.EINVAL), (ANY, errno.EINVAL)):
-        expect(f"leave {server}", file.call(LEAVE, struct.pack("=I", server))[0], want)
+        for _ in range(20):     # the log is not to be flooded by that
+            expect(f"leave {server}", file.call(LEAVE, struct.pack("=I", server))[0], want)
     adopt = (b"", 1, size * PAGE, 0, 2, 0)
     for change in ({"nr_servers": 0}, {"nr_servers": 65}, {"nr_servers": 0xffffffff}, {"arbiter": 2},
                    {"size": size * PAGE + PAGE}, {"size": 0}, {"epoch": 0}, {"epoch": (1 << 64) - 1}):

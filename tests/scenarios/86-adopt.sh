@@ -46,6 +46,7 @@ ok "its map is told again" take_map
 is "$(jq '[.runs[] | select(.where == 0 or .where == 1) | .count] | add' "$map")" 2048 "all pages are at the servers"
 like "$(smemv vm map demo)" 'epoch 1, 8.0M, active.*the arbiter.*0-.*(one|two)' "people can read it"
 ok "what a program must not do is refused" "$spaceioctl" bad "$file"
+compare "$(dmesg_since | grep -c 'cannot leave server')" -le 30 "and told in the log, but not each of 80 times"
 
 # Adopting fails, and leaves nothing behind.
 fails "without its servers it is refused" 'there is no memory server' on_new smemv vm adopt demo "$map"
