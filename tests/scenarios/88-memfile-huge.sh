@@ -22,27 +22,31 @@ huge_mapped_kb() {
 	awk '/^FilePmdMapped:/ { sum += $2 } END { print sum + 0 }' "/proc/$1/smaps"
 }
 
-# writes_one_page_in_each FILE: of its 2 MiB, and reads it back.
-writes_one_page_in_each() {
-	python3 - "$1" <<'PYTHON'
-import mmap, os, sys
-fd = os.open(sys.argv[1], os.O_RDWR)
-size = os.fstat(fd).st_size
-with mmap.mmap(fd, size) as pages:
-    for at in range(5 << 12, size, 2 << 20):
-        pages[at:at + 4] = b"here"
-PYTHON
-}
+# on_pages WHAT FILE:
+#   write   one page in each of its 2 MiB
+#   check   that all but these are zeros
+#   read    all of it, and print how many kB of that were mapped as large pages
+on_pages() {
+	python3 - "$@" <<'PYTHON'
+import mmap, os, re, sys
 
-is_zero_but_for_these() {
-	python3 - "$1" <<'PYTHON'
-import mmap, os, sys
-fd = os.open(sys.argv[1], os.O_RDWR)
-size = os.fstat(fd).st_size
-with mmap.mmap(fd, size) as pages:
-    for at in range(0, size, 4096):
+def write(pages):
+    for at in range(5 << 12, len(pages), 2 << 20):
+        pages[at:at + 4] = b"here"
+
+def check(pages):
+    for at in range(0, len(pages), 4096):
         want = b"here" if at % (2 << 20) == 5 << 12 else bytes(4)
         assert pages[at:at + 4096] == want + bytes(4092), hex(at)
+
+def read(pages):
+    for at in range(0, len(pages), 4096):
+        pages[at]
+    with open("/proc/self/smaps") as maps:
+        print(sum(int(kb) for kb in re.findall(r"^FilePmdMapped: *([0-9]+)", maps.read(), re.M)))
+
+with open(sys.argv[2], "r+b", buffering=0) as file, mmap.mmap(file.fileno(), 0) as pages:
+    {"write": write, "check": check, "read": read}[sys.argv[1]](pages)
 PYTHON
 }
 
@@ -62,20 +66,6 @@ filecheck_go_on holder
 ok "every byte is right" filecheck_verdict holder 120
 leave_no_file demo
 
-# Reads all of it, and prints how much of that was mapped as large pages.
-huge_mapped_when_read() {
-	python3 - "$1" <<'PYTHON'
-import mmap, os, re, sys
-fd = os.open(sys.argv[1], os.O_RDWR)
-size = os.fstat(fd).st_size
-with mmap.mmap(fd, size) as pages:
-    for at in range(0, size, 4096):
-        pages[at]
-    with open("/proc/self/smaps") as maps:
-        print(sum(int(kb) for kb in re.findall(r"^FilePmdMapped: *([0-9]+)", maps.read(), re.M)))
-PYTHON
-}
-
 # All of it may stay.
 file=$(smemv vm create demo size 16M deadline 3000) || bail "no file was made"
 filecheck_start home --hold --seed 6 "$file"
@@ -85,7 +75,7 @@ is "$(memfile_get demo .resident_bytes)" 0 "nothing is here"
 ok "and brought home" smemv vm populate demo
 is "$(memfile_get demo .resident_bytes)" $((16 * mib)) "all of it is here"
 is "$(file_counter huge_loads)" 8 "2 MiB at a time"
-compare "$(huge_mapped_when_read "$file")" -ge $((6 * 2048)) "which are mapped as one page each"
+compare "$(on_pages read "$file")" -ge $((6 * 2048)) "which are mapped as one page each"
 stored=$(memfile_get demo .counters.store_pages)
 ok "it is evicted again" smemv vm evict demo 16M
 is "$(memfile_get demo .counters.store_pages)" "$stored" "without being sent once more"
@@ -105,12 +95,12 @@ leave_no_file demo
 
 # What a guest never wrote to is not known to a server because its neighbour is.
 file=$(smemv vm create demo size 32M) || bail "no file was made"
-ok "a page in each 2 MiB is written" writes_one_page_in_each "$file"
+ok "a page in each 2 MiB is written" on_pages write "$file"
 is "$(file_counter huge_faults)" 16 "which brings 2 MiB each"
 ok "nearly all is evicted" smemv vm evict demo 31M
 compare "$(memfile_get demo .resident_bytes)" -le $((2 * mib)) "little is left"
 compare "$(memfile_get demo .pages)" -le 16 "only what was written is at the servers"
-ok "the rest is zeros" is_zero_but_for_these "$file"
+ok "the rest is zeros" on_pages check "$file"
 leave_no_file demo
 
 file=$(smemv vm create demo size 32M budget 12M) || bail "no file was made"
