@@ -372,6 +372,8 @@ static bool give_up(struct smemv_io *io)
 		report_deadline(io, SMEMV_EV_DEADLINE);
 		return true;
 	}
+	if (io->op == SMEMV_OP_LOAD && io->unasked)
+		return true;
 	if (!io->suspended) {
 		io->suspended = true;
 		smemv_space_count(space, SUSPENDS, 1);

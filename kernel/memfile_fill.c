@@ -142,6 +142,8 @@ static struct smemv_load *new_load(const struct smemv_filling *filling,
 	load->io.run_nr = run_nr;
 	load->io.nr = 0;
 	load->io.done = loaded;
+	/* Pages of other servers wait with these: not for ever. See put_whole(). */
+	load->io.unasked = load->whole;
 	atomic_inc(&mf->loads);
 	if (load->populate)
 		atomic_inc(&mf->populate_open);

@@ -134,7 +134,9 @@ bool smemv_huge_fetch(struct smemv_filling *filling, pgoff_t first)
 	struct folio *folio;
 	bool begun;
 
+	/* A store by ioctl may wait for a server as long as the policy says. */
 	if (!mapping_large_folio_support(mapping) || !all_may_stay(mf) ||
+	    atomic_read_acquire(&mf->stores) ||
 	    end > i_size_read(mapping->host) ||
 	    filemap_range_has_page(mapping, from, end - 1) ||
 	    !can_be_loaded(mf, first))

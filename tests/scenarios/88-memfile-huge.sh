@@ -9,8 +9,9 @@
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/memfile.sh"
+. "$(dirname "$0")/../fakes/fakes.sh"
 
-readonly mib=$((1 << 20))
+readonly mib=$((1 << 20)) spaceioctl=$fakes_dir/spaceioctl.py
 memfile_servers 128M
 modprobe brd rd_nr=1 rd_size=32768
 
@@ -22,13 +23,18 @@ huge_mapped_kb() {
 	awk '/^FilePmdMapped:/ { sum += $2 } END { print sum + 0 }' "/proc/$1/smaps"
 }
 
-# on_pages WHAT FILE:
+# on_pages WHAT FILE [PAGE]:
 #   write   one page in each of its 2 MiB
 #   check   that all but these are zeros
 #   read    all of it, and print how many kB of that were mapped as large pages
+#   look    at page PAGE: what it begins with
 on_pages() {
-	python3 - "$@" <<'PYTHON'
-import mmap, os, re, sys
+	"$scenario_tmp/on_pages" "$@"
+}
+
+cat >"$scenario_tmp/on_pages" <<'PYTHON'
+#!/usr/bin/python3
+import mmap, re, sys
 
 def write(pages):
     for at in range(5 << 12, len(pages), 2 << 20):
@@ -45,10 +51,13 @@ def read(pages):
     with open("/proc/self/smaps") as maps:
         print(sum(int(kb) for kb in re.findall(r"^FilePmdMapped: *([0-9]+)", maps.read(), re.M)))
 
+def look(pages):
+    print(chr(pages[int(sys.argv[3]) * 4096]))
+
 with open(sys.argv[2], "r+b", buffering=0) as file, mmap.mmap(file.fileno(), 0) as pages:
-    {"write": write, "check": check, "read": read}[sys.argv[1]](pages)
+    {"write": write, "check": check, "read": read, "look": look}[sys.argv[1]](pages)
 PYTHON
-}
+chmod +x "$scenario_tmp/on_pages"
 
 file=$(smemv vm create demo size 32M) || bail "no file was made"
 filecheck_start holder --hold "$file"
@@ -91,6 +100,27 @@ ok "every byte is right, page by page" filecheck_verdict home 120
 ok "the rest is brought home" smemv vm populate demo
 is "$(memfile_get demo .resident_bytes)" $((16 * mib)) "all of it is here again"
 ok "and right" "$filecheck" --verify --seed 6 "$file"
+leave_no_file demo
+
+# 2 MiB that are at two servers, one of which stands still: by policy its pages wait for it, but those alone.
+file=$(smemv vm create demo size 2M policy suspend deadline 2000) || bail "no file was made"
+is "$("$spaceioctl" errors "$file" 0)" OK=512 "a file is at server one"
+is "$("$spaceioctl" errors "$file" 1 256)" OK=256 "and half of it at server two"
+memserver_pause two
+smemv vm populate demo >"$scenario_tmp/populate" 2>&1 &
+populate=$!
+ok "they are begun as one" wait_until 20 memfile_passes demo .file_counters.huge_loads 0
+is "$(timeout 30 "$scenario_tmp/on_pages" look "$file" 300)" x "a page of server one comes nevertheless"
+timeout 60 "$scenario_tmp/on_pages" look "$file" 5 >"$scenario_tmp/looked" &
+look=$!
+sleep 3
+ok "one of server two waits" kill -0 "$look"
+memserver_resume two
+ok "for the server" wait "$look"
+is "$(<"$scenario_tmp/looked")" x "and is right"
+wait "$populate" || true
+ok "the rest is brought home" smemv vm populate demo
+is "$(memfile_get demo .resident_bytes)" $((2 * mib)) "all of it is here"
 leave_no_file demo
 
 # What a guest never wrote to is not known to a server because its neighbour is.
