@@ -162,8 +162,8 @@ static int missing(struct smemv_adoption *a, u32 i, const char **why)
 
 	*why = "a server of the map is not known here, or was restarted since";
 	readable_name(&a->server[i], name);
-	pr_warn("%s: cannot adopt %pUb: server %s of the map is not known here, or was restarted since\n",
-		a->space->name, a->uuid, name);
+	pr_warn_ratelimited("%s: cannot adopt %pUb: server %s of the map is not known here, or was restarted since\n",
+			    a->space->name, a->uuid, name);
 	smemv_event_send(a->space->ns->net, &(struct smemv_event_msg){
 		.type = SMEMV_EV_VM_ADOPT_FAILED, .space = a->space->name,
 		.server = name, .page = SMEMV_NO_PAGE, .text = *why,

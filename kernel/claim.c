@@ -283,9 +283,9 @@ static int find_pages(const struct smemv_space *space, const char **why)
 		if (i == space->arbiter || !bind->server ||
 		    !atomic64_read(&bind->pages) || has_pages(bind))
 			continue;
-		pr_warn("%s: server %s does not answer, or has not all of the %lld pages that it got\n",
-			space->name, bind->server->name,
-			atomic64_read(&bind->pages));
+		pr_warn_ratelimited("%s: server %s does not answer, or has not all of the %lld pages that it got\n",
+				    space->name, bind->server->name,
+				    atomic64_read(&bind->pages));
 		*why = PAGES_MISSING;
 		return -ENODEV;
 	}

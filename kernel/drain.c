@@ -47,6 +47,22 @@ static const char *reason(const struct smemv_drain *d)
 	return d->why ?: "its pages were in use all the time";
 }
 
+static u64 missing(const struct smemv_server *server)
+{
+	u64 sum;
+
+	smemv_stats_sum(&sum, server->stats,
+			offsetof(struct smemv_server_stats, count[SMEMV_SC_MISSING]), 1);
+	return sum;
+}
+
+/* Lost pages, too, are not at the server any more. */
+static const char *remark(const struct smemv_drain *d)
+{
+	return missing(smemv_drain_source(d)->server) == d->missing_before ?
+	       NULL : "pages that the server should have had were lost meanwhile";
+}
+
 static void report(struct smemv_drain *d, const char *why)
 {
 	struct smemv_server *server = smemv_drain_source(d)->server;
@@ -59,7 +75,7 @@ static void report(struct smemv_drain *d, const char *why)
 	smemv_event_send(d->space->ns->net, &(struct smemv_event_msg){
 		.type = why ? SMEMV_EV_DRAIN_FAILED : SMEMV_EV_DRAINED,
 		.server = server->name, .space = d->space->name,
-		.page = SMEMV_NO_PAGE, .count = d->moved, .text = why,
+		.page = SMEMV_NO_PAGE, .count = d->moved, .text = why ?: remark(d),
 	});
 }
 
@@ -104,6 +120,7 @@ static struct smemv_drain *drain_alloc(struct smemv_bind *bind)
 	memset(d, 0, sizeof(*d));
 	d->space = space;
 	d->from = bind - space->bind;
+	d->missing_before = missing(bind->server);
 	INIT_WORK(&d->work, drain_work);
 	space->drain = d;
 	return d;

@@ -34,6 +34,7 @@ struct smemv_drain_target {
  * @from: the source, as number among the space's servers
  * @stop: give it up
  * @moved: pages so far
+ * @missing_before: pages that the server should have had, of any space, when this began
  * @why: static text: why pages could not be moved in this pass
  * @work: does it
  * @pages: of one run, owned
@@ -46,6 +47,7 @@ struct smemv_drain {
 	u32 from;
 	bool stop;
 	u64 moved;
+	u64 missing_before;
 	const char *why;
 	struct work_struct work;
 	DECLARE_BITMAP(pages, SMEMV_RUN_PAGES);

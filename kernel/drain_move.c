@@ -216,8 +216,8 @@ static void lose_page(struct smemv_drain *d, struct smemv_run *run, u32 slot)
 	struct smemv_server *server = smemv_drain_source(d)->server;
 	u64 index = (run->nr << SMEMV_RUN_SHIFT) + slot;
 
-	smemv_map_set(&d->space->map, run, slot, SMEMV_WHERE_LOST);
 	smemv_server_count(server, MISSING, 1);
+	smemv_map_set(&d->space->map, run, slot, SMEMV_WHERE_LOST);
 	pr_err_ratelimited("%s: page %llu is lost: server %s does not have it any more\n",
 			   d->space->name, index, server->name);
 	smemv_event_send(d->space->ns->net, &(struct smemv_event_msg){
@@ -297,7 +297,7 @@ static bool reply_counts(struct smemv_drain *d, u32 to)
 static void move_batch(struct smemv_drain *d, struct smemv_run *run)
 {
 	int to = choose_target(d, run->nr);
-	u32 slot;
+	u32 slot, moved;
 
 	if (to < 0) {
 		d->why = d->why ?: "no other server that it may go to has room and can be reached";
@@ -318,7 +318,9 @@ static void move_batch(struct smemv_drain *d, struct smemv_run *run)
 		return;
 	for_each_set_bit(slot, d->pages, SMEMV_RUN_PAGES)
 		smemv_map_set(&d->space->map, run, slot, SMEMV_WHERE_SET + to);
-	d->moved += bitmap_weight(d->pages, SMEMV_RUN_PAGES);
+	moved = bitmap_weight(d->pages, SMEMV_RUN_PAGES);
+	d->moved += moved;
+	smemv_server_count(smemv_drain_source(d)->server, DRAINED, moved);
 	if (READ_ONCE(run->home) == SMEMV_WHERE_SET + d->from)
 		WRITE_ONCE(run->home, SMEMV_WHERE_SET + to);
 	if (smemv_invalidate_owned(smemv_drain_source(d), run, d->pages, &d->req))

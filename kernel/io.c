@@ -92,9 +92,9 @@ static void lose_page(struct smemv_io *io, u32 i)
 	struct smemv_space *space = io->space;
 	struct smemv_server *server = bind_of(io, where(io, i))->server;
 
+	smemv_server_count(server, MISSING, 1);
 	smemv_map_set(&space->map, io->run, io->slot[i], SMEMV_WHERE_LOST);
 	smemv_space_count(space, LOST_READS, 1);
-	smemv_server_count(server, MISSING, 1);
 	pr_err_ratelimited("%s: page %llu is lost: server %s does not have it any more\n",
 			   space->name, index_of(io, i), server->name);
 	smemv_event_send(space->ns->net, &(struct smemv_event_msg){
@@ -372,6 +372,8 @@ static bool give_up(struct smemv_io *io)
 		report_deadline(io, SMEMV_EV_DEADLINE);
 		return true;
 	}
+	if (io->op == SMEMV_OP_LOAD && io->unasked)
+		return true;
 	if (!io->suspended) {
 		io->suspended = true;
 		smemv_space_count(space, SUSPENDS, 1);

@@ -77,7 +77,8 @@ struct smemv_file_defaults {
  *		 page tell nothing any more; 0: it never was
  * @owner_lock: shared: the space is stored to by ioctl or told; exclusive: its owner
  *		changes. Outside ns->lock and the invalidate lock
- * @stores: calls that store by ioctl, also of callers that were killed
+ * @stores: calls that store by ioctl, also of callers that were killed. Above 0 a page that
+ *	    the map has nowhere need not be zeros: it may be under way
  * @scan: of the machine that has it mapped, or NULL; protected by @lock, as is
  * @scan_base: host virtual address of page index 0 there
  * @destroy: drops the space
@@ -165,9 +166,12 @@ void smemv_populate_init(struct smemv_memfile *mf);
 /* Of one of its requests, which ends with this: so many pages could not be had. */
 void smemv_populate_note(struct smemv_memfile *mf, u32 missed);
 void smemv_populate_stop(struct smemv_memfile *mf);
-/* Between these it begins no request. May sleep. */
+/*
+ * Between these it begins no request. May sleep. @anew: the owner changed meanwhile, so what was
+ * missed or passed over may be had now; no request of it is open.
+ */
 void smemv_populate_hold(struct smemv_memfile *mf);
-void smemv_populate_resume(struct smemv_memfile *mf);
+void smemv_populate_resume(struct smemv_memfile *mf, bool anew);
 
 /* memfile_fill.c */
 extern const struct address_space_operations smemv_memfile_aops;

@@ -142,6 +142,8 @@ static struct smemv_load *new_load(const struct smemv_filling *filling,
 	load->io.run_nr = run_nr;
 	load->io.nr = 0;
 	load->io.done = loaded;
+	/* Pages of other servers wait with these: not for ever. See put_whole(). */
+	load->io.unasked = load->whole;
 	atomic_inc(&mf->loads);
 	if (load->populate)
 		atomic_inc(&mf->populate_open);
@@ -180,13 +182,24 @@ static int load_page(struct smemv_filling *filling, struct page *page,
 	return 0;
 }
 
+/*
+ * No load is needed: it gives zeros. But a store by ioctl may have the page, and the map not know
+ * it yet: a load waits for it. Who came before such a store is seen by it: the folio is in the
+ * page cache.
+ */
+static bool is_zero(struct smemv_memfile *mf, pgoff_t index)
+{
+	return !atomic_read_acquire(&mf->stores) &&
+	       smemv_space_copy(mf->space, index) == SMEMV_COPY_ZERO;
+}
+
 int smemv_fill_add(struct smemv_filling *filling, struct folio *folio,
 		   bool ahead)
 {
 	struct smemv_memfile *mf = filling->mf;
 	int err;
 
-	if (smemv_space_copy(mf->space, folio->index) == SMEMV_COPY_ZERO) {
+	if (is_zero(mf, folio->index)) {
 		smemv_file_count(mf, ZERO_FAULTS, 1);
 		zero_fill(folio);
 		return 0;
@@ -212,8 +225,7 @@ static int fill_pages(struct smemv_filling *filling, struct folio *folio)
 	for (i = 0; i < SMEMV_RUN_PAGES && !err; i++) {
 		pgoff_t index = folio->index + i;
 
-		if (smemv_space_copy(filling->mf->space, index) ==
-		    SMEMV_COPY_ZERO)
+		if (is_zero(filling->mf, index))
 			clear_highpage(folio_page(folio, i));
 		else
 			err = load_page(filling, folio_page(folio, i), index,

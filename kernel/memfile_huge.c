@@ -26,10 +26,13 @@ bool smemv_huge_breaks_lock(const struct vm_fault *vmf,
 	       !covers(vmf);
 }
 
+/* Not what may just be stored by ioctl: see memfile_fill.c. */
 static bool all_absent(struct smemv_memfile *mf, pgoff_t first)
 {
 	u32 i;
 
+	if (atomic_read_acquire(&mf->stores))
+		return false;
 	for (i = 0; i < SMEMV_RUN_PAGES; i++)
 		if (smemv_space_copy(mf->space, first + i) != SMEMV_COPY_ZERO)
 			return false;
@@ -131,7 +134,9 @@ bool smemv_huge_fetch(struct smemv_filling *filling, pgoff_t first)
 	struct folio *folio;
 	bool begun;
 
+	/* A store by ioctl may wait for a server as long as the policy says. */
 	if (!mapping_large_folio_support(mapping) || !all_may_stay(mf) ||
+	    atomic_read_acquire(&mf->stores) ||
 	    end > i_size_read(mapping->host) ||
 	    filemap_range_has_page(mapping, from, end - 1) ||
 	    !can_be_loaded(mf, first))

@@ -138,8 +138,8 @@ static int leave(struct smemv_memfile *mf, const u32 __user *user)
 	mutex_unlock(&mf->ns->lock);
 	up_write(&mf->owner_lock);
 	if (err)
-		pr_warn("%s: cannot leave server %u: %s\n", mf->name, server,
-			why);
+		pr_warn_ratelimited("%s: cannot leave server %u: %s\n", mf->name,
+				    server, why);
 	return err;
 }
 

@@ -42,11 +42,13 @@ static bool begin_stillness(struct smemv_memfile *mf, struct stillness *before)
 static void end_stillness(struct smemv_memfile *mf,
 			  const struct stillness *before)
 {
+	bool changed = mf->space->epoch != before->epoch;
+
 	lockdep_assert_held(&mf->ns->lock);
-	if (mf->space->epoch == before->epoch)
+	if (!changed)
 		smemv_space_set_claimed(mf->space, before->claimed);
 	smemv_evict_resume(&mf->ev);
-	smemv_populate_resume(mf);
+	smemv_populate_resume(mf, changed);
 }
 
 /* Under the invalidate lock no other load begins. */
@@ -68,7 +70,7 @@ static int log_failure(struct smemv_memfile *mf, const char *what, int err,
 		       const char *why)
 {
 	if (err && why)
-		pr_warn("%s: cannot %s: %s\n", mf->name, what, why);
+		pr_warn_ratelimited("%s: cannot %s: %s\n", mf->name, what, why);
 	return err;
 }
 

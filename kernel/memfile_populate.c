@@ -166,14 +166,19 @@ static void populate_work(struct work_struct *work)
 	}
 }
 
+static void from_the_start(struct smemv_memfile *mf)
+{
+	mf->populate_pos = 0;
+	mf->populate_apart = false;
+	mf->populate_singly = false;
+	atomic_long_set(&mf->populate_missed, 0);
+}
+
 void smemv_memfile_populate(struct smemv_memfile *mf)
 {
 	spin_lock(&mf->lock);
 	if (mf->inode && mf->space && !mf->populating) {
-		mf->populate_pos = 0;
-		mf->populate_apart = false;
-		mf->populate_singly = false;
-		atomic_long_set(&mf->populate_missed, 0);
+		from_the_start(mf);
 		WRITE_ONCE(mf->populating, true);
 		queue_delayed_work(smemv_wq, &mf->populate, 0);
 	}
@@ -197,10 +202,12 @@ void smemv_populate_hold(struct smemv_memfile *mf)
 	cancel_delayed_work_sync(&mf->populate);
 }
 
-void smemv_populate_resume(struct smemv_memfile *mf)
+void smemv_populate_resume(struct smemv_memfile *mf, bool anew)
 {
 	spin_lock(&mf->lock);
 	WRITE_ONCE(mf->populate_held, false);
+	if (anew)
+		from_the_start(mf);
 	if (mf->inode && mf->populating)
 		queue_delayed_work(smemv_wq, &mf->populate, 0);
 	spin_unlock(&mf->lock);

@@ -3,14 +3,23 @@
  * Storing pages of a caller's memory: copied, so that they may change meanwhile, and
  * sent in several requests at a time. A caller that is killed leaves; what it began
  * ends by itself, and the last request frees what all of them share.
+ *
+ * A page that is in the file's memory is refused, as its content there is newer, or
+ * would turn into another one when it is evicted as clean. That is looked at under the
+ * invalidate lock, together with the request's taking its turn at the page: who touched
+ * the page before is seen, and who touches it later loads it, even where the map has
+ * nothing yet (mf->stores, see memfile_fill.c), and so waits for the store. This holds
+ * whatever becomes of the caller.
  */
 #include <linux/kref.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "memfile.h"
 
 #define REQUESTS	16
+#define MEMORY_TICK	max(HZ / 10, 1)
 
 struct storing;
 
@@ -142,15 +151,46 @@ static void put_back(struct storing *call, struct store_request **r)
 	*r = NULL;
 }
 
-static void submit(struct storing *call, struct store_request **r)
+static bool is_here(struct storing *call, u64 index)
 {
-	struct smemv_io *io;
+	struct folio *folio = smemv_compat_get_folio(call->mf->ev.mapping,
+						     index);
 
-	if (!*r)
-		return;
-	if (!(*r)->io.nr)
+	if (folio)
+		folio_put(folio);
+	return folio;
+}
+
+/* Takes the pages out that are in the file's memory. */
+static void refuse_here(struct storing *call, struct store_request *r)
+{
+	struct smemv_io *io = &r->io;
+	u32 i, n = 0;
+
+	for (i = 0; i < io->nr; i++) {
+		struct smemv_store_page *page = &call->page[r->page[i]];
+
+		if (is_here(call, page->index)) {
+			page->error = -EBUSY;
+			continue;
+		}
+		swap(r->copy[n], r->copy[i]);
+		r->page[n] = r->page[i];
+		io->slot[n] = io->slot[i];
+		io->page[n] = r->copy[n];
+		n++;
+	}
+	io->nr = n;
+}
+
+/* The file is neither looked at nor touched between the look at the page cache and this. */
+static void submit_locked(struct storing *call, struct store_request **r)
+{
+	struct smemv_io *io = &(*r)->io;
+
+	refuse_here(call, *r);
+	if (!io->nr)
 		return put_back(call, r);
-	io = &(*r)->io;
 	spin_lock_irq(&call->lock);
 	call->open++;
 	spin_unlock_irq(&call->lock);
@@ -161,6 +201,17 @@ static void submit(struct storing *call, struct store_request **r)
 	io->fixed = call->fixed;
 	*r = NULL;
 	smemv_space_submit(io);
+}
+
+static void submit(struct storing *call, struct store_request **r)
+{
+	struct address_space *mapping = call->mf->ev.mapping;
+
+	if (!*r)
+		return;
+	filemap_invalidate_lock(mapping);
+	submit_locked(call, r);
+	filemap_invalidate_unlock(mapping);
 }
 
 static bool has_slot(const struct store_request *r, u16 slot)
@@ -179,16 +230,6 @@ static bool fits(const struct store_request *r, u64 index)
 	return r->io.run_nr == index >> SMEMV_RUN_SHIFT &&
 	       r->io.nr < SMEMV_IO_PAGES &&
 	       !has_slot(r, index % SMEMV_RUN_PAGES);
-}
-
-static bool is_here(struct storing *call, u64 index)
-{
-	struct folio *folio = smemv_compat_get_folio(call->mf->ev.mapping,
-						     index);
-
-	if (folio)
-		folio_put(folio);
-	return folio;
 }
 
 static int copy_page_in(struct store_request *r,
@@ -226,6 +267,23 @@ static int next_request(struct storing *call, struct store_request **r)
 	return wait_event_killable(call->wait, got_idle(call, r)) ? -EINTR : 0;
 }
 
+/* Where there is no run, a load would find nothing to wait for. 0 or an errno. */
+static int make_run(struct storing *call, u64 nr)
+{
+	struct smemv_space *space = call->mf->space;
+	unsigned long deadline = jiffies + msecs_to_jiffies(
+		READ_ONCE(space->deadline_ms));
+
+	while (!smemv_map_make_run(&space->map, nr)) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (time_after(jiffies, deadline))
+			return -ENOMEM;
+		schedule_timeout_killable(MEMORY_TICK);
+	}
+	return 0;
+}
+
 /* Adds a page to the request that is being filled, or to the next one. */
 static int add_page(struct storing *call, struct store_request **r, u32 i)
 {
@@ -241,6 +299,9 @@ static int add_page(struct storing *call, struct store_request **r, u32 i)
 			return err;
 		(*r)->io.nr = 0;
 		(*r)->io.run_nr = page->index >> SMEMV_RUN_SHIFT;
+		err = make_run(call, (*r)->io.run_nr);
+		if (err)
+			return err;
 	}
 	io = &(*r)->io;
 	page->error = copy_page_in(*r, page);
@@ -253,6 +314,18 @@ static int add_page(struct storing *call, struct store_request **r, u32 i)
 	return 0;
 }
 
+static void give_up(struct storing *call, struct smemv_store_page *page)
+{
+	struct address_space *mapping = call->mf->ev.mapping;
+
+	filemap_invalidate_lock(mapping);
+	if (is_here(call, page->index))
+		page->error = -EBUSY;
+	else
+		smemv_space_invalidate(call->mf->space, page->index, 1);
+	filemap_invalidate_unlock(mapping);
+}
+
 static int begin_all(struct storing *call)
 {
 	struct store_request *r = NULL;
@@ -262,13 +335,11 @@ static int begin_all(struct storing *call)
 	for (i = 0; i < call->nr && !err; i++) {
 		struct smemv_store_page *page = &call->page[i];
 
-		if (is_here(call, page->index)) {
-			page->error = -EBUSY;
-		} else if (page->address) {
+		if (page->address) {
 			err = add_page(call, &r, i);
 		} else {
 			submit(call, &r);
-			smemv_space_invalidate(call->mf->space, page->index, 1);
+			give_up(call, page);
 		}
 	}
 	submit(call, &r);
@@ -278,30 +349,6 @@ static int begin_all(struct storing *call)
 static bool all_ended(struct storing *call)
 {
 	return !READ_ONCE(call->open);
-}
-
-/*
- * Somebody may have touched a page after begin_all() looked, and have got what was
- * there before the store. He would see another content when it is evicted as clean: so
- * his is the page, and is dirty. Who touches it from now on gets what was stored.
- */
-static bool is_touched(struct storing *call, u64 index)
-{
-	struct address_space *mapping = call->mf->ev.mapping;
-	struct folio *folio = smemv_compat_get_folio(mapping, index);
-	bool touched = folio;
-
-	/* Locked as long as it is filled. Who is killed is told nothing. */
-	if (folio && !folio_lock_killable(folio)) {
-		touched = folio->mapping == mapping &&
-			  folio_test_uptodate(folio);
-		if (touched)
-			folio_mark_dirty(folio);
-		folio_unlock(folio);
-	}
-	if (folio)
-		folio_put(folio);
-	return touched;
 }
 
 /* What each page came to. */
@@ -315,8 +362,6 @@ static u32 judge(struct storing *call)
 
 		if (lost && page->error == -EIO)
 			page->error = -ESTALE;
-		if (!page->error && is_touched(call, page->index))
-			page->error = -EBUSY;
 		good += !page->error;
 	}
 	return good;

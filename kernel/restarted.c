@@ -123,6 +123,8 @@ static void lose_page(struct settling *s, struct smemv_run *run, u32 slot)
 		kept = space->keep(space->front, index);
 	switch (kept) {
 	case SMEMV_KEPT_NOTHING:
+		/* First: who sees that no page is left there is to see why. */
+		smemv_server_count(s->bind->server, MISSING, 1);
 		smemv_map_set(&space->map, run, slot, SMEMV_WHERE_LOST);
 		s->lost++;
 		break;
@@ -177,7 +179,6 @@ static void report(const struct settling *s)
 
 	if (!s->lost)
 		return;
-	smemv_server_count(server, MISSING, s->lost);
 	pr_err("%s: %llu pages are lost: server %s was restarted without them\n",
 	       s->space->name, s->lost, server->name);
 	smemv_event_send(s->space->ns->net, &(struct smemv_event_msg){

@@ -33,6 +33,7 @@ struct smemv_space;
  * @batch_page: which page each of its descriptors is
  * @target: map entry that the request goes to
  * @fixed: of a store: the only one that it may go to, set by the caller, or 0
+ * @unasked: of a load, set by the caller: it fails at its deadline, whatever the policy
  * @open_sets: replica sets with a store of unknown outcome
  * @refused: replica sets that had no room
  * @retries: damaged transfers so far
@@ -57,6 +58,7 @@ struct smemv_io {
 	u8 batch_page[SMEMV_IO_PAGES];
 	u16 target;
 	u16 fixed;
+	bool unasked;
 	u64 open_sets;
 	u64 refused;
 	u8 retries;

@@ -48,6 +48,7 @@ static bool fill_io(struct smemv_io *io, struct request *rq)
 	io->op = op_is_write(req_op(rq)) ? SMEMV_OP_STORE : SMEMV_OP_LOAD;
 	io->done = io_done;
 	io->fixed = 0;
+	io->unasked = false;
 	io->nr = 0;
 	rq_for_each_segment(bv, rq, iter) {
 		if (bv.bv_offset || bv.bv_len != PAGE_SIZE ||

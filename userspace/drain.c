@@ -22,6 +22,7 @@ struct drain {
 struct progress {
 	uint64_t pages_before;
 	uint64_t missing_before;
+	uint64_t drained_before;
 	double started;
 	bool shown;
 };
@@ -125,9 +126,9 @@ static int wait_for_end(struct call *call, struct drain *drain, struct progress 
 static int tell_result(struct call *call, const struct progress *progress,
 		       const struct server_info *server)
 {
+	/* Not what is there no more: that may be lost, given up by its owner, or in his memory only. */
+	uint64_t moved = server->counters[SMEMV_SC_DRAINED] - progress->drained_before;
 	uint64_t lost = server->counters[SMEMV_SC_MISSING] - progress->missing_before;
-	uint64_t before = progress->pages_before, kept = server->pages + lost;
-	uint64_t moved = before > kept ? before - kept : 0;
 	struct printer *printer;
 
 	if (call->json) {
@@ -141,11 +142,11 @@ static int tell_result(struct call *call, const struct progress *progress,
 		printer_end(printer, false);
 	}
 	if (server->pages)
-		return call_fail(call, "%" PRIu64 " pages stay there: %s", server->pages,
-				 server->drain_why[0] ? server->drain_why : "it was stopped");
+		return call_fail(call, "%" PRIu64 " pages stay there: %s (%" PRIu64 " were moved, %" PRIu64 " are lost)",
+				 server->pages, server->drain_why[0] ? server->drain_why : "it was stopped", moved, lost);
 	if (lost)
-		return call_fail(call, "%" PRIu64 " pages were not there any more and are lost; nothing is left on %s, it can be deleted",
-				 lost, server->name);
+		return call_fail(call, "%" PRIu64 " pages were not there any more and are lost, %" PRIu64 " were moved; nothing is left on %s, it can be deleted",
+				 lost, moved, server->name);
 	if (!call->json)
 		printf("%" PRIu64 " pages moved; nothing is left on %s, it can be deleted\n", moved,
 		       server->name);
@@ -163,6 +164,7 @@ static int run_drain(struct call *call, struct drain *drain)
 	if (!look(drain->name, &server, &why)) {	/* else the request will tell why */
 		progress.pages_before = server.pages;
 		progress.missing_before = server.counters[SMEMV_SC_MISSING];
+		progress.drained_before = server.counters[SMEMV_SC_DRAINED];
 	}
 	block_interrupt(&interrupt);
 	status = request_run(call, SMEMV_CMD_SERVER_DRAIN, put_drain, drain, NULL, NULL);

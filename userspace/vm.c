@@ -246,6 +246,9 @@ int vm_populate(struct call *call)
 		if (look(call, &vm))
 			return call_fail(call, "the file went away meanwhile");
 	} while (vm.populating);
+	if (vm.missed && vm.owner == SMEMV_OWNER_LOST)
+		return call_fail(call, "%" PRIu64 " pages could not be brought: another main host owns them now",
+				 vm.missed);
 	if (vm.missed)
 		return call_fail(call, "%" PRIu64 " pages could not be brought: they are lost, being moved, or their server cannot be reached",
 				 vm.missed);

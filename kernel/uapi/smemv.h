@@ -331,7 +331,8 @@ enum smemv_event {
 	SMEMV_EV_RESUMED,
 	SMEMV_EV_VM_ADDED,
 	SMEMV_EV_VM_DELETED,
-	SMEMV_EV_DRAINED,		/* COUNT pages of SPACE were moved off SERVER, all */
+	SMEMV_EV_DRAINED,		/* COUNT pages of SPACE were moved off SERVER, none stays */
+					/*   (TEXT: but some were lost, see PAGE_LOST) */
 	SMEMV_EV_DRAIN_FAILED,		/* COUNT were, others stay; TEXT says why */
 	SMEMV_EV_VM_ADOPTED,		/* claimed; COUNT pages are at servers */
 	SMEMV_EV_VM_ADOPT_FAILED,	/* SERVER, where one is to blame; TEXT says why */

@@ -29,7 +29,8 @@
 	X(STALE_EPOCH, "stale_epoch", "requests refused: another owner")	\
 	X(RECONCILED, "reconciled", "stale pages removed after a reconnect")	\
 	X(SEND_DIRECT, "send_direct", "requests sent by their submitter")	\
-	X(SEND_QUEUED, "send_queued", "requests sent by the sender worker")
+	X(SEND_QUEUED, "send_queued", "requests sent by the sender worker")	\
+	X(DRAINED, "drained", "pages moved from there to other servers")
 
 #define SMEMV_SPACE_COUNTERS(X)							\
 	X(STORE_PAGES, "store_pages", "pages written by the front")		\

@@ -71,7 +71,7 @@ static void value_make(uint64_t *words, uint64_t key)
 
 	for (i = 0; i < VALUE_WORDS; i++) {
 		words[i] = word;
-		word = word * 6364136223846793005ULL + 1442695040888963407ULL;
+		word = next_word(word);
 	}
 }
 

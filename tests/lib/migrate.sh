@@ -21,11 +21,20 @@ migrate_destination() {
 	wait_until 10 dst_is_apart || bail "the destination has no namespaces of its own"
 }
 
+# migrate_unmount: the destination's files hold the module, and its namespaces outlive that. So this is to be registered
+# (at_exit) when the module is loaded.
+migrate_unmount() {
+	if dst mountpoint -q /dev/smemv; then
+		dst bash -c 'rm -rf /dev/smemv/* && umount /dev/smemv'
+	fi
+}
+
 # migrate_hosts SIZE: the servers, of SIZE each, and both main hosts.
 migrate_hosts() {
 	local name
 	migrate_destination
 	memfile_servers "$@"
+	at_exit migrate_unmount
 	for name in one two; do
 		require "the destination adds server $name" dst smemv server add "$name" "$(memserver_address "$name")"
 	done

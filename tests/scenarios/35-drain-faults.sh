@@ -13,7 +13,7 @@ diskcheck_start "$disk"
 require "the disk is filled" diskcheck_do 120 fill
 
 drain_in_background() {
-	smemv server drain "$@" >"$scenario_tmp/drain.log" 2>&1 &
+	smemv server drain "$@" >"$scenario_tmp/drain.log" 2>"$scenario_tmp/drain.err" &
 	drain_pid=$!
 }
 
@@ -71,15 +71,54 @@ ok "a drain is given up halfway" gives_up_drain two to one
 net_shape two
 everything_is_right "given up"
 
-# A restarted server has none of its pages.
-held=$(swap_pages two)
+# drain_says JQ-CONDITION
+drain_says() {
+	jq -e "$1" "$scenario_tmp/drain.log" || {
+		cat "$scenario_tmp"/drain.{log,err}
+		return 1
+	}
+}
+
+# drain_slowly FROM TO: in the background, until some pages have moved.
+drain_slowly() {
+	before=$(swap_pages "$1")
+	net_shape "$2" rate 5mbit
+	drain_in_background "$1" to "$2" --json
+	wait_until 60 counter_passes 64 pages_gone "$1"
+}
+
+pages_gone() {
+	echo $((before - $(swap_pages "$1")))
+}
+
+# What was given up meanwhile was not moved.
+ok "a drain is under way" drain_slowly two one
+ok "all pages are given up" blkdiscard -f "$disk"
+net_shape one
+wait_until 120 is_gone "$drain_pid" || bail "the drain does not end"
+ok "it says what it moved of $before pages" \
+	drain_says ".moved_pages > 0 and .moved_pages < $before and .left_pages == 0 and .lost_pages == 0"
+ok "server two can go" smemv server del two
+ok "and come back" smemv server add two "$(memserver_address two)" timeout 1000
+require "the disk is filled again" diskcheck_do 120 fill
+ok "server one is drained" timeout 120 smemv server drain one to two
+
+# Nor was what a restarted server has no more: all.
+ok "server one can go" smemv server del one
+ok "and come back" smemv server add one "$(memserver_address one)" timeout 1000
+ok "a drain is under way" drain_slowly two one
 memserver_kill two
+held=$(swap_pages two) moved=$(pages_gone two)
 memserver_start two 64M
-require "server two is restarted" wait_until 30 server_state_is two up
+net_shape one
+wait_until 120 is_gone "$drain_pid" || bail "the drain does not end"
+require "server two is restarted" wait_until 30 is_reachable two
 are_lost() {
 	(($(swap_lost_pages) == held))
 }
 ok "its pages are known to be lost" wait_until 30 are_lost
+ok "the drain says what was moved, and what stayed or is lost" \
+	drain_says ".moved_pages == $moved and (.left_pages == $held or .lost_pages == $held)"
 is "$(smemv server drain two to one --json | jq -c '[.moved_pages, .left_pages, .lost_pages]')" '[0,0,0]' "a drain of it has nothing to move"
 ok "the others are right" diskcheck_do 120 verify errors=read
 

@@ -46,6 +46,7 @@ ok "its map is told again" take_map
 is "$(jq '[.runs[] | select(.where == 0 or .where == 1) | .count] | add' "$map")" 2048 "all pages are at the servers"
 like "$(smemv vm map demo)" 'epoch 1, 8.0M, active.*the arbiter.*0-.*(one|two)' "people can read it"
 ok "what a program must not do is refused" "$spaceioctl" bad "$file"
+compare "$(dmesg_since | grep -c 'cannot leave server')" -le 30 "and told in the log, but not each of 80 times"
 
 # Adopting fails, and leaves nothing behind.
 fails "without its servers it is refused" 'there is no memory server' on_new smemv vm adopt demo "$map"
@@ -80,6 +81,7 @@ like "$(dmesg_since)" 'demo: server (one|two) says that another main host owns t
 ok "and so does an event" wait_until 20 is_event fenced-out
 is "$(memfile_get demo .owner)" lost "it is not the owner"
 fails "it cannot store" 'another main host owns its pages now' smemv vm evict demo 1M
+fails "nor bring any home" 'pages could not be brought: another main host owns them now' smemv vm populate demo
 
 # Never activated: the old host takes it back.
 ok "the new host drops it" on_new smemv vm del demo
@@ -113,7 +115,29 @@ status=0
 wait $populate || status=$?
 is "$status" 0 "bringing it home goes on and ends"
 is "$(memfile_get demo .resident_bytes)" $((8 << 20)) "when all of it is there"
-ok "it may not any more" smemv vm set demo deadline 5000
+
+# So it does when its first requests were refused because the pages were another's just then.
+ok "it is evicted" smemv vm evict demo 8M
+ok "page by page, as not all may stay" smemv vm set demo budget 6M
+take_map
+ok "the new host adopts it" on_new smemv vm adopt demo "$map" budget 4M deadline 3000
+for server in one two; do
+	net_shape $server delay 500ms
+done
+timeout 60 smemv vm populate demo &
+populate=$!
+sleep 0.3
+ok "it is taken back when this host does not know yet that it lost it" smemv vm take-back demo
+for server in one two; do
+	net_shape $server
+done
+status=0
+wait $populate || status=$?
+is "$status" 0 "bringing it home begins anew"
+compare "$(memfile_get demo .resident_bytes)" -gt $((5 << 20)) "and ends when the budget has no more room to spare"
+ok "all may stay again" smemv vm set demo budget 8M
+ok "the new host's file goes" on_new smemv vm del demo
+ok "it may not take long any more" smemv vm set demo deadline 5000
 
 # Claimed and taken back while the claim is held: the new host is out.
 ok "it can store" smemv vm evict demo 8M
@@ -165,7 +189,10 @@ ok "the new host's file goes" on_new smemv vm del demo
 file=$(smemv vm create demo size 4M) || bail "no file was made"
 net_shape one delay 500ms
 net_shape two delay 500ms
-like "$("$spaceioctl" touch "$file" 80)" '^refused=[1-9][0-9]*$' "what was touched meanwhile is refused, and never seen"
+ok "what was touched before is refused, and who touches the rest waits for it" "$spaceioctl" touch "$file" 80
+ok "the file goes" smemv vm del demo
+file=$(smemv vm create demo size 4M) || bail "no file was made"
+like "$("$spaceioctl" killed "$file" 81)" '^stored=[1-9][0-9]*$' "so it is when who stores is killed"
 net_shape one
 net_shape two
 ok "the file goes" smemv vm del demo

@@ -9,8 +9,9 @@
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/memfile.sh"
+. "$(dirname "$0")/../fakes/fakes.sh"
 
-readonly mib=$((1 << 20))
+readonly mib=$((1 << 20)) spaceioctl=$fakes_dir/spaceioctl.py
 memfile_servers 128M
 modprobe brd rd_nr=1 rd_size=32768
 
@@ -22,29 +23,41 @@ huge_mapped_kb() {
 	awk '/^FilePmdMapped:/ { sum += $2 } END { print sum + 0 }' "/proc/$1/smaps"
 }
 
-# writes_one_page_in_each FILE: of its 2 MiB, and reads it back.
-writes_one_page_in_each() {
-	python3 - "$1" <<'PYTHON'
-import mmap, os, sys
-fd = os.open(sys.argv[1], os.O_RDWR)
-size = os.fstat(fd).st_size
-with mmap.mmap(fd, size) as pages:
-    for at in range(5 << 12, size, 2 << 20):
-        pages[at:at + 4] = b"here"
-PYTHON
+# on_pages WHAT FILE [PAGE]:
+#   write   one page in each of its 2 MiB
+#   check   that all but these are zeros
+#   read    all of it, and print how many kB of that were mapped as large pages
+#   look    at page PAGE: what it begins with
+on_pages() {
+	"$scenario_tmp/on_pages" "$@"
 }
 
-is_zero_but_for_these() {
-	python3 - "$1" <<'PYTHON'
-import mmap, os, sys
-fd = os.open(sys.argv[1], os.O_RDWR)
-size = os.fstat(fd).st_size
-with mmap.mmap(fd, size) as pages:
-    for at in range(0, size, 4096):
+cat >"$scenario_tmp/on_pages" <<'PYTHON'
+#!/usr/bin/python3
+import mmap, re, sys
+
+def write(pages):
+    for at in range(5 << 12, len(pages), 2 << 20):
+        pages[at:at + 4] = b"here"
+
+def check(pages):
+    for at in range(0, len(pages), 4096):
         want = b"here" if at % (2 << 20) == 5 << 12 else bytes(4)
         assert pages[at:at + 4096] == want + bytes(4092), hex(at)
+
+def read(pages):
+    for at in range(0, len(pages), 4096):
+        pages[at]
+    with open("/proc/self/smaps") as maps:
+        print(sum(int(kb) for kb in re.findall(r"^FilePmdMapped: *([0-9]+)", maps.read(), re.M)))
+
+def look(pages):
+    print(chr(pages[int(sys.argv[3]) * 4096]))
+
+with open(sys.argv[2], "r+b", buffering=0) as file, mmap.mmap(file.fileno(), 0) as pages:
+    {"write": write, "check": check, "read": read, "look": look}[sys.argv[1]](pages)
 PYTHON
-}
+chmod +x "$scenario_tmp/on_pages"
 
 file=$(smemv vm create demo size 32M) || bail "no file was made"
 filecheck_start holder --hold "$file"
@@ -62,20 +75,6 @@ filecheck_go_on holder
 ok "every byte is right" filecheck_verdict holder 120
 leave_no_file demo
 
-# Reads all of it, and prints how much of that was mapped as large pages.
-huge_mapped_when_read() {
-	python3 - "$1" <<'PYTHON'
-import mmap, os, re, sys
-fd = os.open(sys.argv[1], os.O_RDWR)
-size = os.fstat(fd).st_size
-with mmap.mmap(fd, size) as pages:
-    for at in range(0, size, 4096):
-        pages[at]
-    with open("/proc/self/smaps") as maps:
-        print(sum(int(kb) for kb in re.findall(r"^FilePmdMapped: *([0-9]+)", maps.read(), re.M)))
-PYTHON
-}
-
 # All of it may stay.
 file=$(smemv vm create demo size 16M deadline 3000) || bail "no file was made"
 filecheck_start home --hold --seed 6 "$file"
@@ -85,7 +84,7 @@ is "$(memfile_get demo .resident_bytes)" 0 "nothing is here"
 ok "and brought home" smemv vm populate demo
 is "$(memfile_get demo .resident_bytes)" $((16 * mib)) "all of it is here"
 is "$(file_counter huge_loads)" 8 "2 MiB at a time"
-compare "$(huge_mapped_when_read "$file")" -ge $((6 * 2048)) "which are mapped as one page each"
+compare "$(on_pages read "$file")" -ge $((6 * 2048)) "which are mapped as one page each"
 stored=$(memfile_get demo .counters.store_pages)
 ok "it is evicted again" smemv vm evict demo 16M
 is "$(memfile_get demo .counters.store_pages)" "$stored" "without being sent once more"
@@ -103,14 +102,35 @@ is "$(memfile_get demo .resident_bytes)" $((16 * mib)) "all of it is here again"
 ok "and right" "$filecheck" --verify --seed 6 "$file"
 leave_no_file demo
 
+# 2 MiB that are at two servers, one of which stands still: by policy its pages wait for it, but those alone.
+file=$(smemv vm create demo size 2M policy suspend deadline 2000) || bail "no file was made"
+is "$("$spaceioctl" errors "$file" 0)" OK=512 "a file is at server one"
+is "$("$spaceioctl" errors "$file" 1 256)" OK=256 "and half of it at server two"
+memserver_pause two
+smemv vm populate demo >"$scenario_tmp/populate" 2>&1 &
+populate=$!
+ok "they are begun as one" wait_until 20 memfile_passes demo .file_counters.huge_loads 0
+is "$(timeout 30 "$scenario_tmp/on_pages" look "$file" 300)" x "a page of server one comes nevertheless"
+timeout 60 "$scenario_tmp/on_pages" look "$file" 5 >"$scenario_tmp/looked" &
+look=$!
+sleep 3
+ok "one of server two waits" kill -0 "$look"
+memserver_resume two
+ok "for the server" wait "$look"
+is "$(<"$scenario_tmp/looked")" x "and is right"
+wait "$populate" || true
+ok "the rest is brought home" smemv vm populate demo
+is "$(memfile_get demo .resident_bytes)" $((2 * mib)) "all of it is here"
+leave_no_file demo
+
 # What a guest never wrote to is not known to a server because its neighbour is.
 file=$(smemv vm create demo size 32M) || bail "no file was made"
-ok "a page in each 2 MiB is written" writes_one_page_in_each "$file"
+ok "a page in each 2 MiB is written" on_pages write "$file"
 is "$(file_counter huge_faults)" 16 "which brings 2 MiB each"
 ok "nearly all is evicted" smemv vm evict demo 31M
 compare "$(memfile_get demo .resident_bytes)" -le $((2 * mib)) "little is left"
 compare "$(memfile_get demo .pages)" -le 16 "only what was written is at the servers"
-ok "the rest is zeros" is_zero_but_for_these "$file"
+ok "the rest is zeros" on_pages check "$file"
 leave_no_file demo
 
 file=$(smemv vm create demo size 32M budget 12M) || bail "no file was made"

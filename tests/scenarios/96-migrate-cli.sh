@@ -37,6 +37,14 @@ fails "nor with one that is none" "'/dev/zero' is no memory file" qmp source mig
 
 fails "a server that is not there is told of" 'there is no server three here' \
 	migrate_cli source target budget $share servers one,three
+migrate_third_server 8M
+fails "so is a server without room for its part" \
+	'the guest uses [0-9.]*M, but the budget \(8.0M\) and the servers \([78].[0-9]M free\) have room for less.*nothing was begun' \
+	migrate_cli source target budget 8M servers three
+ok "with others, too, there is enough" migrate_cli source target budget 8M servers one,three check
+for side in src dst; do
+	ok "$side: that server goes" on "$side" smemv server del three
+done
 ok "a check finds nothing missing" migrate_cli source target budget $share check
 is "$(migrate_report '.plan.mode + " " + ([.plan.servers[].server] | join(","))')" "split one,two" "and plans a split to both servers"
 ok "it made nothing" no_space_is_left
@@ -84,5 +92,10 @@ ok "every byte is right" guest_wait target2 300
 unlike "$(dmesg_since)" 'smemv: .*(lost|failed|cannot)' "the kernel's log tells of no trouble"
 ok "the guest's file goes" dst smemv vm del target2
 ok "the servers hold nothing any more" wait_until 30 servers_hold_nothing
+
+# Nobody has it any more, after all of this.
+ok "the destination unmounts" migrate_unmount
+memfile_unmount
+ok "the module goes" smemv_unload
 
 done_testing

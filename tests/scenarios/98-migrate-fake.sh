@@ -9,7 +9,9 @@
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/memfile.sh"
+. "$(dirname "$0")/../fakes/fakes.sh"
 
+readonly spaceioctl=$fakes_dir/spaceioctl.py
 qmp=$scenario_tmp/qmp
 fake_pid=''
 
@@ -74,6 +76,19 @@ fails "servers must be there" 'there is no server three here' migrate budget 16M
 ok "a check tells the plan" migrates_as_json budget 16M check
 ok "with both servers" report_says '.plan.mode == "split" and [.plan.servers[].server] == ["one", "two"] and .plan.budget_bytes == 16777216'
 ok "and makes no space" nothing_is_left
+
+# A full server. One that has not room enough: 96.
+file=$(smemv vm create filler size 80M servers two) || bail "no file was made"
+like "$("$spaceioctl" errors "$file" 0)" 'OK=16[0-9]{3} ENOSPC=' "server two is filled"
+fails "a full one is refused" 'server two is full.*nothing was begun' migrate budget 16M servers one,two
+ok "as JSON" ends_with 1 migrates_as_json budget 16M servers one,two
+ok "with the reason" report_says '.result == "refused" and .guest_is_at == "source" and .problems == ["server two is full"]'
+ok "and makes no space" test ! -e /dev/smemv/web1.out
+ok "where none is named the other one is chosen" migrates_as_json budget 16M check
+ok "alone" report_says '[.plan.servers[].server] == ["one"]'
+ok "what filled it goes" smemv vm del filler
+ok "it has room again" wait_until 30 memfile_server_is two up
+ok "nothing was begun" wait_until 20 nothing_is_left
 
 ok "a split migration" migrates_as_json budget 16M heat dirty warmup 0.5
 ok "tells what went to each server" report_says '.result == "migrated" and .heat_source == "dirty" and ([.targets[].server] == ["one", "two"]) and .targets[0].pages > 100'
