@@ -32,7 +32,7 @@ struct migrate_options {
 	uint64_t budget_bytes;
 	const char *heat;		/* NULL: as QEMU thinks best */
 	uint64_t bandwidth_bytes;	/* a second and target, 0: as QEMU is set */
-	double warmup_s;		/* 0: as QEMU is set */
+	double warmup_s;		/* 0: as is good */
 	uint32_t downtime_ms;		/* 0: as QEMU is set */
 	double timeout_s;
 	double patience_s;

@@ -42,10 +42,20 @@ static void write_target(const char *name, double share, uint64_t bytes, double 
 	shown.height++;
 }
 
+/* Nothing is sent yet. */
+static bool is_watching(const struct migrate_status *now)
+{
+	return now->is_split && !strcmp(now->status, "active") && !strcmp(now->state, "setup");
+}
+
 static void write_end(const struct migrate_status *now)
 {
 	double left_s = migrate_seconds_left(now, &shown.before);
 
+	if (is_watching(now)) {
+		fputs("watching which pages the guest uses (warmup)", stderr);
+		return;
+	}
 	fprintf(stderr, "%.0f %%, pass %llu, ", 100 * migrate_share_done(now),
 		(unsigned long long)now->passes);
 	if (left_s >= 0)

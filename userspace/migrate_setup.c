@@ -62,6 +62,19 @@ static json_t *server_names(const struct name_list *servers)
 	return list;
 }
 
+/* Long enough for eight intervals that tell something of a busy guest. */
+#define WARMUP_S	5
+
+/* 0: as QEMU is set. Where all that is here is hot, or writes tell, nothing is gained by watching. */
+static double warmup_s(const struct migration *m)
+{
+	const char *heat = m->options.heat;
+
+	if (m->options.warmup_s > 0)
+		return m->options.warmup_s;
+	return m->plan.needs_space && (!heat || !strcmp(heat, "auto") || !strcmp(heat, "scanner")) ? WARMUP_S : 0;
+}
+
 static void set_split(const struct migration *m, json_t *parameters)
 {
 	const struct migrate_options *options = &m->options;
@@ -71,8 +84,8 @@ static void set_split(const struct migration *m, json_t *parameters)
 	json_object_set_new(parameters, "smemv-servers", server_names(&m->plan.servers));
 	set_text(parameters, "smemv-heat", options->heat ? options->heat : "auto");
 	set_number(parameters, "smemv-bandwidth", options->bandwidth_bytes);
-	if (options->warmup_s > 0)
-		set_number(parameters, "smemv-warmup", (uint64_t)(options->warmup_s * 1e3));
+	if (warmup_s(m) > 0)
+		set_number(parameters, "smemv-warmup", (uint64_t)(warmup_s(m) * 1e3));
 }
 
 static json_t *source_parameters(const struct migration *m)

@@ -100,6 +100,8 @@ ok "the space is gone" wait_until 20 nothing_is_left
 fake --fails-at 0.5
 ok "one that fails" ends_with 1 migrates_as_json budget 16M servers two
 ok "says so" report_says '.result == "failed" and .guest_is_at == "source"'
+ok "it was to watch the guest for a while, as nothing else was said" was_told \
+	'source migrate-set-parameters .*"smemv-heat": "auto".*"smemv-warmup": 5000'
 ok "leaves no space" wait_until 20 nothing_is_left
 ok "and no capability" was_told 'source migrate-set-capabilities .*"smemv", "state": false'
 
