@@ -209,17 +209,6 @@ static void fruitless(struct smemv_evictor *ev)
 	WRITE_ONCE(ev->goal, SMEMV_NO_GOAL);
 }
 
-static void choose_order(struct smemv_evictor *ev)
-{
-	WRITE_ONCE(ev->order, smemv_evict_heat_is_known(ev) ?
-			      &smemv_order_heat : &smemv_order_clock);
-}
-
-const char *smemv_evict_order(const struct smemv_evictor *ev)
-{
-	return READ_ONCE(ev->order)->name;
-}
-
 /* Returns 0, or how long to wait before the next step. */
 static unsigned long step(struct smemv_evictor *ev)
 {
@@ -233,7 +222,7 @@ static unsigned long step(struct smemv_evictor *ev)
 		return NOT_BY_TIME;
 	if (!ev->busy_run) {
 		smemv_evict_split_used(ev);
-		choose_order(ev);
+		smemv_evict_choose_order(ev);
 		ev->busy_run = ev->order->next(ev, &ev->run, &wait);
 		ev->pos = ev->run << SMEMV_RUN_SHIFT;
 	}

@@ -28,6 +28,10 @@ struct smemv_order {
 
 extern const struct smemv_order smemv_order_clock;
 extern const struct smemv_order smemv_order_heat;
+extern const struct smemv_order smemv_order_random;
+
+/* evict_order.c: by the evictor's work, when it is about to ask for a run. */
+void smemv_evict_choose_order(struct smemv_evictor *ev);
 
 /*
  * evict_heat.c: whether heat is known now, and there is memory to make an order of

@@ -73,6 +73,16 @@ rounds_of clock
 machine_off_file
 leave_no_file demo
 
+# What knows nothing.
+readonly evict_order=/sys/module/smemv/parameters/evict_order
+fails "an order must be one that there is" 'Invalid argument' bash -c "echo nonsense >$evict_order"
+echo random >$evict_order
+machine_on_file
+rounds_of random
+machine_off_file
+leave_no_file demo
+echo auto >$evict_order
+
 machine_on_file
 require "it is scanned" smemv scan start pid "$machine_pid" interval 2000
 require "and attached" smemv vm attach demo pid "$machine_pid"
