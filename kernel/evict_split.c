@@ -178,13 +178,15 @@ static void split_run(struct smemv_evictor *ev, u64 run)
 	ev->forget(ev, first, SMEMV_RUN_PAGES);
 }
 
-static bool has_large(struct address_space *mapping, u64 run)
+/* One that is not used goes as a whole in its turn, or is split then. */
+static bool has_used_large(struct address_space *mapping, u64 run)
 {
 	struct folio *folio = get_large(mapping, run << SMEMV_RUN_SHIFT);
+	bool used = folio && folio_mapped(folio);
 
 	if (folio)
 		folio_put(folio);
-	return folio;
+	return used;
 }
 
 void smemv_evict_split_used(struct smemv_evictor *ev)
@@ -198,7 +200,7 @@ void smemv_evict_split_used(struct smemv_evictor *ev)
 	while (misses - ev->paid >= MISSES_PER_SPLIT && tries--) {
 		u64 run = ev->split_hand++ % runs;
 
-		if (!has_large(ev->mapping, run))
+		if (!has_used_large(ev->mapping, run))
 			continue;
 		split_run(ev, run);
 		ev->paid += MISSES_PER_SPLIT;
