@@ -45,7 +45,7 @@ struct made_trace {
 	struct trace (*make)(uint32_t scale);
 };
 
-#define N_MADE	6
+#define N_MADE	7
 extern const struct made_trace made_traces[N_MADE];
 /* One that was recorded (see traces/README.md); ends the program with a reason if it cannot be read. */
 struct trace trace_read(const char *path);

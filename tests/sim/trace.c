@@ -186,6 +186,25 @@ static struct trace make_stream(uint32_t scale)
 	return trace;
 }
 
+/* As the lab's scenario does it: there is nothing but the fifth that comes back within a few rounds. */
+static struct trace make_rounds(uint32_t scale)
+{
+	struct trace trace = new_trace("rounds", "a hot fifth, then a quarter of all on through the rest", scale);
+	uint32_t hot = trace.pages / 5, at = hot, i;
+
+	trace.interval = trace.pages / 4;
+	while (!is_full(&trace)) {
+		for (i = 0; i < hot; i++)
+			add(&trace, i);
+		for (i = 0; i < trace.pages / 4; i++) {
+			add(&trace, at++);
+			if (at == trace.pages)
+				at = hot;
+		}
+	}
+	return trace;
+}
+
 /* Rings and buffers that only the host touches, and touches rarely enough to look cold. */
 static struct trace make_host(uint32_t scale)
 {
@@ -206,7 +225,8 @@ static struct trace make_host(uint32_t scale)
 
 const struct made_trace made_traces[N_MADE] = {
 	{ "zipf", make_zipf }, { "scan", make_scan }, { "loop", make_loop },
-	{ "phases", make_phases }, { "stream", make_stream }, { "host", make_host },
+	{ "phases", make_phases }, { "stream", make_stream }, { "rounds", make_rounds },
+	{ "host", make_host },
 };
 
 void trace_free(struct trace *trace)
