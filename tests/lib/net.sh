@@ -51,13 +51,16 @@ in_main() {
 	fi
 }
 
-# net_shape NAME [rate RATE] [delay TIME] [loss PERCENT%]: both directions, each as given; no
+# net_shape NAME[,NAME...] [rate RATE] [delay TIME] [loss PERCENT%]: both directions, each as given; no
 # argument takes the shape away. tbf limits the rate, and netem below it delays and loses.
 net_shape() {
-	local name=$1
+	local names name
+	IFS=, read -r -a names <<<"$1"
 	shift
-	net_shapes[$name]="$*"
-	net_apply_shape "$name" "$@"
+	for name in "${names[@]}"; do
+		net_shapes[$name]="$*"
+		net_apply_shape "$name" "$@"
+	done
 }
 
 net_apply_shape() {

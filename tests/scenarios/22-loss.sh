@@ -15,9 +15,7 @@ diskcheck_start "$disk"
 require "the disk is filled" diskcheck_do 120 fill
 retransmitted=$(tcp_counter RetransSegs)
 
-for server in one two; do
-	net_shape "$server" loss 20%
-done
+net_shape one,two loss 20%
 ok "with loss no request fails, and all that is read is right" \
 	diskcheck_do 200 run write=45 discard=5 overlap=yes depth=16 max=8 out=200 in=200
 takes_at_most "$deadline_ms" "none took longer than its deadline"

@@ -10,9 +10,7 @@
 readonly round_trip_ms=100
 
 two_servers 64M timeout 4000
-for server in one two; do
-	net_shape "$server" delay 50ms
-done
+net_shape one,two delay 50ms
 make_disk 16M deadline 30000 policy error
 diskcheck_start "$disk"
 ok "the disk is filled" diskcheck_do 120 fill depth=64

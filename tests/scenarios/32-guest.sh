@@ -11,9 +11,7 @@
 readonly kept_mib=56 workload_mib=48
 
 two_servers 192M
-for server in one two; do
-	net_shape "$server" rate 400mbit delay 200us
-done
+net_shape one,two rate 400mbit delay 200us
 make_disk 320M policy error
 swap_on "$disk"
 cgroup_make guest memory.max=${kept_mib}M memory.swap.max=max

@@ -67,10 +67,7 @@ command_ends() {
 
 # Slowly, so that a failure finds something to interrupt.
 links_are() {
-	local name
-	for name in one two; do
-		net_shape $name "$@"
-	done
+	net_shape one,two "$@"
 }
 
 # One that was drained stays so, until it is deleted.

@@ -100,17 +100,13 @@ is_partly_home() {
 ok "it is evicted" smemv vm evict demo 8M
 # The link drops what it holds when its delay ends.
 ok "it may take long" smemv vm set demo deadline 60000
-for server in one two; do
-	net_shape $server delay 300ms
-done
+net_shape one,two delay 300ms
 timeout 60 smemv vm populate demo &
 populate=$!
 ok "a part of it is home again" wait_until 30 is_partly_home
 ok "it is taken back meanwhile" smemv vm take-back demo
 compare "$(memfile_get demo .resident_bytes)" -lt $((8 << 20)) "before all of it is"
-for server in one two; do
-	net_shape $server
-done
+net_shape one,two
 status=0
 wait $populate || status=$?
 is "$status" 0 "bringing it home goes on and ends"
@@ -121,16 +117,12 @@ ok "it is evicted" smemv vm evict demo 8M
 ok "page by page, as not all may stay" smemv vm set demo budget 6M
 take_map
 ok "the new host adopts it" on_new smemv vm adopt demo "$map" budget 4M deadline 3000
-for server in one two; do
-	net_shape $server delay 500ms
-done
+net_shape one,two delay 500ms
 timeout 60 smemv vm populate demo &
 populate=$!
 sleep 0.3
 ok "it is taken back when this host does not know yet that it lost it" smemv vm take-back demo
-for server in one two; do
-	net_shape $server
-done
+net_shape one,two
 status=0
 wait $populate || status=$?
 is "$status" 0 "bringing it home begins anew"
@@ -187,14 +179,12 @@ ok "the new host's file goes" on_new smemv vm del demo
 
 # Pages that somebody touches while they are stored.
 file=$(smemv vm create demo size 4M) || bail "no file was made"
-net_shape one delay 500ms
-net_shape two delay 500ms
+net_shape one,two delay 500ms
 ok "what was touched before is refused, and who touches the rest waits for it" "$spaceioctl" touch "$file" 80
 ok "the file goes" smemv vm del demo
 file=$(smemv vm create demo size 4M) || bail "no file was made"
 like "$("$spaceioctl" killed "$file" 81)" '^stored=[1-9][0-9]*$' "so it is when who stores is killed"
-net_shape one
-net_shape two
+net_shape one,two
 ok "the file goes" smemv vm del demo
 
 # Servers that are full, or gone.
