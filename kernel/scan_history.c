@@ -172,56 +172,75 @@ void smemv_history_end(struct smemv_history *history)
 	}
 }
 
-void smemv_history_read(struct smemv_history *history, unsigned long hva,
-			u32 nr, u8 *bytes)
+/* @bytes: of @nr pages; NULL: they have no chunk. False: that is enough. */
+typedef bool (*part_fn)(u8 *bytes, u32 nr, void *arg);
+
+/* What lies in one chunk is one part, seen as it was before or after a scan. */
+static void each_part(struct smemv_history *history, unsigned long hva, u32 nr,
+		      part_fn do_part, void *arg)
 {
 	unsigned long at = hva >> PAGE_SHIFT;
+	bool go_on = true;
 	u32 part, offset;
 	u8 *chunk;
 
-	for (; nr; nr -= part, at += part, bytes += part) {
+	for (; nr && go_on; nr -= part, at += part) {
 		offset = at % SMEMV_SCAN_BLOCK;
 		part = min_t(u32, nr, SMEMV_SCAN_BLOCK - offset);
 		spin_lock(&history->lock);
 		chunk = chunk_at(history, at >> SMEMV_SCAN_BLOCK_SHIFT);
-		if (chunk)
-			memcpy(bytes, chunk + offset, part);
-		else
-			memset(bytes, 0, part);
+		go_on = do_part(chunk ? chunk + offset : NULL, part, arg);
 		spin_unlock(&history->lock);
 	}
+}
+
+static bool read_part(u8 *bytes, u32 nr, void *arg)
+{
+	u8 **to = arg;
+
+	if (bytes)
+		memcpy(*to, bytes, nr);
+	else
+		memset(*to, 0, nr);
+	*to += nr;
+	return true;
+}
+
+void smemv_history_read(struct smemv_history *history, unsigned long hva,
+			u32 nr, u8 *bytes)
+{
+	each_part(history, hva, nr, read_part, &bytes);
+}
+
+static bool forget_part(u8 *bytes, u32 nr, void *arg)
+{
+	u32 i;
+
+	for (i = 0; bytes && i < nr; i++)
+		if (bytes[i])
+			bytes[i] = NEWEST;
+	return true;
 }
 
 void smemv_history_forget(struct smemv_history *history, unsigned long hva,
 			  u32 nr)
 {
-	unsigned long at = hva >> PAGE_SHIFT, end = at + nr;
-	u8 *chunk;
+	each_part(history, hva, nr, forget_part, NULL);
+}
 
-	for (; at < end; at++) {
-		spin_lock(&history->lock);
-		chunk = chunk_at(history, at >> SMEMV_SCAN_BLOCK_SHIFT);
-		if (chunk && chunk[at % SMEMV_SCAN_BLOCK])
-			chunk[at % SMEMV_SCAN_BLOCK] = NEWEST;
-		spin_unlock(&history->lock);
-	}
+static bool warm_part(u8 *bytes, u32 nr, void *arg)
+{
+	bool *warm = arg;
+
+	*warm = bytes && memchr_inv(bytes, 0, nr);
+	return !*warm;
 }
 
 bool smemv_history_is_warm(struct smemv_history *history, unsigned long hva,
 			   u32 nr)
 {
-	unsigned long at = hva >> PAGE_SHIFT;
 	bool warm = false;
-	u32 part, offset;
-	u8 *chunk;
 
-	for (; nr && !warm; nr -= part, at += part) {
-		offset = at % SMEMV_SCAN_BLOCK;
-		part = min_t(u32, nr, SMEMV_SCAN_BLOCK - offset);
-		spin_lock(&history->lock);
-		chunk = chunk_at(history, at >> SMEMV_SCAN_BLOCK_SHIFT);
-		warm = chunk && memchr_inv(chunk + offset, 0, part);
-		spin_unlock(&history->lock);
-	}
+	each_part(history, hva, nr, warm_part, &warm);
 	return warm;
 }
