@@ -196,8 +196,8 @@ bool smemv_evict_has_copy(struct smemv_evictor *ev, struct folio *folio);
  * Under the invalidate lock, exclusive.
  */
 void smemv_evict_split_at(struct smemv_evictor *ev, pgoff_t index);
-/* Splits all folios of many pages. False: one cannot be. The same lock. */
-bool smemv_evict_split_all(struct smemv_evictor *ev);
+/* Splits all folios of many pages in a run. False: one cannot be. The same lock. */
+bool smemv_evict_split_all_of(struct smemv_evictor *ev, u64 run);
 /* Splits the folio of a page, if it is larger and can be. Takes the lock, shared. */
 void smemv_evict_try_split(struct smemv_evictor *ev, pgoff_t index);
 

@@ -118,8 +118,9 @@ void smemv_evict_try_split(struct smemv_evictor *ev, pgoff_t index)
 	filemap_invalidate_unlock_shared(ev->mapping);
 }
 
-/* The next folio of many pages from an index on. */
-static bool find_large(struct address_space *mapping, pgoff_t *index)
+/* The next folio of many pages from an index on, up to @last. */
+static bool find_large(struct address_space *mapping, pgoff_t *index,
+		       pgoff_t last)
 {
 	struct folio_batch found;
 	bool large = false;
@@ -127,7 +128,7 @@ static bool find_large(struct address_space *mapping, pgoff_t *index)
 
 	folio_batch_init(&found);
 	while (!large &&
-	       filemap_get_folios(mapping, index, ULONG_MAX, &found)) {
+	       filemap_get_folios(mapping, index, last, &found)) {
 		for (i = 0; i < folio_batch_count(&found) && !large; i++) {
 			large = folio_test_large(found.folios[i]);
 			if (large)
@@ -139,12 +140,13 @@ static bool find_large(struct address_space *mapping, pgoff_t *index)
 	return large;
 }
 
-bool smemv_evict_split_all(struct smemv_evictor *ev)
+bool smemv_evict_split_all_of(struct smemv_evictor *ev, u64 run)
 {
+	pgoff_t index = run << SMEMV_RUN_SHIFT;
+	pgoff_t last = index + SMEMV_RUN_PAGES - 1;
 	struct folio *folio;
-	pgoff_t index = 0;
 
-	while (find_large(ev->mapping, &index)) {
+	while (find_large(ev->mapping, &index, last)) {
 		folio = lock_large(ev->mapping, index);
 		if (folio && !split_at(ev, folio, folio->index +
 				       folio_nr_pages(folio) / 2))

@@ -135,6 +135,22 @@ static bool is_fresh(struct smemv_memfile *mf)
 	       !atomic64_read(&space->map.lost);
 }
 
+/*
+ * Large folios are left whole where the new map places nothing elsewhere. A part of one
+ * that cannot be dropped would be zeros in its place.
+ */
+static bool split_for(struct smemv_memfile *mf,
+		      struct smemv_adoption *a)
+{
+	struct smemv_run *run;
+	unsigned long nr;
+
+	xa_for_each(&a->runs, nr, run)
+		if (!smemv_evict_split_all_of(&mf->ev, nr))
+			return false;
+	return true;
+}
+
 /* Under ns->lock; the file is still. */
 static int adopt_locked(struct smemv_memfile *mf, struct smemv_adoption *a)
 {
@@ -151,8 +167,7 @@ static int adopt_locked(struct smemv_memfile *mf, struct smemv_adoption *a)
 	if (err)
 		return log_failure(mf, "adopt", err, why);
 	filemap_invalidate_lock(mapping);
-	/* A part of a large folio that cannot be dropped would be zeros in its place. */
-	if (wait_for_loads(mf) && smemv_evict_split_all(&mf->ev)) {
+	if (wait_for_loads(mf) && split_for(mf, a)) {
 		smemv_adopt_install(a);
 		drop_pages(mf);
 	} else {

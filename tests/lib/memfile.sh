@@ -121,3 +121,8 @@ memfile_server_is() {
 memfile_says() {
 	smemv_json "first | $1" vm show demo
 }
+
+# huge_mapped_kb PID: what of its files is mapped as pages of 2 MiB.
+huge_mapped_kb() {
+	awk '/^FilePmdMapped:/ { sum += $2 } END { print sum + 0 }' "/proc/$1/smaps"
+}

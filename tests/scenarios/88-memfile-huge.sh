@@ -19,10 +19,6 @@ file_counter() {
 	memfile_get demo ".file_counters.$1"
 }
 
-huge_mapped_kb() {
-	awk '/^FilePmdMapped:/ { sum += $2 } END { print sum + 0 }' "/proc/$1/smaps"
-}
-
 # on_pages WHAT FILE [PAGE]:
 #   write   one page in each of its 2 MiB
 #   check   that all but these are zeros

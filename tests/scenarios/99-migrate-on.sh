@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 99-migrate-on: a guest that lives on a memory file, most of it at memory servers, migrates on to another main host.
-# What is at the servers stays there, what is here takes the stream; it has two processors, and uses a disk and a network
-# card meanwhile; every byte is right. In full: one and three servers, 50 migrations there and back, and a source with
-# ordinary memory of which 0, 10, 50 and 100 % go to the main host, an idle guest and ones that write, a balloon that
-# moves meanwhile, and a guest that writes faster than its links carry: it ends by its time limit, and moves with
-# auto-converge.
+# What is at the servers stays there, what is here takes the stream; it has two processors, and uses a disk and a
+# network card meanwhile; every byte is right. One with ordinary memory keeps large pages. In full: one and three
+# servers, 50 migrations there and back, and a source with ordinary memory of which 0, 10, 50 and 100 % go to the main
+# host, an idle guest and ones that write, a balloon that moves meanwhile, and a guest that writes faster than its
+# links carry: it ends by its time limit, and moves with auto-converge.
 #
 # qemu: patched
 # check-kernels: 6.12
@@ -88,6 +88,18 @@ splits() {
 	ok "$case: the servers hold nothing any more" wait_until 30 all_servers_hold_nothing
 }
 
+# Of what is used most all pages go to the main host, and large pages are made of them there.
+arrives_in_large_pages() {
+	start_ordinary 5
+	ok "large pages: it migrates" migrate_cli source there servers one,two budget 56M heat scanner warmup 4
+	diag "$(migrate_report -c '{total_ms, downtime_ms, main, targets}')"
+	compare "$(dst smemv vm show there --json | jq 'first | .file_counters.huge_faults')" -ge 4 "large pages: some were made"
+	compare "$(huge_mapped_kb "$(guest_pid there)")" -ge 2048 "large pages: they are mapped as one page each"
+	compare "$(dst smemv vm show there --json | jq 'first | .pages')" -gt 1024 "large pages: the rest is at the servers"
+	guest_is_right "large pages"
+	ok "large pages: the servers hold nothing any more" wait_until 30 all_servers_hold_nothing
+}
+
 # devices_are_used NAME ROUNDS ANSWERS: more than before.
 devices_are_used() {
 	ok "$1: the guest uses its disk" wait_until 240 guest_devices_pass "$1" rounds "$2"
@@ -154,10 +166,7 @@ there_and_back() {
 
 # A guest that writes all of its memory, over links that are slower.
 does_not_converge() {
-	local name
-	for name in one two dst; do
-		net_shape "$name" rate 16mbit
-	done
+	net_shape one,two,dst rate 16mbit
 	start_ordinary 100
 	ok "too many writes: the time is up" ends_with 3 migrate_cli source there budget 16M heat dirty timeout 40
 	is "$(migrate_report '.result + " " + .guest_is_at')" "timed-out source" "too many writes: the report says so"
@@ -182,6 +191,7 @@ migrate_third_server 128M
 dmesg_mark
 migrate_devices
 moves_on one,two 56M -smp 2 "${migrate_device_options[@]}"
+arrives_in_large_pages
 if is_long_run; then
 	moves_on one 32M
 	moves_on one,two,three 32M
