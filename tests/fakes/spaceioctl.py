@@ -4,6 +4,8 @@
 
 usage: spaceioctl.py bad FILE                  everything that must be refused; TAP-less, exit 1 when not
        spaceioctl.py adopt FILE                bad maps for a fresh file, with the space of FILE
+       spaceioctl.py large FILE SEED <>OLD     FILE has large pages when it adopts OLD, which places parts of one elsewhere
+       spaceioctl.py adopted FILE SEED         reads what that left
        spaceioctl.py store FILE SEED [SERVER]  stores pages from four threads, some while they change
        spaceioctl.py verify FILE SEED          reads what "store" with this seed left
        spaceioctl.py touch FILE SEED           stores pages while they are touched; what was refused is not seen later
@@ -156,6 +158,49 @@ def adopt_badly(path):
     expect("a server twice", file.adopt(space, twice, [], nr_servers=2), errno.EINVAL)
 
 
+LARGE = 512     # pages
+ELSEWHERE = range(100, 300)
+
+
+def adopted_page(seed, index, large):
+    """What was stored is not what is here of the same page."""
+    return struct.pack("=QQ", seed << 1 | (index in ELSEWHERE and not large), index) * (PAGE // 16)
+
+
+def adopted(path, seed):
+    file = File(path)
+    for index, page in enumerate(all_pages(file, 2 * LARGE)):
+        if page != adopted_page(seed, index, False):
+            expect(f"page {index}", "wrong", "right")
+
+
+def large_mapped_kb():
+    with open("/proc/self/smaps", encoding="ascii") as maps:
+        return sum(int(line.split()[1]) for line in maps if line.startswith("FilePmdMapped:"))
+
+
+def adopt_over_large(path, seed):
+    """Of the first 2 MiB the map places some pages elsewhere, of the second none."""
+    old, file = File("/dev/stdin"), File(path)
+    memory = mmap.mmap(-1, len(ELSEWHERE) * PAGE)
+    for at, index in enumerate(ELSEWHERE):
+        memory[at * PAGE:(at + 1) * PAGE] = adopted_page(seed, index, False)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    err, told = old.store([(index, address + at * PAGE) for at, index in enumerate(ELSEWHERE)])
+    expect("store", err or max(page[1] for page in told), 0)
+    mine = mmap.mmap(file.fd, 2 * LARGE * PAGE)
+    for index in range(2 * LARGE):
+        mine[index * PAGE:(index + 1) * PAGE] = adopted_page(seed, index, True)
+    expect("kB mapped in large pages", large_mapped_kb(), 2 * LARGE * 4)
+    space, servers = old.space()
+    expect("adopt", file.adopt(space, servers, [run for run in old.map()[1] if run[2] >= 2]), 0)
+    adopted(path, seed)
+    for index in range(2 * LARGE):
+        if mine[index * PAGE:(index + 1) * PAGE] != adopted_page(seed, index, False):
+            expect(f"page {index} as it was mapped before", "wrong", "right")
+    expect("kB mapped in large pages afterwards", large_mapped_kb(), LARGE * 4)
+
+
 def content(seed, index):
     """Every 16th page is zeros, every 16th is given up."""
     return bytes(PAGE) if index % 16 in (3, 7) else random.Random(seed * 1000003 + index).randbytes(64) * (PAGE // 64)
@@ -302,6 +347,10 @@ def main():
         bad(path)
     elif what == "adopt":
         adopt_badly(path)
+    elif what == "large":
+        adopt_over_large(path, numbers[0])
+    elif what == "adopted":
+        adopted(path, numbers[0])
     elif what == "store":
         store(path, numbers[0], numbers[1] if numbers[1:] else ANY)
     elif what == "verify":

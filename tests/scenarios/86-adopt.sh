@@ -177,6 +177,17 @@ ok "every page is right" on_new "$spaceioctl" verify /dev/smemv/demo 77
 ok "the old host's file goes" smemv vm del demo
 ok "the new host's file goes" on_new smemv vm del demo
 
+# The new host has large pages, as a migration's destination may: those that the map spares stay whole.
+file=$(smemv vm create demo size 4M deadline 5000) || bail "no file was made"
+on_new smemv vm create fresh size 4M >/dev/null
+ok "a file with large pages adopts" on_new "$spaceioctl" large /dev/smemv/fresh 82 <>"$file"
+ok "and becomes the owner" on_new smemv vm activate fresh
+ok "all of it is evicted" on_new smemv vm evict fresh 4M
+is "$(new_get fresh .pages)" 1024 "all pages are at the servers"
+ok "every page is right" on_new "$spaceioctl" adopted /dev/smemv/fresh 82
+ok "the old host's file goes" smemv vm del demo
+ok "the new host's file goes" on_new smemv vm del fresh
+
 # Pages that somebody touches while they are stored.
 file=$(smemv vm create demo size 4M) || bail "no file was made"
 net_shape one,two delay 500ms
