@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "human.h"
 #include "print.h"
 #include "qmp_wire.h"
 
@@ -166,6 +167,26 @@ static void skip_blanks(struct qmp_wire *wire)
 	forget(wire, wire->len ? strspn(wire->text, " \t\r\n") : 0);
 }
 
+/*
+ * QEMU ends each message by a new line. Before that a message may be cut anywhere, also within
+ * "true" or a letter: then the parser does not say that it wants more, but that it cannot read it.
+ */
+static bool may_go_on(const struct qmp_wire *wire, const json_error_t *error)
+{
+	if (wire->len >= MESSAGE_MAX || wire->text[0] != '{')
+		return false;
+	return json_error_code(error) == json_error_premature_end_of_input ||
+	       wire->text[wire->len - 1] != '\n';
+}
+
+static int not_qmp(const json_error_t *error, struct reason *why)
+{
+	reason_set(why, "what it says is not QMP (%s): is it a QMP socket (-qmp), not that of a human monitor?",
+		   error->text);
+	make_printable(why->text);
+	return -EBADMSG;
+}
+
 /* 1: an object was complete, 0: more must come. */
 static int take_message(struct qmp_wire *wire, json_t **message, struct reason *why)
 {
@@ -181,10 +202,7 @@ static int take_message(struct qmp_wire *wire, json_t **message, struct reason *
 	}
 	json_decref(*message);
 	*message = NULL;
-	if (json_error_code(&error) == json_error_premature_end_of_input && wire->len < MESSAGE_MAX)
-		return 0;
-	reason_set(why, "what it says is not QMP: is it a QMP socket (-qmp), not that of a human monitor?");
-	return -EBADMSG;
+	return may_go_on(wire, &error) ? 0 : not_qmp(&error, why);
 }
 
 /* The text stays terminated, for strspn(). */

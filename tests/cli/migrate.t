@@ -124,6 +124,8 @@ ok "are a list" json_says '.result == "refused" and .guest_is_at == "source" and
 fake --destination-mem-path /dev/smemv/web1
 ok "the budget of a destination elsewhere must be told" ends 1 '*say budget SIZE*'
 
+fake --trickles
+ok "answers that come byte by byte are understood" ends 0 '*'
 fake --fails-at 0.5 --seconds 1
 ok "a failure in the middle" ends 1 "*Unable to write to socket: Broken pipe (the destination: it has no server one); the guest goes on at $qmp/source" bandwidth 10M
 ok "the destination, which takes no second migration, ends" told 'destination quit'
@@ -176,7 +178,7 @@ for end in source destination; do
 	fake --$end-at query-cpus-fast=hang
 	ok "the $end hangs" ends 1 "*$qmp/$end: QEMU does not answer query-cpus-fast within 1.0 s"
 	fake --$end-at query-name=garbage
-	ok "the $end answers nonsense" ends 1 "*$qmp/$end: what it says is not QMP*"
+	ok "the $end answers nonsense" ends 1 "*$qmp/$end: what it says is not QMP (*near '}')*"
 	fake --$end-at qom-get=close
 	ok "the $end goes away" ends 1 "*$qmp/$end: QEMU is gone*"
 done

@@ -221,14 +221,15 @@ class End:
                 if self.misbehaves("end") != "hang":
                     return
 
-    @staticmethod
-    def send(client, reply):
-        """With an event before it, and in two pieces."""
+    def send(self, client, reply):
+        """With an event before it, and in two pieces, or byte by byte."""
         event = {"event": "MIGRATION_PASS", "data": {"pass": 1}, "timestamp": {"seconds": 1, "microseconds": 2}}
         text = json.dumps(event) + "\r\n" + json.dumps(reply) + "\r\n"
-        half = len(text) // 2
-        client.sendall(text[:half].encode())
-        client.sendall(text[half:].encode())
+        step = 1 if self.args.trickles else len(text) // 2 + 1
+        for start in range(0, len(text), step):
+            client.sendall(text[start:start + step].encode())
+            if self.args.trickles:
+                time.sleep(0.0001)
 
     def run(self):
         listener = socket.socket(socket.AF_UNIX)
@@ -267,6 +268,7 @@ def main():
     parser.add_argument("--hangs-on-cancel", action="store_true")
     parser.add_argument("--decided", action="store_true", help="it is too late to cancel: the guest moved")
     parser.add_argument("--refuses-parameters", action="store_true")
+    parser.add_argument("--trickles", action="store_true", help="both ends speak byte by byte")
     parser.add_argument("--blocked", metavar="REASON")
     add_end_options(parser, "source")
     add_end_options(parser, "destination")
