@@ -127,14 +127,27 @@ cancelled_too_late() {
 	ok "the servers hold nothing any more" wait_until 30 servers_hold_nothing
 }
 
+# A page that was sent before is under way again with most of the batches.
+sends_again_to() {
+	(($(migrate_get source "[select(.status == \"active\") | .smemv.targets[] | select(.server == \"$1\") | .resent] | add // 0") >= 256))
+}
+
 has_failed() {
 	[[ $(migrate_get source ".smemv.targets[] | select(.server == \"$1\") | .state") == failed ]]
 }
 
+# Each page is counted at one server, the one that has it, and none waits.
+counts_are_right() {
+	local want
+	want="one $(memserver_pages one) 0, two 0 0, three $(memserver_pages three) 0"
+	is "$(migrate_get source '[.smemv.targets[] | "\(.server) \(.pages) \(.backlog)"] | join(", ")')" "$want" \
+		"server killed, server full: pages and backlog are told as they are"
+}
+
 source_dies_right_after_the_decision() {
 	new_target smemv_activate
-	begin "${slow[@]}" servers one,two,three
-	require "it is under way" wait_until 60 migrate_has_stored source 2048
+	begin bandwidth 2M heat address downtime 1 servers one,two,three
+	require "it is under way, and sends again what the guest writes" wait_until 60 sends_again_to two
 	memserver_kill two
 	# Earlier it would be found out at the very end, where QEMU answers nobody and smemv migrate loses its patience.
 	require "server two is given up" wait_until 60 has_failed two
@@ -142,6 +155,7 @@ source_dies_right_after_the_decision() {
 	require "the destination owns the guest" wait_until 200 target_has_activated
 	is "$(migrate_get source '[.smemv.targets[] | .server + " " + .state] | join(", ")')" "one active, two failed, three full" \
 		"server killed, server full: they were given up"
+	counts_are_right
 	kill -KILL "$(guest_pid source)"
 	let_go
 	migrate_cli_wait 120
