@@ -53,14 +53,20 @@ static enum migrate_place find_guest(struct migration *m, const char *before)
 	return PLACE_SOURCE_STOPPED;
 }
 
-/* A guest that is given back by QEMU runs again a moment later. */
+/* A guest that is given back by QEMU runs again a moment later; one that is busy with that may not answer. */
+static bool may_settle(const struct migration *m)
+{
+	return m->place == PLACE_SOURCE_STOPPED ||
+	       (m->place == PLACE_UNKNOWN && qmp_hangs(m->source.qmp));
+}
+
 static void settle_at_source(struct migration *m, const char *before)
 {
 	long long deadline_ms = settle_deadline_ms(m);
 
 	do {
 		m->place = find_guest(m, before);
-		if (m->place != PLACE_SOURCE_STOPPED)
+		if (!may_settle(m))
 			return;
 		poll(NULL, 0, LOOK_EVERY_MS);
 	} while (now_ms() < deadline_ms);

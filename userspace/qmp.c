@@ -15,8 +15,19 @@ struct qmp {
 	struct qmp_wire wire;
 	struct qmp_version version;
 	int patience_ms;
+	bool hangs;
 	json_int_t last_id;
 };
+
+/* What did not answer in time once is not waited for as long again: commands would add up to minutes. */
+#define PATIENCE_WITH_HANGING_MS	1000
+
+static int patience_of(const struct qmp *qmp)
+{
+	if (qmp->hangs && qmp->patience_ms > PATIENCE_WITH_HANGING_MS)
+		return PATIENCE_WITH_HANGING_MS;
+	return qmp->patience_ms;
+}
 
 static int read_greeting(struct qmp *qmp, struct reason *why)
 {
@@ -76,6 +87,11 @@ void qmp_close(struct qmp *qmp)
 struct qmp_version qmp_version(const struct qmp *qmp)
 {
 	return qmp->version;
+}
+
+bool qmp_hangs(const struct qmp *qmp)
+{
+	return qmp->hangs;
 }
 
 int qmp_fd(const struct qmp *qmp)
@@ -138,7 +154,8 @@ static bool is_answer(const struct qmp *qmp, const json_t *message)
 
 static int await_answer(struct qmp *qmp, const char *command, json_t **result, struct reason *why)
 {
-	long long deadline_ms = now_ms() + qmp->patience_ms, left_ms;
+	int patience_ms = patience_of(qmp);
+	long long deadline_ms = now_ms() + patience_ms, left_ms;
 	json_t *message;
 	bool found;
 	int err;
@@ -147,8 +164,8 @@ static int await_answer(struct qmp *qmp, const char *command, json_t **result, s
 		left_ms = deadline_ms - now_ms();
 		err = qmp_wire_receive(&qmp->wire, &message, left_ms > 0 ? (int)left_ms : 0, why);
 		if (err == -ETIMEDOUT)
-			reason_set(why, "QEMU does not answer %s within %.1f s", command,
-				   qmp->patience_ms / 1e3);
+			reason_set(why, "QEMU does not answer %s within %.1f s", command, patience_ms / 1e3);
+		qmp->hangs = err == -ETIMEDOUT;
 		if (err)
 			return err;
 		found = is_answer(qmp, message);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A connection to QEMU's QMP monitor. Nothing waits without a bound: connecting, the greeting and each
- * answer may take the connection's patience. Functions that can fail return 0 or a negative errno,
- * with the reason in words:
+ * answer may take the connection's patience, or a second as long as the one before did not come.
+ * Functions that can fail return 0 or a negative errno, with the reason in words:
  *
  *	-ETIMEDOUT	QEMU does not answer in time; the connection may still be used
  *	-EPIPE		QEMU is gone; the connection is of no use any more
@@ -15,6 +15,7 @@
 #define SMEMV_QMP_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "call.h"
@@ -39,6 +40,9 @@ struct qmp_version qmp_version(const struct qmp *qmp);
  */
 int qmp_run(struct qmp *qmp, const char *command, json_t *arguments, json_t **result,
 	    struct reason *why);
+
+/* It did not answer the last command in time. */
+bool qmp_hangs(const struct qmp *qmp);
 
 /* Readable when an event came or QEMU went away; qmp_take_events() reads without waiting. */
 int qmp_fd(const struct qmp *qmp);
