@@ -6,9 +6,9 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "core/ages.h"
 #include "scan_inside.h"
 
-#define NEWEST		0x80
 #define BLOCK_ORDER	(PAGE_SHIFT + SMEMV_SCAN_BLOCK_SHIFT)
 
 void smemv_history_init(struct smemv_history *history)
@@ -54,16 +54,6 @@ void smemv_history_begin(struct smemv_history *history)
 	history->parity ^= 1;
 }
 
-/* Eight pages at a time: the bit that falls out of one byte must not fall into the next. */
-static void shift(u8 *chunk)
-{
-	u64 *words = (u64 *)chunk;
-	unsigned int i;
-
-	for (i = 0; i < SMEMV_SCAN_BLOCK / sizeof(*words); i++)
-		words[i] = words[i] >> 1 & 0x7f7f7f7f7f7f7f7fULL;
-}
-
 /* Entries that are there already are changed without memory. */
 static void age(struct smemv_history *history, unsigned long index,
 		void *entry)
@@ -72,7 +62,7 @@ static void age(struct smemv_history *history, unsigned long index,
 
 	if (xa_pointer_tag(entry) == history->parity)
 		return;
-	shift(chunk);
+	smemv_ages_shift(chunk, SMEMV_SCAN_BLOCK);
 	xa_store(&history->chunks, index,
 		 xa_tag_pointer(chunk, history->parity), GFP_NOWAIT);
 }
@@ -95,23 +85,16 @@ static void make(struct smemv_history *history, unsigned long index)
 		history->nr_chunks++;
 }
 
-static unsigned int age_of(u8 byte)
-{
-	return byte ? 8 - fls(byte) : SMEMV_SCAN_AGES - 1;
-}
-
 /* Pages @from to @from + @nr of the block are those of a chunk from @bytes on. */
 static void merge(u8 *bytes, const struct smemv_block *block, u32 from, u32 nr,
 		  u64 *ages)
 {
-	u32 i;
+	DECLARE_BITMAP(accessed, SMEMV_SCAN_BLOCK);
+	DECLARE_BITMAP(present, SMEMV_SCAN_BLOCK);
 
-	for (i = 0; i < nr; i++) {
-		if (test_bit(from + i, block->accessed))
-			bytes[i] |= NEWEST;
-		if (test_bit(from + i, block->present))
-			ages[age_of(bytes[i])]++;
-	}
+	bitmap_shift_right(accessed, block->accessed, from, SMEMV_SCAN_BLOCK);
+	bitmap_shift_right(present, block->present, from, SMEMV_SCAN_BLOCK);
+	smemv_ages_merge(bytes, nr, accessed, present, ages);
 }
 
 static u32 weight(const unsigned long *bitmap, u32 from, u32 nr)
@@ -218,7 +201,7 @@ static bool forget_part(u8 *bytes, u32 nr, void *arg)
 
 	for (i = 0; bytes && i < nr; i++)
 		if (bytes[i])
-			bytes[i] = NEWEST;
+			bytes[i] = SMEMV_AGE_NEWEST;
 	return true;
 }
 

@@ -237,41 +237,57 @@ static unsigned int find_roots(struct kvm *kvm, u32 space, struct root *roots)
 	return nr;
 }
 
-/* Whether the page was accessed since the bit was cleared; clears it. */
-static bool take_accessed(u64 *entry, u64 value, u64 bit)
+/* Clears the accessed bit of an entry that has it. */
+static void clear_accessed(u64 *entry, u64 value, u64 bit)
 {
-	const u64 *frame = table_of(value);
+	u64 old = value;
 
-	if (!(value & bit) || (value & ENTRY_AD_TYPE) == ENTRY_AD_OFF)
-		return false;
 	/* Another time only if it maps the same: the processor may have made it dirty. */
 	while (!try_cmpxchg64(entry, &value, value & ~bit))
 		if (!(value & ENTRY_PRESENT) || !(value & bit) ||
-		    table_of(value) != frame)
+		    table_of(value) != table_of(old))
 			break;
+}
+
+/* Whether the page was accessed since the bit was cleared; with @clear clears it. */
+static bool is_accessed(u64 *entry, u64 value, u64 bit, bool clear)
+{
+	if (!(value & bit) || (value & ENTRY_AD_TYPE) == ENTRY_AD_OFF)
+		return false;
+	if (clear)
+		clear_accessed(entry, value, bit);
 	return true;
 }
 
-static bool is_accessed(u64 *entry, u64 value, bool clear)
+/* Up to BITS_PER_LONG pages; sets word @word of the block's bitmaps. */
+static void look_at_word(u64 *entries, u32 nr, u32 word, struct smemv_block *block)
 {
-	u64 bit = accessed_bit();
+	unsigned long present = 0, accessed = 0, page = 1;
+	const u64 bit = accessed_bit();
+	const bool clear = !block->keep;
+	u64 value;
+	u32 i;
 
-	return clear ? take_accessed(entry, value, bit) : value & bit;
+	for (i = 0; i < nr; i++, page <<= 1) {
+		value = READ_ONCE(entries[i]);
+		if (!(value & ENTRY_PRESENT))
+			continue;
+		present |= page;
+		if (is_accessed(&entries[i], value, bit, clear))
+			accessed |= page;
+	}
+	block->present[word] |= present;
+	block->accessed[word] |= accessed;
 }
 
 static void look_at_pages(u64 *table, u64 gfn, struct smemv_block *block)
 {
-	u64 *entry = table + gfn % SMEMV_SCAN_BLOCK, value;
+	u64 *entries = table + gfn % SMEMV_SCAN_BLOCK;
 	u32 i;
 
-	for (i = 0; i < block->nr; i++, entry++) {
-		value = READ_ONCE(*entry);
-		if (!(value & ENTRY_PRESENT))
-			continue;
-		__set_bit(i, block->present);
-		if (is_accessed(entry, value, !block->keep))
-			__set_bit(i, block->accessed);
-	}
+	for (i = 0; i < block->nr; i += BITS_PER_LONG)
+		look_at_word(entries + i, min_t(u32, block->nr - i, BITS_PER_LONG),
+			     i / BITS_PER_LONG, block);
 }
 
 static u64 pages_below(int level)
@@ -286,7 +302,7 @@ static void look_at_large(u64 *entry, u64 value, u64 gfn, int level,
 	bool last = !((gfn + block->nr) % pages_below(level));
 
 	bitmap_set(block->present, 0, block->nr);
-	if (is_accessed(entry, value, last && !block->keep))
+	if (is_accessed(entry, value, accessed_bit(), last && !block->keep))
 		bitmap_set(block->accessed, 0, block->nr);
 }
 

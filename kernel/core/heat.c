@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include "ages.h"
 #include "heat.h"
 
 #define WAYS		4u
@@ -303,7 +304,7 @@ static bool is_trusted(const struct smemv_heat *heat,
 
 static u32 class_of(const struct smemv_heat *heat, u8 history)
 {
-	u32 class = smemv_heat_age(history);
+	u32 class = smemv_age(history);
 
 	if (!history)
 		return SMEMV_HEAT_NEVER;

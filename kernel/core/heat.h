@@ -149,12 +149,6 @@ void smemv_heat_came(struct smemv_heat *heat, u64 index);
 /* A page that was to go was found in use: by the host, or since it was judged. */
 void smemv_heat_in_use(struct smemv_heat *heat, u64 index);
 
-/* Intervals since a page was accessed, 8: in none that is remembered. */
-static inline u32 smemv_heat_age(u8 history)
-{
-	return history ? __builtin_clz(history) - 24 : 8;
-}
-
 static inline bool smemv_heat_test(const u64 *bitmap, u32 bit)
 {
 	return bitmap[bit / 64] >> (bit % 64) & 1;

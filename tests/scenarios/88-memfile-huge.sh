@@ -198,11 +198,7 @@ file=$(smemv vm create demo size 128M) || bail "no file was made"
 guest_on_file web1 "$file" 128M --size 40M --duration 5 --progress 2
 require "a guest fills its memory" wait_until 200 guest_has_filled web1
 diag "2 MiB pages: $(file_counter huge_faults) faults, KVM has $(huge_pages_of_kvm), QEMU $(huge_mapped_kb "$(guest_pid web1)") kB"
-if [[ $(uname -r) == 7.* ]]; then
-	skip "this kernel's KVM maps them page by page, which is not understood yet" "KVM maps 2 MiB at a time"
-else
-	compare "$(huge_pages_of_kvm)" -ge 16 "KVM maps 2 MiB at a time"
-fi
+compare "$(huge_pages_of_kvm)" -ge 16 "KVM maps 2 MiB at a time"
 ok "its memory is split under it" smemv vm set demo budget 100M
 ok "every byte is right" guest_wait web1 300
 compare "$(file_counter huge_splits)" -gt 0 "some had been split"

@@ -7,6 +7,6 @@ heatsim_sources := $(wildcard tests/sim/*.c) kernel/core/heat.c
 .PHONY: heatsim
 heatsim: $(B)/sim/heatsim ## Build the simulator of eviction, see docs/heat.md
 
-$(B)/sim/heatsim: $(heatsim_sources) tests/sim/sim.h kernel/core/heat.h kernel/core/shim.h
+$(B)/sim/heatsim: $(heatsim_sources) tests/sim/sim.h kernel/core/heat.h kernel/core/ages.h kernel/core/shim.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(WARNINGS) $(CFLAGS) -Ikernel -Itests/sim -o $@ $(heatsim_sources) $(LDFLAGS) -lm -lisal

@@ -74,16 +74,6 @@ static void pass(void)
 	smemv_heat_tick(&heat, ++now);
 }
 
-static void ages_count_intervals(void **state)
-{
-	(void)state;
-	assert_int_equal(smemv_heat_age(0xff), 0);
-	assert_int_equal(smemv_heat_age(0x80), 0);
-	assert_int_equal(smemv_heat_age(0x7f), 1);
-	assert_int_equal(smemv_heat_age(0x01), 7);
-	assert_int_equal(smemv_heat_age(0), 8);
-}
-
 static void nothing_goes_where_nothing_is(void **state)
 {
 	u32 run;
@@ -427,7 +417,6 @@ static void notes_are_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ages_count_intervals),
 		cmocka_unit_test_setup(nothing_goes_where_nothing_is, reset),
 		cmocka_unit_test_setup(the_coldest_page_goes_first, reset),
 		cmocka_unit_test_setup(a_page_of_the_newest_interval_goes_only_by_force, reset),

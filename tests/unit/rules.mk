@@ -5,12 +5,13 @@
 
 UB := $(B)/unit
 
-UNIT_TESTS += codec_test codec_vectors_test crc32c_test place_test ahead_test heat_test
+UNIT_TESTS += codec_test codec_vectors_test crc32c_test place_test ahead_test ages_test heat_test
 unit_codec_test := kernel/core/codec.c kernel/core/crc32c.c
 unit_crc32c_test := kernel/core/crc32c.c
 unit_codec_vectors_test := kernel/core/codec.c kernel/core/crc32c.c tests/unit/vectors.c
 unit_place_test := kernel/core/place.c
 unit_ahead_test := kernel/core/ahead.c
+unit_ages_test := kernel/core/ages.c
 unit_heat_test := kernel/core/heat.c
 
 UNIT_CFLAGS := -Ikernel -Itests/unit -fsanitize=address,undefined -fno-sanitize-recover=all
