@@ -27,8 +27,9 @@ static struct workqueue_struct *scan_wq;
 static DEFINE_MUTEX(all_lock);
 static LIST_HEAD(all_scans);
 
-int smemv_scan_module_init(void)
+int __init smemv_scan_module_init(void)
 {
+	smemv_history_module_init();
 	scan_wq = alloc_workqueue("smemv_scan", WQ_UNBOUND, 0);
 	return scan_wq ? 0 : -ENOMEM;
 }

@@ -2,6 +2,10 @@
 /*
  * The history of a scan. One work item changes it; readers see each 2 MiB as it
  * was before or after.
+ *
+ * Memory that is mapped as 2 MiB, or used as a whole, has the same byte for all of its
+ * pages. So there is a chunk of each byte that all such memory of all machines
+ * shares and nobody writes to; only where pages differ they have one of their own.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -10,6 +14,21 @@
 #include "scan_inside.h"
 
 #define BLOCK_ORDER	(PAGE_SHIFT + SMEMV_SCAN_BLOCK_SHIFT)
+
+static u8 shared[U8_MAX + 1][SMEMV_SCAN_BLOCK] __aligned(8) __ro_after_init;
+
+void __init smemv_history_module_init(void)
+{
+	unsigned int byte;
+
+	for (byte = 0; byte <= U8_MAX; byte++)
+		memset(shared[byte], byte, SMEMV_SCAN_BLOCK);
+}
+
+static bool is_shared(const u8 *chunk)
+{
+	return chunk >= shared[0] && chunk < shared[0] + sizeof(shared);
+}
 
 void smemv_history_init(struct smemv_history *history)
 {
@@ -25,16 +44,18 @@ static u8 *chunk_at(struct smemv_history *history, unsigned long index)
 	return entry ? xa_untag_pointer(entry) : NULL;
 }
 
-static void drop(struct smemv_history *history, unsigned long index)
+/* @chunk: NULL: there is none any more. An entry that is there is changed without memory. */
+static void replace(struct smemv_history *history, unsigned long index,
+		    u8 *chunk)
 {
-	u8 *chunk;
+	u8 *old = chunk_at(history, index);
 
-	spin_lock(&history->lock);
-	chunk = chunk_at(history, index);
-	xa_erase(&history->chunks, index);
+	xa_store(&history->chunks, index,
+		 chunk ? xa_tag_pointer(chunk, history->parity) : NULL, GFP_NOWAIT);
+	if (is_shared(old))
+		return;
 	history->nr_chunks--;
-	spin_unlock(&history->lock);
-	kfree(chunk);
+	kfree(old);
 }
 
 void smemv_history_free(struct smemv_history *history)
@@ -43,7 +64,9 @@ void smemv_history_free(struct smemv_history *history)
 	void *entry;
 
 	xa_for_each(&history->chunks, index, entry) {
-		drop(history, index);
+		spin_lock(&history->lock);
+		replace(history, index, NULL);
+		spin_unlock(&history->lock);
 		cond_resched();
 	}
 	xa_destroy(&history->chunks);
@@ -54,35 +77,54 @@ void smemv_history_begin(struct smemv_history *history)
 	history->parity ^= 1;
 }
 
-/* Entries that are there already are changed without memory. */
-static void age(struct smemv_history *history, unsigned long index,
-		void *entry)
+/* Returns the chunk as it is in this pass. */
+static u8 *age(struct smemv_history *history, unsigned long index, void *entry)
 {
 	u8 *chunk = xa_untag_pointer(entry);
 
 	if (xa_pointer_tag(entry) == history->parity)
-		return;
-	smemv_ages_shift(chunk, SMEMV_SCAN_BLOCK);
+		return chunk;
+	if (is_shared(chunk))
+		chunk = shared[*chunk >> 1];
+	else
+		smemv_ages_shift(chunk, SMEMV_SCAN_BLOCK);
 	xa_store(&history->chunks, index,
 		 xa_tag_pointer(chunk, history->parity), GFP_NOWAIT);
+	return chunk;
 }
 
-/* Pages whose chunk cannot be made count as never accessed. */
-static void make(struct smemv_history *history, unsigned long index)
+/* Something is to be noted of memory of which nothing was: the scan's work only. */
+static void make_entry(struct smemv_history *history, unsigned long index)
 {
+	if (!xa_load(&history->chunks, index))
+		xa_store(&history->chunks, index,
+			 xa_tag_pointer(shared[0], history->parity),
+			 GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+}
+
+/* Pages are going to differ. Without memory they do not. */
+static void make_own(struct smemv_history *history, unsigned long index,
+		     gfp_t gfp)
+{
+	void *entry = xa_load(&history->chunks, index);
 	u8 *chunk;
 
-	if (xa_load(&history->chunks, index))
+	if (!entry || !is_shared(xa_untag_pointer(entry)))
 		return;
-	chunk = kzalloc(SMEMV_SCAN_BLOCK, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	chunk = kmalloc(SMEMV_SCAN_BLOCK, gfp | __GFP_NORETRY | __GFP_NOWARN);
 	if (!chunk)
 		return;
-	if (xa_err(xa_store(&history->chunks, index,
-			    xa_tag_pointer(chunk, history->parity),
-			    GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)))
-		kfree(chunk);
-	else
+	spin_lock(&history->lock);
+	entry = xa_load(&history->chunks, index);
+	if (entry && is_shared(xa_untag_pointer(entry))) {
+		memcpy(chunk, xa_untag_pointer(entry), SMEMV_SCAN_BLOCK);
+		xa_store(&history->chunks, index,
+			 xa_tag_pointer(chunk, xa_pointer_tag(entry)), GFP_NOWAIT);
 		history->nr_chunks++;
+		chunk = NULL;
+	}
+	spin_unlock(&history->lock);
+	kfree(chunk);
 }
 
 /* Pages @from to @from + @nr of the block are those of a chunk from @bytes on. */
@@ -102,27 +144,45 @@ static u32 weight(const unsigned long *bitmap, u32 from, u32 nr)
 	return bitmap_weight(bitmap, from + nr) - bitmap_weight(bitmap, from);
 }
 
-/* Without a chunk, pages are as old as can be: most guests have many of them. */
+/* Under the lock. @accessed: pages of the part, which are all of a shared chunk if any is. */
+static void note_in(struct smemv_history *history, unsigned long hva,
+		    const struct smemv_block *block, u32 from, u32 nr,
+		    u32 accessed, u64 *ages)
+{
+	unsigned long index = hva >> BLOCK_ORDER;
+	void *entry = xa_load(&history->chunks, index);
+	u8 *chunk = entry ? age(history, index, entry) : shared[0];
+
+	if (!is_shared(chunk)) {
+		merge(chunk + (hva >> PAGE_SHIFT) % SMEMV_SCAN_BLOCK, block,
+		      from, nr, ages);
+		return;
+	}
+	if (entry && accessed) {
+		chunk = shared[*chunk | SMEMV_AGE_NEWEST];
+		replace(history, index, chunk);
+	}
+	ages[smemv_age(*chunk)] += weight(block->present, from, nr);
+}
+
+/*
+ * Where nothing is remembered pages are as old as can be: most guests have much of such memory,
+ * and what cannot be remembered for want of memory counts as well. Where pages should differ
+ * and cannot, all are taken for accessed.
+ */
 static void note_part(struct smemv_history *history,
 		      const struct smemv_block *block, u32 from, u32 nr,
 		      u64 *ages)
 {
 	unsigned long hva = block->hva + ((unsigned long)from << PAGE_SHIFT);
-	unsigned long index = hva >> BLOCK_ORDER;
-	void *entry;
+	u32 accessed = weight(block->accessed, from, nr);
 
-	if (weight(block->accessed, from, nr))
-		make(history, index);
+	if (accessed)
+		make_entry(history, hva >> BLOCK_ORDER);
+	if (accessed && accessed < SMEMV_SCAN_BLOCK)
+		make_own(history, hva >> BLOCK_ORDER, GFP_KERNEL);
 	spin_lock(&history->lock);
-	entry = xa_load(&history->chunks, index);
-	if (entry) {
-		age(history, index, entry);
-		merge((u8 *)xa_untag_pointer(entry) +
-		      (hva >> PAGE_SHIFT) % SMEMV_SCAN_BLOCK,
-		      block, from, nr, ages);
-	} else {
-		ages[SMEMV_SCAN_AGES - 1] += weight(block->present, from, nr);
-	}
+	note_in(history, hva, block, from, nr, accessed, ages);
 	spin_unlock(&history->lock);
 }
 
@@ -140,6 +200,18 @@ void smemv_history_note(struct smemv_history *history,
 		note_part(history, block, first, block->nr - first, ages);
 }
 
+/* Of the same bytes again, or nothing is remembered any more. */
+static void share_again(struct smemv_history *history, unsigned long index,
+			u8 *chunk)
+{
+	if (!is_shared(chunk) && memchr_inv(chunk, *chunk, SMEMV_SCAN_BLOCK))
+		return;
+	if (!*chunk)
+		replace(history, index, NULL);
+	else if (!is_shared(chunk))
+		replace(history, index, shared[*chunk]);
+}
+
 void smemv_history_end(struct smemv_history *history)
 {
 	unsigned long index;
@@ -147,10 +219,9 @@ void smemv_history_end(struct smemv_history *history)
 
 	xa_for_each(&history->chunks, index, entry) {
 		spin_lock(&history->lock);
-		age(history, index, entry);
+		entry = xa_load(&history->chunks, index);
+		share_again(history, index, age(history, index, entry));
 		spin_unlock(&history->lock);
-		if (!memchr_inv(xa_untag_pointer(entry), 0, SMEMV_SCAN_BLOCK))
-			drop(history, index);
 		cond_resched();
 	}
 }
@@ -199,7 +270,7 @@ static bool forget_part(u8 *bytes, u32 nr, void *arg)
 {
 	u32 i;
 
-	for (i = 0; bytes && i < nr; i++)
+	for (i = 0; bytes && !is_shared(bytes) && i < nr; i++)
 		if (bytes[i])
 			bytes[i] = SMEMV_AGE_NEWEST;
 	return true;
@@ -208,6 +279,11 @@ static bool forget_part(u8 *bytes, u32 nr, void *arg)
 void smemv_history_forget(struct smemv_history *history, unsigned long hva,
 			  u32 nr)
 {
+	unsigned long index = hva >> BLOCK_ORDER;
+	unsigned long last = (hva >> PAGE_SHIFT) + nr - 1;
+
+	for (; index <= last >> SMEMV_SCAN_BLOCK_SHIFT; index++)
+		make_own(history, index, GFP_NOWAIT);
 	each_part(history, hva, nr, forget_part, NULL);
 }
 

@@ -17,9 +17,9 @@
 /**
  * struct smemv_history - one byte for each page, in chunks of a block
  * @chunks: u8[SMEMV_SCAN_BLOCK] by host virtual address / 2 MiB, tagged with the
- *	    parity of the last pass that aged it
+ *	    parity of the last pass that aged it; many may be one, see scan_history.c
  * @lock: protects what is in the chunks, and their being there
- * @nr_chunks: of them
+ * @nr_chunks: of its own
  * @parity: of the present pass; the scan's work only, as all that changes
  */
 struct smemv_history {
@@ -45,6 +45,7 @@ struct smemv_block {
 	bool keep;
 };
 
+void smemv_history_module_init(void);
 void smemv_history_init(struct smemv_history *history);
 void smemv_history_free(struct smemv_history *history);
 
@@ -53,7 +54,7 @@ void smemv_history_begin(struct smemv_history *history);
 /* Adds the pages that are present to @ages. May sleep. */
 void smemv_history_note(struct smemv_history *history,
 			const struct smemv_block *block, u64 *ages);
-/* Ages what was not noted; a chunk without any history is dropped then. */
+/* Ages what was not noted; a chunk without history is dropped then, one of equal bytes shared. */
 void smemv_history_end(struct smemv_history *history);
 
 void smemv_history_read(struct smemv_history *history, unsigned long hva,

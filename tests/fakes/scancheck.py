@@ -6,6 +6,7 @@ Scans a machine of kvmtouch and compares what the scan reports with what was tou
   FIRST+COUNT[*STEP]   touch these, and nothing else may be reported
   idle                 touch nothing, and nothing may be reported
   =FIRST+COUNT,...     the report must be this, of what the next step touches
+  memory LEAST MOST    within a few scans the history takes so many bytes
   anything else        a command for kvmtouch, such as "log on"
 With --coarse (a fallback that looks at 2 MiB as a whole first) all that was touched must be reported,
 and more may be. One line for each step: ok or "not ok", and what. The last is the scan's method.
@@ -71,6 +72,9 @@ class Scan:
 
     def scans(self):
         return struct.unpack("=Q", self.get()[N["A_SCAN_SCANS"]][0])[0]
+
+    def memory(self):
+        return struct.unpack("=Q", self.get()[N["A_SCAN_MEMORY"]][0])[0]
 
     def method(self):
         return METHODS[struct.unpack("=I", self.get()[N["A_SCAN_METHOD"]][0])[0]]
@@ -145,6 +149,19 @@ def judge(step, wanted, got, coarse):
     sys.stdout.flush()
 
 
+def judge_memory(scan, least, most):
+    for _ in range(10):
+        scan.wait(1)
+        taken = scan.memory()
+        if least <= taken <= most:
+            break
+    judged = "ok" if least <= taken <= most else "not ok"
+    print(f"{judged}\tthe history takes {least} to {most} bytes")
+    if judged != "ok":
+        print(f"# it takes {taken}")
+    sys.stdout.flush()
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--interval", type=int, default=300)
@@ -163,6 +180,8 @@ def main():
                 wanted = set() if step == "idle" else parse_pages(step)
             judge(step, wanted, look(machine, scan, step), options.coarse)
             wanted = None
+        elif step.startswith("memory "):
+            judge_memory(scan, *map(int, step.split()[1:]))
         else:
             machine.tell(step)
     print(f"method\t{scan.method()}")

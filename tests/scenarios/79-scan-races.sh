@@ -45,7 +45,10 @@ squeeze() {
 	smemv vm set demo budget $((2 + RANDOM % 5))M || return
 	# As much as can be.
 	smemv vm evict demo 1M 2>/dev/null || true
-	smemv vm heat demo >/dev/null
+	smemv vm heat demo >/dev/null || {
+		echo "the machine said last: $(tail -n 2 "$machine_log")"
+		return 1
+	}
 }
 memfile_servers 64M
 kvm_start

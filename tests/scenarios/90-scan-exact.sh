@@ -17,7 +17,7 @@ kvm_start
 
 # What is mapped first counts as accessed by its first use.
 scan_check "4 KiB" tdp-walk --size $((8 << 20)) -- \
-	0+2048 idle 5+1 100+77 0+300*5 7+1000*2 0+2048 idle
+	0+2048 idle 5+1 100+77 0+300*5 7+1000*2 "memory 2048 3072" 0+2048 idle
 
 scan_check "dirty logging" tdp-walk --size $((8 << 20)) -- \
 	0+2048 "log on" idle 3+77 3+300 "log off" idle 3+77
@@ -25,10 +25,11 @@ scan_check "dirty logging" tdp-walk --size $((8 << 20)) -- \
 scan_check "several processors, moved slot" tdp-walk --cpus 3 --size $((8 << 20)) -- \
 	0+2048 10+300 move idle 20+77 idle
 
-# A touch of one page of a 2 MiB entry is one of all; dirty logging splits it.
+# A touch of one page of a 2 MiB entry is one of all, so that they share what is remembered (the machine's program
+# does not); dirty logging splits it.
 echo always >/sys/kernel/mm/transparent_hugepage/enabled
 scan_check "2 MiB" tdp-walk --huge --size $((8 << 20)) -- \
-	0+2048 idle =512+512 700+1 =0+1024 511+2 "log on" idle 600+1 idle
+	0+2048 idle =512+512 700+1 =0+1024 511+2 "memory 0 512" "log on" idle 600+1 "memory 512 1024" idle
 
 # Pages that come back from a server are of 4 KiB, those of a range that is wholly empty would not be.
 file=$(smemv vm create demo size 8M budget 8M) || bail "no file was made"
