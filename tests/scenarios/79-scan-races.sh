@@ -101,10 +101,10 @@ no_scan_is_left() {
 ok "their scans end" wait_until 20 no_scan_is_left
 leave_no_module
 
-# The module goes while it scans one. Where modules come and go, the lab's emulator now and then mixes up the
-# memory of a machine that runs, without smemv too (QEMU 7.2; with brd coming and going, four of nine machines
-# within 20 s): the machine ends by a triple fault, or stands still, or the main host's kernel panics. So this is
-# not done often, and another machine takes the place of a lost one; that machines go on is shown by tests/ept/run.
+# The module goes while it scans one. Where modules came and went, the lab's former emulator now and then mixed up
+# the memory of a machine that runs, without smemv too (QEMU 7.2; with brd coming and going, four of nine machines
+# within 20 s): the machine ended by a triple fault, or stood still, or the main host's kernel panicked. Another
+# machine takes the place of a lost one; that machines go on is shown by tests/ept/run.
 unloads=0 machines_lost=0
 busy_machine_of_two() {
 	busy_machine --cpus 2 --size $((4 << 20)) -- "touch 0 1024" "log on" "touch 0 1024" "log off"
