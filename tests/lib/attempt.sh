@@ -15,7 +15,7 @@ patience=4
 
 start_source() {
 	migrate_guest src source $ram "${workload[@]}" --
-	require "the guest fills its memory" wait_until 200 guest_has_filled source
+	require "the guest fills its memory" guest_fills source 200
 }
 
 # new_target [EVENT]: one that is held there, until let_go.

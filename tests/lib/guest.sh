@@ -150,6 +150,23 @@ guest_has_filled() {
 	has_line 'MEMCHECK filled' "$(guest_log_file "$1")"
 }
 
+guest_has_filled_or_ended() {
+	guest_has_filled "$1" || is_gone "$(guest_pid "$1")"
+}
+
+# guest_fills NAME SECONDS: boots, and fills its memory.
+guest_fills() {
+	wait_until "$2" guest_has_filled_or_ended "$1" || true
+	guest_has_filled "$1" && return
+	if is_gone "$(guest_pid "$1")"; then
+		echo "the guest ended: $(guest_log "$1" | tail -n 3) $(tail -n 3 "$scenario_out/guest-$1.qemu")"
+	else
+		echo "nothing was filled after $2 s; last: $(guest_status "$1")"
+		guest_stands "$1"
+	fi
+	return 1
+}
+
 # Where the threads of its QEMU are, and their ticks in user and system mode so far.
 guest_threads() {
 	local task name stat
@@ -176,15 +193,20 @@ guest_exits() {
 	grep -oE 'reason [^ ]+ rip 0x[0-9a-f]+' "$tracing/trace" | sort | uniq -c | sort -rn | head -n 20 || true
 }
 
+# What a guest does that should have been further by now.
+guest_stands() {
+	guest_threads "$1"
+	guest_exits
+	guest_threads "$1"
+}
+
 # guest_wait NAME SECONDS: prints the guest's verdict; fails unless it is PASS.
 guest_wait() {
 	local verdict
 
 	if ! wait_until "$2" is_gone "$(guest_pid "$1")"; then
 		echo "no verdict after $2 s; last: $(guest_status "$1")"
-		guest_threads "$1"
-		guest_exits
-		guest_threads "$1"
+		guest_stands "$1"
 		return 1
 	fi
 	verdict=$(guest_log "$1" | grep -E '^MEMCHECK (PASS|FAIL)' | tail -n 1) || true

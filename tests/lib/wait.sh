@@ -37,13 +37,14 @@ wait_until() {
 
 # Only what is seen to be so: that its state cannot be read now does not say it. Read to its end, at once: after a
 # line bash seeks back to it, in what the kernel then makes anew. When the process is gone by then that fails, and
-# bash gives what it had read to whoever reads next, whatever that is.
+# bash gives what it had read to whoever reads next, whatever that is. A process whose first thread has ended keeps
+# its memory and files until the others have.
 is_gone() {
 	local status=''
 
 	IFS= read -r -d '' status 2>/dev/null <"/proc/$1/status" || true
 	if [[ -n $status ]]; then
-		[[ $status == *$'\nState:\t'[ZX]* ]]
+		[[ $status == *$'\nState:\t'[ZX]* && $status == *$'\nThreads:\t'[01]$'\n'* ]]
 	else
 		[[ ! -e /proc/$1/status ]]
 	fi

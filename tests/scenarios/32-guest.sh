@@ -17,7 +17,7 @@ swap_on "$disk"
 cgroup_make guest memory.max=${kept_mib}M memory.swap.max=max
 dmesg_mark
 guest_start guest guest 128M --size ${workload_mib}M --duration 5 --progress 2
-require "the guest boots and fills its memory" wait_until 240 guest_has_filled guest
+require "the guest boots and fills its memory" guest_fills guest 240
 compare "$(swap_pages)" -gt $((workload_mib * 256 / 4)) "much of it is on the servers"
 diag "one: $(swap_pages one) pages, two: $(swap_pages two) pages, here: $(cgroup_get guest memory.current) bytes"
 compare "$(cgroup_get guest memory.current)" -le $((kept_mib << 20)) "no more than allowed is here"

@@ -15,15 +15,11 @@ memfile_servers 256M
 file=$(smemv vm create web1 size 128M budget 56M) || bail "no file was made"
 guest_on_file web1 "$file" 128M --size 48M --passes 1 --progress 2
 
-guest_has_filled_or_ended() {
-	is_gone "$(guest_pid web1)" || guest_has_filled web1
-}
-
 budget_is_kept() {
 	(($(memfile_get web1 .resident_bytes) <= $1))
 }
 
-ok "the guest has filled its memory" wait_until 300 guest_has_filled_or_ended
+ok "the guest has filled its memory" guest_fills web1 300
 fails "the file of a guest that runs is not deleted" 'open or mapped' smemv vm del web1
 fails "the module of a guest that runs is not unloaded" 'in use' smemv_unload
 ok "the budget is lowered while it runs" smemv vm set web1 budget 52M

@@ -49,8 +49,8 @@ resize_balloon() {
 	qmp balloon balloon "{\"value\": $1}" && wait_until 200 actual_is "$1"
 }
 
-require "the first has filled its memory" wait_until 400 guest_has_filled balloon
-require "so has the second" wait_until 400 guest_has_filled network
+require "the first has filled its memory" guest_fills balloon 400
+require "so has the second" guest_fills network 400
 ok "free memory is reported and given back" wait_until 60 counter_passes $((12 * 256)) punched
 ok "its budget is lowered" smemv vm set balloon budget 60M
 ok "the other's is raised" smemv vm set network budget 64M

@@ -196,7 +196,7 @@ huge_pages_of_kvm() {
 
 file=$(smemv vm create demo size 128M) || bail "no file was made"
 guest_on_file web1 "$file" 128M --size 40M --duration 5 --progress 2
-require "a guest fills its memory" wait_until 200 guest_has_filled web1
+require "a guest fills its memory" guest_fills web1 200
 diag "2 MiB pages: $(file_counter huge_faults) faults, KVM has $(huge_pages_of_kvm), QEMU $(huge_mapped_kb "$(guest_pid web1)") kB"
 compare "$(huge_pages_of_kvm)" -ge 16 "KVM maps 2 MiB at a time"
 ok "its memory is split under it" smemv vm set demo budget 100M

@@ -58,7 +58,7 @@ cgroup_make guest memory.swap.max=max
 guest_takes_orders guest
 guest_start guest guest 128M --size ${workload_mib}M --pattern front --passes 1000000 --progress 1 \
 	-- "${guest_control[@]}"
-require "the guest boots and fills its memory" wait_until 240 guest_has_filled guest
+require "the guest boots and fills its memory" guest_fills guest 240
 pid=$(guest_pid guest)
 fails "a guest that is not scanned: what to do is said" "smemv scan start pid $pid" smemv reclaim pid "$pid"
 require "it is scanned" smemv scan start pid "$pid" interval 200

@@ -24,7 +24,7 @@ no_space_is_left() {
 migrate_hosts 192M
 migrate_guest src source $ram "${workload[@]}" --
 migrate_target target $ram 64M "${workload[@]}" --
-require "the guest fills its memory" wait_until 200 guest_has_filled source
+require "the guest fills its memory" guest_fills source 200
 
 fails "the capability conflicts with postcopy" "not compatible with 'postcopy-ram'" \
 	qmp source migrate-set-capabilities '{"capabilities": [{"capability": "smemv", "state": true},

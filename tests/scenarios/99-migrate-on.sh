@@ -36,7 +36,7 @@ start_on_file() {
 	require "the source makes a memory file" smemv vm create here size $ram budget "$2" servers "$1"
 	migrate_guest src source $ram "${work[@]}" -- "${on_file[@]}" "${@:4}"
 	start_there "${@:4}"
-	require "the guest fills its memory" wait_until 600 guest_has_filled source
+	require "the guest fills its memory" guest_fills source 600
 }
 
 # start_ordinary WRITE-PERCENT [QEMU-OPTION...]
@@ -45,7 +45,7 @@ start_ordinary() {
 	mapfile -t work < <(workload "$1")
 	migrate_guest src source $ram "${work[@]}" -- "${@:2}"
 	start_there "${@:2}"
-	require "the guest fills its memory" wait_until 600 guest_has_filled source
+	require "the guest fills its memory" guest_fills source 600
 }
 
 guest_is_right() {
