@@ -28,7 +28,7 @@
 #define PAGE_BYTES 4096
 #define PAGE_WORDS (PAGE_BYTES / sizeof(uint64_t))
 
-enum pattern { PATTERN_RANDOM, PATTERN_SEQUENTIAL, PATTERN_8020, PATTERN_7030, PATTERN_FRONT };
+enum pattern { PATTERN_RANDOM, PATTERN_SEQUENTIAL, PATTERN_8020, PATTERN_7030, PATTERN_FRONT, PATTERN_TURNS };
 
 static struct {
 	uint64_t size_bytes;
@@ -68,7 +68,8 @@ static const char usage_text[] =
 	"  --passes N         visits, in multiples of the number of pages (default 2)\n"
 	"  --duration SECONDS go on until this long has passed instead\n"
 	"  --pattern NAME     random (default), sequential, 8020: 80 % of the visits to 20 %,\n"
-	"                     7030, or front: the first eighth only, until the end\n"
+	"                     7030, front: the first eighth only, until the end, or turns: a pass\n"
+	"                     at random, one in sequence, one of 8020, and again\n"
 	"  --write PERCENT    how many visits also write (default 50)\n"
 	"  --work N           verify the page N times at each visit (default 1)\n"
 	"  --rest US          pause after each visit before the last ones, in microseconds (default 0)\n"
@@ -176,9 +177,16 @@ static uint64_t choose_hot_or_any(unsigned int visits_percent, unsigned int page
 	return next_random(&random_state) % pages;
 }
 
+static enum pattern pattern_of_pass(uint64_t pass)
+{
+	static const enum pattern turns[] = { PATTERN_RANDOM, PATTERN_SEQUENTIAL, PATTERN_8020 };
+
+	return options.pattern == PATTERN_TURNS ? turns[pass % 3] : options.pattern;
+}
+
 static uint64_t choose_page(uint64_t visit_number)
 {
-	switch (options.pattern) {
+	switch (pattern_of_pass(visit_number / pages)) {
 	case PATTERN_SEQUENTIAL:
 		return visit_number % pages;
 	case PATTERN_FRONT:
@@ -318,12 +326,13 @@ static enum pattern parse_pattern(const char *name)
 		[PATTERN_8020] = "8020",
 		[PATTERN_7030] = "7030",
 		[PATTERN_FRONT] = "front",
+		[PATTERN_TURNS] = "turns",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(names[i], name))
 			return i;
-	fprintf(stderr, "memcheck: no such pattern: %s (random, sequential, 8020, 7030, front)\n", name);
+	fprintf(stderr, "memcheck: no such pattern: %s (random, sequential, 8020, 7030, front, turns)\n", name);
 	exit(2);
 }
 
