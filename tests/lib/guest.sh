@@ -98,7 +98,7 @@ guest_end() {
 # qmp GUEST COMMAND [JSON]: prints what it returns; fails with what QEMU says is wrong. Through pipes, which the
 # shell can use itself: to start a Python for each costs the better part of a second.
 qmp() {
-	local id=$BASHPID.$RANDOM answer=''
+	local id=$BASHPID.$RANDOM answer='' begun=''
 
 	# The first of these is answered with an error from the second time on.
 	printf '%s\n' '{"execute": "qmp_capabilities"}' \
@@ -120,13 +120,34 @@ qmp() {
 	esac
 }
 
-# Into the caller's answer: the one with its id, from among events and what others waited for in vain.
+# Into the caller's answer: the one with its id, from among events and what others waited for in vain. Of a line that
+# has not come as a whole the caller keeps the beginning.
 qmp_takes_answer() {
-	while IFS= read -r -t 1 answer <&"${qmp_outputs[$1]}"; do
+	local more
+
+	while IFS= read -r -t 1 more <&"${qmp_outputs[$1]}"; do
+		answer=$begun$more begun=''
 		[[ $answer != *"\"id\": \"$id\""* ]] || return 0
 	done
-	answer=''
+	begun+=$more answer=''
 	is_gone "$(guest_pid "$1")"
+}
+
+# What its QEMU told since it was last asked: of one that has ended, why (SHUTDOWN).
+guest_events() {
+	local line
+
+	[[ -n ${qmp_outputs[$1]:-} ]] || return 0
+	while IFS= read -r -t 1 line <&"${qmp_outputs[$1]}"; do
+		echo "$line"
+	done
+}
+
+# guest_remains NAME: the last words of a guest that has ended, and of its QEMU.
+guest_remains() {
+	guest_log "$1" | tail -n 3
+	tail -n 3 "$scenario_out/guest-$1.qemu"
+	guest_events "$1" | tail -n 5
 }
 
 guest_pid() {
@@ -159,7 +180,8 @@ guest_fills() {
 	wait_until "$2" guest_has_filled_or_ended "$1" || true
 	guest_has_filled "$1" && return
 	if is_gone "$(guest_pid "$1")"; then
-		echo "the guest ended: $(guest_log "$1" | tail -n 3) $(tail -n 3 "$scenario_out/guest-$1.qemu")"
+		echo "the guest ended:"
+		guest_remains "$1"
 	else
 		echo "nothing was filled after $2 s; last: $(guest_status "$1")"
 		guest_stands "$1"
@@ -211,7 +233,8 @@ guest_wait() {
 	fi
 	verdict=$(guest_log "$1" | grep -E '^MEMCHECK (PASS|FAIL)' | tail -n 1) || true
 	if [[ -z $verdict ]]; then
-		echo "the guest ended without a verdict: $(guest_log "$1" | tail -n 3) $(tail -n 3 "$scenario_out/guest-$1.qemu")"
+		echo "the guest ended without a verdict:"
+		guest_remains "$1"
 		return 1
 	fi
 	echo "$verdict"
