@@ -23,9 +23,20 @@ static u64 spare_room(const struct smemv_evictor *ev)
 	       PAGE_SHIFT;
 }
 
+/*
+ * What has just come is counted twice until its reservation is given back, but
+ * no file has more than all of its pages.
+ */
+static u64 used_with(struct smemv_evictor *ev, long more)
+{
+	u64 pages = smemv_evict_resident(ev) + atomic_long_read(&ev->filling);
+
+	return min(pages + more, ev->space->size_pages);
+}
+
 static u64 used(struct smemv_evictor *ev)
 {
-	return smemv_evict_resident(ev) + atomic_long_read(&ev->filling);
+	return used_with(ev, 0);
 }
 
 static bool wanted(struct smemv_evictor *ev)
@@ -66,7 +77,7 @@ bool smemv_evict_reserve(struct smemv_evictor *ev, long pages)
 
 bool smemv_evict_reserve_spare(struct smemv_evictor *ev, long pages)
 {
-	if (used(ev) + pages + spare_room(ev) > READ_ONCE(ev->budget))
+	if (used_with(ev, pages) + spare_room(ev) > READ_ONCE(ev->budget))
 		return false;
 	return smemv_evict_reserve(ev, pages);
 }

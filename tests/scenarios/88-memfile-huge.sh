@@ -194,12 +194,20 @@ huge_pages_of_kvm() {
 	cat /sys/kernel/debug/kvm/pages_2m
 }
 
+start_guest() {
+	local guest_append guest_control
+	guest_takes_orders web1
+	guest_on_file web1 "$1" 128M --size 40M --passes 1000000 --progress 2 -- "${guest_control[@]}"
+}
+
 file=$(smemv vm create demo size 128M) || bail "no file was made"
-guest_on_file web1 "$file" 128M --size 40M --duration 5 --progress 2
+start_guest "$file"
 require "a guest fills its memory" guest_fills web1 200
-diag "2 MiB pages: $(file_counter huge_faults) faults, KVM has $(huge_pages_of_kvm), QEMU $(huge_mapped_kb "$(guest_pid web1)") kB"
-compare "$(huge_pages_of_kvm)" -ge 16 "KVM maps 2 MiB at a time"
+huge_of_kvm=$(huge_pages_of_kvm)
+diag "2 MiB pages: $(file_counter huge_faults) faults, KVM has $huge_of_kvm, QEMU $(huge_mapped_kb "$(guest_pid web1)") kB"
+compare "$huge_of_kvm" -ge 16 "KVM maps 2 MiB at a time"
 ok "its memory is split under it" smemv vm set demo budget 100M
+guest_end web1
 ok "every byte is right" guest_wait web1 300
 compare "$(file_counter huge_splits)" -gt 0 "some had been split"
 leave_no_file demo
