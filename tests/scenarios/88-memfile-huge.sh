@@ -194,6 +194,7 @@ huge_pages_of_kvm() {
 	cat /sys/kernel/debug/kvm/pages_2m
 }
 
+# shellcheck disable=SC2034 # guest_start reads guest_append
 start_guest() {
 	local guest_append guest_control
 	guest_takes_orders web1
