@@ -181,7 +181,7 @@ static enum pattern pattern_of_pass(uint64_t pass)
 {
 	static const enum pattern turns[] = { PATTERN_RANDOM, PATTERN_SEQUENTIAL, PATTERN_8020 };
 
-	return options.pattern == PATTERN_TURNS ? turns[pass % 3] : options.pattern;
+	return options.pattern == PATTERN_TURNS ? turns[pass % (sizeof(turns) / sizeof(*turns))] : options.pattern;
 }
 
 static uint64_t choose_page(uint64_t visit_number)

@@ -194,15 +194,9 @@ huge_pages_of_kvm() {
 	cat /sys/kernel/debug/kvm/pages_2m
 }
 
-# shellcheck disable=SC2034 # guest_start reads guest_append
-start_guest() {
-	local guest_append guest_control
-	guest_takes_orders web1
-	guest_on_file web1 "$1" 128M --size 40M --passes 1000000 --progress 2 -- "${guest_control[@]}"
-}
-
 file=$(smemv vm create demo size 128M) || bail "no file was made"
-start_guest "$file"
+guest_takes_orders web1
+guest_on_file web1 "$file" 128M --size 40M --passes 1000000 --progress 2 -- "${guest_control[@]}"
 require "a guest fills its memory" guest_fills web1 200
 huge_of_kvm=$(huge_pages_of_kvm)
 diag "2 MiB pages: $(file_counter huge_faults) faults, KVM has $huge_of_kvm, QEMU $(huge_mapped_kb "$(guest_pid web1)") kB"
