@@ -222,9 +222,12 @@ migrate_cli_begin() {
 	at_exit "kill $migrate_cli_pid 2>/dev/null"
 }
 
-# migrate_cli_wait SECONDS: leaves its exit status in migrate_cli_status.
+# migrate_cli_wait SECONDS: leaves its exit status in migrate_cli_status. It is cancelled when it takes longer.
 migrate_cli_wait() {
-	wait_until "$1" is_gone "$migrate_cli_pid" || echo "smemv migrate does not end: $(tail -n 3 "$scenario_out/progress")"
+	if ! wait_until "$1" is_gone "$migrate_cli_pid"; then
+		diag "smemv migrate does not end: $(tail -n 3 "$scenario_out/progress")"
+		end_process "$migrate_cli_pid" TERM 60 || true
+	fi
 	migrate_cli_status=0
 	wait "$migrate_cli_pid" || migrate_cli_status=$?
 }

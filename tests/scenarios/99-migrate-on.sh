@@ -114,7 +114,7 @@ splits_with_devices() {
 
 	start_ordinary 5 -smp 2 "${migrate_device_options[@]}"
 	devices_are_used source 0 0
-	migrate_cli_begin source there servers one,two budget 16M bandwidth 256K heat dirty downtime 2000
+	migrate_cli_begin source there servers one,two budget 16M bandwidth 256K heat dirty downtime 2000 auto-converge
 	require "devices: it is under way" wait_until 60 migrate_has_stored source 512
 	ok "devices: the balloon fills" qmp source balloon '{"value": 111149056}'
 	rounds=$(guest_devices source rounds)
@@ -168,13 +168,18 @@ there_and_back() {
 
 # A guest that writes all of its memory, over links that are slower.
 does_not_converge() {
+	local told
+
 	net_shape one,two,dst rate 16mbit
 	start_ordinary 100
 	ok "too many writes: the time is up" ends_with 3 migrate_cli source there budget 16M heat dirty timeout 40
 	is "$(migrate_report '.result + " " + .guest_is_at')" "timed-out source" "too many writes: the report says so"
 	like "$(tail -n 1 "$scenario_out/progress")" 'say auto-converge, or a longer' "too many writes: and what to do"
-	# The main host's link has nearly all of 16 MiB to carry at 2 MiB/s when the guest stops, the servers' less.
-	compare "$(told_downtime_ms)" -ge 4000 "too many writes: how long the guest would stand still is told by the busiest link"
+	# The main host's link has nearly all of 16 MiB to carry at 2 MB/s when the guest stops, the servers' less.
+	told=$(told_downtimes_ms)
+	diag "downtimes told: ${told//$'\n'/ }"
+	compare "$(head -n 1 <<<"$told")" -ge 4000 "too many writes: how long the guest would stand still is told by the busiest link"
+	compare "$(tail -n 1 <<<"$told")" -le 10000 "too many writes: and not by its pace of the moment"
 	ok "too many writes: the guest goes on" guest_runs source
 	ok "too many writes: the destination's file goes" wait_until 30 dst smemv vm del there
 	start_there
@@ -183,8 +188,9 @@ does_not_converge() {
 	guest_is_right "too many writes"
 }
 
-told_downtime_ms() {
-	sed -nE 's/^active: .*, downtime about ([0-9]+) ms$/\1/p' "$scenario_out/progress" | tail -n 1
+# The last ten, the shortest first.
+told_downtimes_ms() {
+	sed -nE 's/^active: .*, downtime about ([0-9]+) ms$/\1/p' "$scenario_out/progress" | tail -n 10 | sort -n
 }
 
 ends_with() {
