@@ -68,7 +68,7 @@ static const char usage_text[] =
 	"  --disk NAME         the swap disk, as in /sys/block\n"
 	"  --cgroup DIR        this process's memory cgroup (version 2, without limits)\n"
 	"  --file PATH         this memory file instead, which is as large at least\n"
-	"  --evict COMMAND     begins to send all of it away\n"
+	"  --evict COMMAND     sends all of it away\n"
 	"  --size SIZE         memory to swap, with K, M or G (default 16M)\n"
 	"  --order NAME        random (default) or sequential touches\n"
 	"  --threads N         so many touch at once, each its share (default 1)\n"
@@ -188,14 +188,18 @@ static void wait_for_first(uint64_t limit)
 		pause_ms(1);
 }
 
-/* What went before the first look at it counts as if it went at the same speed. */
+/*
+ * What went before the first look at it counts as if it went at the same speed. The command has ended before the
+ * pages are asked for again: it would be in their way.
+ */
 static void evict_file(struct cost *cost)
 {
 	uint64_t limit = now_ns() + OUT_LIMIT_NS;
+	FILE *command = popen(options.evict, "w");
 	size_t left;
 
-	if (system(options.evict))
-		die("%s failed", options.evict);
+	if (!command)
+		die("%s: %s", options.evict, strerror(errno));
 	wait_for_first(limit);
 	cost_begin(cost);
 	left = resident_pages();
@@ -205,6 +209,8 @@ static void evict_file(struct cost *cost)
 		pause_ms(1);
 	}
 	cost_end(cost);
+	if (pclose(command))
+		die("%s failed", options.evict);
 	cost->pages = left;
 }
 
