@@ -87,6 +87,12 @@ static void release_handles(struct conn *c)
 	c->n_handles = 0;
 }
 
+static void forget_output(struct conn *c)
+{
+	c->loop->out_bytes -= c->out_bytes;
+	c->out_bytes = 0;
+}
+
 static void release_output(struct conn *c)
 {
 	while (c->out_head) {
@@ -96,8 +102,7 @@ static void release_output(struct conn *c)
 		loop_outbuf_put(c->loop, b);
 	}
 	c->out_tail = NULL;
-	c->loop->out_bytes -= c->out_bytes;
-	c->out_bytes = 0;
+	forget_output(c);
 }
 
 void conn_close(struct conn *c)
@@ -112,6 +117,8 @@ void conn_close(struct conn *c)
 	c->work.kind = WORK_NONE;
 	conn_release_delivery(c);
 	release_handles(c);
+	/* The kernel may have its buffers still, but nobody else shall be closed for them. */
+	forget_output(c);
 	/* Ends what the kernel still has under way for this socket. */
 	shutdown(c->fd, SHUT_RDWR);
 }
@@ -143,8 +150,11 @@ void conn_linger(struct conn *c)
 bool conn_paused(const struct conn *c)
 {
 	/* What comes in on a link are answers: they make room. */
-	return c->state == CONN_READY && !c->outgoing &&
-	       (c->work.kind != WORK_NONE || c->out_bytes >= CONN_OUT_LIMIT);
+	if (c->state != CONN_READY || c->outgoing)
+		return false;
+	/* Who takes none of its replies is asked for no more, and at the limit of all nobody is who has any. */
+	return c->work.kind != WORK_NONE || c->out_bytes >= CONN_OUT_LIMIT ||
+	       (c->out_bytes && c->loop->out_bytes >= c->loop->server->output_limit);
 }
 
 u8 *conn_out_reserve(struct conn *c, u32 n)

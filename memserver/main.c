@@ -142,6 +142,8 @@ static bool handle_signal(struct daemon *d)
 	d->stopping = true;
 	d->stopping_since_ms = now_ms();
 	atomic_store(&d->server.store.stopping, true);
+	/* What is stored by who has not seen that yet is counted before the pages are. */
+	qs_synchronize(&d->server.qs);
 	sd_notify(0, "STOPPING=1");
 	log_held(d, "stopping, no new pages are taken");
 	if (!holds_nothing(d))
@@ -264,6 +266,8 @@ static void block_signals(struct daemon *d)
 	sigaddset(&set, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* A terminal that is closed is no reason to lose pages. */
+	signal(SIGHUP, SIG_IGN);
 	d->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (d->signal_fd < 0)
 		die("cannot make a signalfd");
@@ -312,6 +316,9 @@ static void start_server(struct daemon *d)
 	for (i = 0; i < srv->n_loops; i++)
 		if (loop_init(&srv->loops[i], srv, i, err, sizeof(err)))
 			die(err);
+	/* Before there are threads: each keeps what it was born with. */
+	if (!d->opt.no_sandbox)
+		harden_process();
 	if (spaces_init(&srv->spaces, &srv->store, &srv->store.thread[srv->n_loops]))
 		die("cannot start a thread");
 	if (d->opt.stats) {
@@ -319,8 +326,6 @@ static void start_server(struct daemon *d)
 		if (!d->metrics)
 			die(err);
 	}
-	if (!d->opt.no_sandbox)
-		harden_process();
 	for (i = 0; i < srv->n_loops; i++)
 		if (loop_start(&srv->loops[i]))
 			die("cannot start a thread");

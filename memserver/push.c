@@ -56,12 +56,26 @@ static void finish_sent(struct link *k, struct push_job *job)
 
 /* Links */
 
-static struct link *find_link(struct loop *l, const u8 target_id[16])
+static struct sockaddr_in6 target_address(const struct smemv_wire_push *order)
 {
+	struct sockaddr_in6 addr = {
+		.sin6_family = AF_INET6,
+		.sin6_port = htons((u16)le32_to_cpu(order->target_port)),
+	};
+
+	memcpy(&addr.sin6_addr, order->target_addr, sizeof(addr.sin6_addr));
+	return addr;
+}
+
+/* To that server at that address: clients may reach it on different ways, one of which may be no way from here. */
+static struct link *find_link(struct loop *l, const struct smemv_wire_push *order)
+{
+	struct sockaddr_in6 addr = target_address(order);
 	struct link *k;
 
 	LIST_FOREACH(k, &l->links, all)
-		if (!memcmp(k->target_id, target_id, 16))
+		if (!memcmp(k->target_id, order->target_id, sizeof(k->target_id)) &&
+		    !memcmp(&k->addr, &addr, sizeof(addr)))
 			return k;
 	return NULL;
 }
@@ -97,7 +111,7 @@ static void end_longest_idle(struct loop *l)
 		end_link(oldest);
 }
 
-static struct link *add_link(struct loop *l, const u8 target_id[16])
+static struct link *add_link(struct loop *l, const struct smemv_wire_push *order)
 {
 	struct link *k = NULL;
 
@@ -110,7 +124,8 @@ static struct link *add_link(struct loop *l, const u8 target_id[16])
 		return NULL;
 	}
 	k->loop = l;
-	memcpy(k->target_id, target_id, 16);
+	memcpy(k->target_id, order->target_id, sizeof(k->target_id));
+	k->addr = target_address(order);
 	k->idle_ms = l->tick_ms;
 	TAILQ_INIT(&k->waiting);
 	TAILQ_INIT(&k->sent);
@@ -119,28 +134,17 @@ static struct link *add_link(struct loop *l, const u8 target_id[16])
 	return k;
 }
 
-static void set_address(struct link *k, const struct smemv_wire_push *order)
-{
-	k->addr = (struct sockaddr_in6){
-		.sin6_family = AF_INET6,
-		.sin6_port = htons((u16)le32_to_cpu(order->target_port)),
-	};
-	memcpy(&k->addr.sin6_addr, order->target_addr, 16);
-}
-
 void push_submit(struct loop *l, struct push_job *job)
 {
-	struct link *k = find_link(l, job->order.target_id);
+	struct link *k = find_link(l, &job->order);
 
 	if (!k)
-		k = add_link(l, job->order.target_id);
+		k = add_link(l, &job->order);
 	if (!k) {
 		set_status(job, SMEMV_ST_UNREACHABLE);
 		finish(job);
 		return;
 	}
-	/* The newest word: a connection that is there goes on. */
-	set_address(k, &job->order);
 	job->deadline_ms = l->tick_ms + job->timeout_ms;
 	TAILQ_INSERT_TAIL(&k->waiting, job, queue);
 }

@@ -66,7 +66,7 @@ void push_step(struct loop *l);
 void push_forget_conn(struct conn *c);
 void push_destroy(struct loop *l);
 
-/* Inside a quiescence section. False: no memory. */
+/* Inside a quiescence section. Sends nothing when no page is there. False: no memory. */
 bool push_send(struct link *k, struct push_job *job);
 
 /* Of the link's connection: the socket is connected; a frame arrived; it was closed. */

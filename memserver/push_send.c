@@ -106,10 +106,15 @@ bool push_send(struct link *k, struct push_job *job)
 	struct loop *l = k->loop;
 	struct smemv_wire_page desc[SMEMV_WIRE_MAX_PAGES];
 	struct chain data = { 0 }, header = { 0 };
+	bool ok = read_pages(l, job, &data, desc);
 
+	/* Nothing is delivered, so nobody would wait for the answer. */
+	if (ok && !job->sent) {
+		chain_release(l, &data);
+		return true;
+	}
 	job->tag = ++k->next_tag;
-	if (!read_pages(l, job, &data, desc) ||
-	    !put_header(l, job, &header, desc, (u32)data.len)) {
+	if (!ok || !put_header(l, job, &header, desc, (u32)data.len)) {
 		chain_release(l, &data);
 		chain_release(l, &header);
 		log_peer("no memory to push pages");

@@ -86,25 +86,31 @@ enum smemv_wire_status handle_usable(const struct handle *h)
 	return SMEMV_ST_OK;
 }
 
-struct handle *handle_find(struct conn *c, const struct smemv_frame *f,
-			   enum smemv_wire_status *status)
+static struct handle *handle_at(struct conn *c, const struct smemv_frame *f)
 {
 	struct handle *h = f->space < c->n_handles ? &c->handles[f->space] : NULL;
 
-	if (!h || !h->space) {
-		*status = SMEMV_ST_NO_SUCH_SPACE;
-		return NULL;
-	}
-	*status = handle_usable(h);
+	return h && h->space ? h : NULL;
+}
+
+struct handle *handle_find(struct conn *c, const struct smemv_frame *f,
+			   enum smemv_wire_status *status)
+{
+	struct handle *h = handle_at(c, f);
+
+	*status = h ? handle_usable(h) : SMEMV_ST_NO_SUCH_SPACE;
 	return *status ? NULL : h;
 }
 
 struct handle *handle_find_active(struct conn *c, const struct smemv_frame *f,
 				  enum smemv_wire_status *status)
 {
-	struct handle *h = handle_find(c, f, status);
+	struct handle *h = handle_at(c, f);
+	/* Before its epoch is looked at, see enter_epoch(). */
+	bool claimed = h && atomic_load(&h->space->claimed) == h->epoch;
 
-	if (!h || atomic_load(&h->space->claimed) != h->epoch)
+	h = handle_find(c, f, status);
+	if (!h || !claimed)
 		return h;
 	*status = SMEMV_ST_NOT_ACTIVE;
 	return NULL;

@@ -19,21 +19,32 @@ int spaces_init(struct spaces *s, struct store *st, struct store_thread *sweeper
 	return -pthread_create(&s->sweeper, NULL, sweeper_main, s);
 }
 
+static void end_sweep(struct sweep *sw)
+{
+	struct space *sp = sw->space;
+
+	sw->space = NULL;
+	space_put(sp);
+	sw->done(sw);
+}
+
 void spaces_stop(struct spaces *s)
 {
+	struct sweep *sw;
+
 	pthread_mutex_lock(&s->sweep_lock);
 	s->sweep_stop = true;
 	pthread_cond_signal(&s->sweep_cond);
 	pthread_mutex_unlock(&s->sweep_lock);
 	pthread_join(s->sweeper, NULL);
+	while ((sw = s->sweeps)) {
+		s->sweeps = sw->next;
+		end_sweep(sw);
+	}
 }
 
 void spaces_free(struct spaces *s)
 {
-	struct sweep *sw;
-
-	for (sw = s->sweeps; sw; sw = sw->next)
-		space_put(sw->space);
 	while (s->count)
 		space_put(s->sorted[--s->count]);
 	free(s->sorted);
@@ -112,13 +123,16 @@ static u64 pages_of(struct space *sp)
 	return pages < 0 ? 0 : (u64)pages;
 }
 
-/* Called with s->lock. Whether it is a claim is known before its epoch counts. */
+/*
+ * Called with s->lock. The epoch first: who finds that an older one is not claimed any more finds it stale, too
+ * (handle_find_active()). Handles of the new one are made under the lock.
+ */
 static void enter_epoch(struct space *sp, u64 epoch, bool active)
 {
+	atomic_store(&sp->epoch, epoch);
 	atomic_store(&sp->claimed, active ? 0 : epoch);
 	if (active)
 		sp->last_active = epoch;
-	atomic_store(&sp->epoch, epoch);
 	/* What it remembers is of no use to the new owner. */
 	drain_close(&sp->drain, 0, epoch);
 }
@@ -414,9 +428,7 @@ static void *sweeper_main(void *arg)
 		if (sw->cursor >= sp->size_pages)
 			space_free_nodes(s->store, s->sweeper_thread, sp);
 		slab_cache_drain(&s->store->slab, &s->sweeper_thread->cache);
-		sw->space = NULL;
-		space_put(sp);
-		sw->done(sw);
+		end_sweep(sw);
 	}
 	return NULL;
 }

@@ -35,6 +35,11 @@ guest_kernel() {
 	echo "$image"
 }
 
+# guest_kernel_line MEMCHECK-OPTION...: what a guest's kernel is told.
+guest_kernel_line() {
+	echo "console=ttyS0 quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on init_on_alloc=0 hardened_usercopy=off apparmor=0 audit=0 $guest_append memcheck=$(IFS=,; echo "$*")"
+}
+
 # guest_start NAME CGROUP MEMORY MEMCHECK-OPTION... [-- QEMU-OPTION...]
 #
 # The guest's QEMU runs in CGROUP (cgroup_make), whose limits say what may stay on this host.
@@ -55,7 +60,7 @@ guest_start() {
 	(cgroup_exec "$group" setsid "${guest_prefix[@]}" "$guest_qemu" -name "$name" -nodefaults -no-user-config \
 		-display none -no-reboot -machine pc -accel kvm -cpu host -smp 1 -m "$guest_memory" \
 		-kernel "$kernel" -initrd "$guest_initramfs" \
-		-append "console=ttyS0 quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on init_on_alloc=0 hardened_usercopy=off apparmor=0 audit=0 $guest_append memcheck=$(IFS=,; echo "${check[*]}")" \
+		-append "$(guest_kernel_line "${check[@]}")" \
 		-serial "file:$(guest_log_file "$name")" "$@") \
 		>"$scenario_out/guest-$name.qemu" 2>&1 </dev/null &
 	guest_pids[$name]=$!

@@ -77,6 +77,26 @@ def test_sigint_ends_at_once(server):
     equal(server.wait(), 0)
 
 
+def test_closed_terminal_loses_nothing(server):
+    c = opened(server)
+    c.store(1, [(1, content(1))])
+    server.signal(signal.SIGHUP)
+    equal(c.load(1, [1])[1][0].content, content(1))
+
+
+def test_sigint_while_spaces_are_dropped(server):
+    """What nobody came to drop any more is let go, too."""
+    c = opened(server)
+    uuids = [bytes([n]) * 16 for n in range(1, 40)]
+    for handle, uuid in enumerate(uuids, 2):
+        c.open(handle, uuid)
+        c.store(handle, [(i << 20, content(1)) for i in range(16)])
+    for handle, uuid in enumerate(uuids, 2):
+        c.send(drop_frame(uuid, handle))
+    server.signal(signal.SIGINT)
+    equal(server.wait(), 0)
+
+
 @with_server("4M", 1, "--drain-timeout", "1")
 def test_drain_timeout(server):
     opened(server).store(1, [(1, content(1))])

@@ -68,6 +68,18 @@ def test_wrong_target_at_the_right_address():
 
 
 @prototest.without_server
+def test_wrong_address_of_the_right_target():
+    """Main hosts may reach a server on different ways; one that is none from here is in nobody's way."""
+    with Pair(threads=1) as p:
+        p.source.store(1, [(i, content(i)) for i in range(2)])
+        nowhere = (p.target_at[0], refused_address())
+        p.source.send(push_frame(1, [(0, 1)], p.target_at, 1, TOKEN, tag=1))
+        p.source.send(push_frame(1, [(1, 1)], nowhere, 1, TOKEN, tag=2))
+        replies = {r.tag: (r.status, page_statuses(r)) for r in (p.source.recv(), p.source.recv())}
+        equal(replies, {1: (ST_OK, []), 2: (ST_PARTIAL, [ST_UNREACHABLE])})
+
+
+@prototest.without_server
 def test_target_behind_a_black_hole():
     """A connection that is neither made nor refused costs no more than the time-out."""
     with Pair(threads=1) as p, socket.create_server(("127.0.0.1", 0), backlog=0) as hole:

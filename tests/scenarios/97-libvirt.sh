@@ -35,12 +35,13 @@ virsh() {
 
 # The documented domain on this host: other paths, less memory, and a kernel to boot, as its disk is empty.
 domain() {
-	local command_line="console=ttyS0 quiet panic=-1 mitigations=off memcheck=--size,40M,--passes,1,--progress,2"
+	local kernel_line
+	kernel_line=$(guest_kernel_line --size 40M --passes 1 --progress 2)
 
 	sed -e "s|<memory unit='GiB'>16<|<memory unit='MiB'>$memory_mib<|" -e 's|<vcpu>4<|<vcpu>1<|' \
 		-e "s|/usr/local/bin/qemu-system-x86_64|$(type -P qemu-system-x86_64)|" \
 		-e "s|/var/lib/libvirt/images/web1.img|$scenario_tmp/disk|" -e "s|/run/smemv/web1.qmp|$qmp_socket|" \
-		-e "/<type arch/a <kernel>$(guest_kernel)</kernel><initrd>$guest_initramfs</initrd><cmdline>$command_line</cmdline>" \
+		-e "/<type arch/a <kernel>$(guest_kernel)</kernel><initrd>$guest_initramfs</initrd><cmdline>$kernel_line</cmdline>" \
 		-e "/<emulator>/a <controller type='usb' model='none'/><serial type='file'><source path='$(guest_log_file web1)'/></serial>" \
 		"$LAB_TREE/docs/migration-libvirt.xml"
 }
