@@ -318,15 +318,51 @@ int smemv_space_activate(struct smemv_space *space, const char **why)
 	return activate(space, SMEMV_EV_VM_ACTIVATED, why);
 }
 
-/* Of the new owner's claim, or whatever there is by now, until this host's own stands. */
+/* Of a later owner. */
+static struct smemv_wire_claim claim_back_of(const struct smemv_space *space,
+					     u64 epoch)
+{
+	struct smemv_wire_claim claim = claim_of(space->uuid, epoch);
+
+	claim.own = cpu_to_le64(space->active_epoch);
+	claim.flags = cpu_to_le32(SMEMV_CLAIM_F_TAKE_BACK);
+	return claim;
+}
+
+/*
+ * The later epoch in which another file of this host has the space, 0: none. The arbiter takes both for one client,
+ * and what one asks for a repetition of what the other did.
+ */
+static u64 later_epoch_here(const struct smemv_space *space)
+{
+	struct smemv_bind *own = &space->bind[space->arbiter];
+	struct smemv_bind *bind;
+	u64 epoch = 0;
+
+	mutex_lock(&own->server->bind_lock);
+	list_for_each_entry(bind, &own->server->binds, link)
+		if (bind != own && bind->epoch > space->active_epoch &&
+		    !memcmp(bind->uuid, own->uuid, sizeof(own->uuid)))
+			epoch = max(epoch, bind->epoch);
+	mutex_unlock(&own->server->bind_lock);
+	return epoch;
+}
+
+/*
+ * Of the new owner's claim, or whatever there is by now, until this host's own stands. Nobody
+ * here claims it meanwhile (ns->lock).
+ */
 static int claim_back(struct smemv_space *space, u64 *epoch, const char **why)
 {
-	struct smemv_wire_claim claim = claim_of(space->uuid,
-						 space->active_epoch);
 	struct smemv_bind *bind = &space->bind[space->arbiter];
+	u64 here = later_epoch_here(space);
+	struct smemv_wire_claim claim = here ?
+		claim_back_of(space, here) :
+		claim_of(space->uuid, space->active_epoch);
 	struct answer answer;
 	u32 i;
 
+	lockdep_assert_held(&space->ns->lock);
 	for (i = 0; i < TRIES; i++) {
 		if (ask(bind->server, SMEMV_OP_CLAIM, &claim, &answer)) {
 			*why = NO_ANSWER;
@@ -345,9 +381,7 @@ static int claim_back(struct smemv_space *space, u64 *epoch, const char **why)
 			bind->fenced_out(bind);
 			return -EBUSY;
 		}
-		claim = claim_of(space->uuid, answer.epoch);
-		claim.own = cpu_to_le64(space->active_epoch);
-		claim.flags = cpu_to_le32(SMEMV_CLAIM_F_TAKE_BACK);
+		claim = claim_back_of(space, answer.epoch);
 	}
 	*why = "others claim it all the time; ask again";
 	return -EIO;

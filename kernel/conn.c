@@ -42,7 +42,7 @@ void smemv_lane_break(struct smemv_lane *lane, const char *why)
 	}
 	spin_unlock_bh(&lane->lock);
 	if (was_up)
-		mod_delayed_work(smemv_wq, &lane->work, 0);
+		mod_delayed_work(smemv_lane_wq, &lane->work, 0);
 }
 
 static void data_ready(struct sock *sk)
@@ -64,7 +64,7 @@ static void write_space(struct sock *sk)
 	lane = sk->sk_user_data;
 	if (lane && sk_stream_is_writeable(sk)) {
 		clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
-		queue_work(smemv_wq, &lane->xmit_work);
+		queue_work(smemv_lane_wq, &lane->xmit_work);
 	}
 	read_unlock_bh(&sk->sk_callback_lock);
 }
@@ -168,12 +168,13 @@ static void go_up(struct smemv_lane *lane, struct socket *sock)
 	lane->last_progress = jiffies;
 	lane->backoff_ms = 0;
 	smemv_recv_reset(lane);
+	/* Before anybody can send, so that no answer comes unnoticed. */
+	take_callbacks(lane);
 	spin_lock_bh(&lane->lock);
 	lane->state = SMEMV_LANE_UP;
 	lane->inflight.size = server->max_inflight;
 	lane->inflight.next = 0;
 	spin_unlock_bh(&lane->lock);
-	take_callbacks(lane);
 	smemv_server_count(server, CONNECTS, 1);
 	trace_smemv_lane(server->name, lane->nr, lane->generation, "up");
 
@@ -424,7 +425,7 @@ static void lane_work(struct work_struct *work)
 	} else {
 		next = msecs_to_jiffies(lane->backoff_ms);
 	}
-	queue_delayed_work(smemv_wq, &lane->work, next);
+	queue_delayed_work(smemv_lane_wq, &lane->work, next);
 out:
 	mutex_unlock(&lane->connect_lock);
 }
@@ -473,7 +474,7 @@ struct smemv_lane *smemv_lane_alloc(struct smemv_server *server, u32 nr)
 
 void smemv_lane_start(struct smemv_lane *lane)
 {
-	queue_delayed_work(smemv_wq, &lane->work, 0);
+	queue_delayed_work(smemv_lane_wq, &lane->work, 0);
 }
 
 void smemv_lane_free(struct smemv_lane *lane)

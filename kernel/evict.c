@@ -24,14 +24,16 @@ static u64 spare_room(const struct smemv_evictor *ev)
 }
 
 /*
- * What has just come is counted twice until its reservation is given back, but
- * no file has more than all of its pages.
+ * What has just come is counted twice until its reservation is given back, never
+ * not at all, but no file has more than all of its pages.
  */
 static u64 used_with(struct smemv_evictor *ev, long more)
 {
-	u64 pages = smemv_evict_resident(ev) + atomic_long_read(&ev->filling);
+	u64 pages = atomic_long_read(&ev->filling);
 
-	return min(pages + more, ev->space->size_pages);
+	smp_rmb();
+	return min(pages + smemv_evict_resident(ev) + more,
+		   ev->space->size_pages);
 }
 
 static u64 used(struct smemv_evictor *ev)
@@ -62,6 +64,7 @@ bool smemv_evict_reserve(struct smemv_evictor *ev, long pages)
 	u64 budget = READ_ONCE(ev->budget), after;
 
 	atomic_long_add(pages, &ev->filling);
+	smp_mb__after_atomic();
 	after = used(ev);
 	if (after > budget - spare_room(ev) / 2 &&
 	    !delayed_work_pending(&ev->work))
@@ -95,6 +98,7 @@ void smemv_evict_note_fault(struct smemv_evictor *ev, pgoff_t index)
 
 void smemv_evict_release(struct smemv_evictor *ev, long pages)
 {
+	smp_mb__before_atomic();
 	atomic_long_sub(pages, &ev->filling);
 }
 

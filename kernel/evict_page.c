@@ -27,7 +27,14 @@ bool smemv_evict_remove(struct smemv_evictor *ev, struct folio *folio)
 	u32 nr = folio_nr_pages(folio);
 
 	VM_WARN_ON_ONCE_FOLIO(!folio_test_locked(folio), folio);
-	if (folio_test_dirty(folio) || !may_go(folio) ||
+	if (!may_go(folio))
+		return false;
+	/*
+	 * Only now: who unmaps it tells then that it was written to, where that is not known before, and lets go of it
+	 * after that. Nobody maps it again while it is locked.
+	 */
+	smp_rmb();
+	if (folio_test_dirty(folio) ||
 	    smemv_compat_remove_folio(ev->mapping, folio))
 		return false;
 	WRITE_ONCE(ev->gone, ev->gone + nr);
@@ -150,10 +157,12 @@ static enum smemv_evicted evict_locked(struct smemv_evictor *ev,
 		unmap_mapping_pages(ev->mapping, folio->index, nr, false);
 	if (!may_go(folio))
 		return SMEMV_KEPT;
+	/* Its load failed: there is nothing in it. */
+	if (!folio_test_uptodate(folio))
+		return drop_clean(ev, folio) ? SMEMV_GONE : SMEMV_KEPT;
 	if (fate == SMEMV_FALLS_APART)
 		return SMEMV_SPLIT;
-	/* Its load failed: there is nothing in it. */
-	if (!folio_test_uptodate(folio) || can_be_had_again(ev, folio))
+	if (can_be_had_again(ev, folio))
 		return drop_clean(ev, folio) ? SMEMV_GONE : SMEMV_KEPT;
 	/* It is refused for sure; the page is dirty and stays so. */
 	if (!smemv_space_is_active(ev->space))

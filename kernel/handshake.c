@@ -236,6 +236,14 @@ static int activate(struct socket *sock, struct smemv_bind *bind,
 	return 0;
 }
 
+void smemv_handshake_made_anew(struct smemv_bind *bind)
+{
+	WRITE_ONCE(bind->made_anew, true);
+	/* It had been dropped there: by an operator, or as nobody's. */
+	if (atomic64_read(&bind->pages))
+		WRITE_ONCE(bind->emptied, bind->emptied + 1);
+}
+
 /* What the server answered to an OPEN. */
 static int opened(struct socket *sock, struct smemv_bind *bind,
 		  const struct smemv_wire_open_reply *reply, const char **why)
@@ -244,7 +252,7 @@ static int opened(struct socket *sock, struct smemv_bind *bind,
 	int err = 0;
 
 	if (flags & SMEMV_OPENED_F_CREATED)
-		WRITE_ONCE(bind->made_anew, true);
+		smemv_handshake_made_anew(bind);
 	if (READ_ONCE(bind->standing) == SMEMV_STANDING_CLAIMED)
 		return 0;
 	if (flags & SMEMV_OPENED_F_CLAIMED)

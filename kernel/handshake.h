@@ -29,6 +29,9 @@ int smemv_handshake_drop(struct socket *sock, const struct smemv_bind *bind,
 void smemv_handshake_open_body(struct smemv_wire_open *body,
 			       const struct smemv_bind *bind);
 
+/* A server has just made the space, at an OPEN. Under the server's bind_lock. */
+void smemv_handshake_made_anew(struct smemv_bind *bind);
+
 /* Errno and text of an OPEN's status. */
 int smemv_handshake_open_error(unsigned int status, const char **why);
 

@@ -162,7 +162,8 @@ static void finish(struct smemv_io *io)
 /* Room for new pages of this io at each set, 0 where it cannot be used. */
 static u64 room_at(const struct smemv_io *io, u16 target)
 {
-	if (io->refused & set_bit_of(target) || !reachable(io, target))
+	if (io->refused & set_bit_of(target) || !reachable(io, target) ||
+	    READ_ONCE(bind_of(io, target)->leaving))
 		return 0;
 	return smemv_server_room(bind_of(io, target)->server);
 }
@@ -194,7 +195,8 @@ static u16 place(struct smemv_io *io)
 /* The caller named the server; 0: it takes no new page. */
 static u16 fixed_target(const struct smemv_io *io, u16 at)
 {
-	if (io->refused & set_bit_of(io->fixed) || !in_use(io, io->fixed))
+	if (io->refused & set_bit_of(io->fixed) || !in_use(io, io->fixed) ||
+	    READ_ONCE(bind_of(io, io->fixed)->leaving))
 		return 0;
 	if (at != io->fixed && reachable(io, io->fixed) &&
 	    !smemv_server_room(bind_of(io, io->fixed)->server))
@@ -529,6 +531,8 @@ static void page_refused(struct smemv_io *io, u32 i, unsigned int status,
 			   index_of(io, i), server->name,
 			   smemv_status_name(status));
 	if (io->op == SMEMV_OP_STORE) {
+		if (where(io, i) >= SMEMV_WHERE_SET)
+			io->open_sets |= set_bit_of(where(io, i));
 		smemv_map_set(&io->space->map, io->run, io->slot[i],
 			      SMEMV_WHERE_FAILED);
 		io->open_sets |= set_bit_of(io->target);

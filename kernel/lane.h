@@ -149,6 +149,9 @@ enum smemv_standing {
  *		only claimed it: the owner may have dropped it
  * @made_anew: the server had lost the space and made it again since this was
  *	       last reset
+ * @emptied: so often did that happen while the map had pages there, and
+ * @settled: with so many of these the map knows what is left of them
+ * @leaving: no page is placed there any more
  * @server_id: the server's run of which the map knows what it holds of the space
  * @pages: pages of the space that the location map attributes to the server
  * @lane_up: a lane is fenced and ready; called without locks, may not sleep
@@ -165,6 +168,9 @@ struct smemv_bind {
 	enum smemv_standing standing;
 	bool may_create;
 	bool made_anew;
+	bool leaving;
+	u32 emptied;
+	u32 settled;
 	u8 server_id[16];
 	atomic64_t pages;
 	void (*lane_up)(struct smemv_bind *bind);
@@ -250,5 +256,10 @@ struct smemv_server {
 void smemv_lane_break(struct smemv_lane *lane, const char *why);
 
 extern struct workqueue_struct *smemv_wq;
+/*
+ * Of the lanes alone: what smemv_wq waits for ends by a deadline or by the rest of a frame that is sent, and that must
+ * not wait behind those who wait.
+ */
+extern struct workqueue_struct *smemv_lane_wq;
 
 #endif

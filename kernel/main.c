@@ -16,6 +16,7 @@
 #include "trace.h"
 
 struct workqueue_struct *smemv_wq;
+struct workqueue_struct *smemv_lane_wq;
 
 unsigned int smemv_spin_us = 100;
 module_param_named(spin_us, smemv_spin_us, uint, 0644);
@@ -71,20 +72,28 @@ static struct pernet_operations ns_ops = {
 	.size = sizeof(struct smemv_ns),
 };
 
+static struct workqueue_struct *make_workqueue(const char *name)
+{
+	return alloc_workqueue("%s", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI,
+			       0, name);
+}
+
 static int __init smemv_init(void)
 {
-	int err;
+	int err = -ENOMEM;
 
 	smemv_crc32c_init();
 	if (smemv_crc32c_by_tables)
 		pr_info("CRC32C by tables: they are quicker here than the kernel's\n");
-	smemv_wq = alloc_workqueue("smemv", WQ_UNBOUND | WQ_MEM_RECLAIM |
-				   WQ_HIGHPRI, 0);
+	smemv_wq = make_workqueue("smemv");
 	if (!smemv_wq)
 		return -ENOMEM;
+	smemv_lane_wq = make_workqueue("smemv_lane");
+	if (!smemv_lane_wq)
+		goto destroy_wq;
 	err = smemv_map_module_init();
 	if (err)
-		goto destroy_wq;
+		goto destroy_lane_wq;
 	err = smemv_scan_module_init();
 	if (err)
 		goto exit_map;
@@ -114,6 +123,8 @@ exit_scan:
 	smemv_scan_module_exit();
 exit_map:
 	smemv_map_module_exit();
+destroy_lane_wq:
+	destroy_workqueue(smemv_lane_wq);
 destroy_wq:
 	destroy_workqueue(smemv_wq);
 	return err;
@@ -127,6 +138,7 @@ static void __exit smemv_exit(void)
 	unregister_pernet_device(&ns_ops);
 	smemv_scan_module_exit();
 	smemv_map_module_exit();
+	destroy_workqueue(smemv_lane_wq);
 	destroy_workqueue(smemv_wq);
 }
 

@@ -302,10 +302,21 @@ static bool may_drop(struct folio *folio, gfp_t gfp)
 	       smemv_evict_has_copy(&mf->ev, folio);
 }
 
+/*
+ * Under the folio's lock. A note of mark_failed() looks there like data of the filesystem, which has a reference; the
+ * page is only tried again sooner without it.
+ */
+static int migrate_folio(struct address_space *mapping, struct folio *to,
+			 struct folio *from, enum migrate_mode mode)
+{
+	from->private = NULL;
+	return filemap_migrate_folio(mapping, to, from, mode);
+}
+
 const struct address_space_operations smemv_memfile_aops = {
 	.readahead = readahead,
 	.dirty_folio = noop_dirty_folio,
 	.release_folio = may_drop,
-	.migrate_folio = filemap_migrate_folio,
+	.migrate_folio = migrate_folio,
 	SMEMV_COMPAT_ERROR_REMOVE(error_remove),
 };

@@ -6,6 +6,7 @@
 #include <linux/uaccess.h>
 
 #include "claim.h"
+#include "drain.h"
 #include "memfile.h"
 
 static void describe_server(struct smemv_map_server *to,
@@ -119,6 +120,10 @@ static int leave_locked(struct smemv_space *space, u32 server, const char **why)
 	if (server == space->arbiter) {
 		*why = "the server decides about ownership";
 		return -EINVAL;
+	}
+	if (smemv_space_is_draining(space)) {
+		*why = "pages are being moved from one server to others";
+		return -EBUSY;
 	}
 	return smemv_space_remove_server(space, server, why);
 }

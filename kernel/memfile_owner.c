@@ -16,54 +16,47 @@
 #define RUNS_AT_ONCE	1024u
 #define LOOK_AGAIN	max(HZ / 500, 1)
 
-/**
- * struct stillness - of a file whose owner changes
- * @claimed: what the space was before
- * @epoch: the same
- */
-struct stillness {
-	bool claimed;
-	u64 epoch;
-};
-
-/* No store of the file is under way afterwards, nor begins before end_stillness(). */
-static bool begin_stillness(struct smemv_memfile *mf, struct stillness *before)
-{
-	struct smemv_space *space = mf->space;
-
-	before->claimed = space->claimed;
-	before->epoch = space->epoch;
-	smemv_populate_hold(mf);
-	smemv_space_set_claimed(space, true);
-	return smemv_evict_settle(&mf->ev);
-}
-
-/* Where nothing came of it the space is what it was. Under ns->lock. */
-static void end_stillness(struct smemv_memfile *mf,
-			  const struct stillness *before)
-{
-	bool changed = mf->space->epoch != before->epoch;
-
-	lockdep_assert_held(&mf->ns->lock);
-	if (!changed)
-		smemv_space_set_claimed(mf->space, before->claimed);
-	smemv_evict_resume(&mf->ev);
-	smemv_populate_resume(mf, changed);
-}
-
-/* Under the invalidate lock no other load begins. */
-static bool wait_for_loads(struct smemv_memfile *mf)
+/* False: some are still under way after as long as a request of the file may take. */
+static bool wait_for_end(struct smemv_memfile *mf, const atomic_t *open)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(
 		READ_ONCE(mf->space->deadline_ms));
 
-	while (atomic_read(&mf->loads)) {
+	while (atomic_read(open)) {
 		if (time_after(jiffies, deadline) ||
 		    fatal_signal_pending(current))
 			return false;
 		schedule_timeout_killable(LOOK_AGAIN);
 	}
 	return true;
+}
+
+/* Under the invalidate lock no other load begins. */
+static bool wait_for_loads(struct smemv_memfile *mf)
+{
+	return wait_for_end(mf, &mf->loads);
+}
+
+/*
+ * No store of the file is under way afterwards, nor begins before end_stillness(): of the
+ * evictor, and of callers by ioctl that were killed. @claimed: what the space was before.
+ */
+static bool begin_stillness(struct smemv_memfile *mf, bool *claimed)
+{
+	*claimed = mf->space->claimed;
+	smemv_populate_hold(mf);
+	smemv_space_set_claimed(mf->space, true);
+	return smemv_evict_settle(&mf->ev) && wait_for_end(mf, &mf->stores);
+}
+
+/* Unless the owner @changed the space is what it was. Under ns->lock. */
+static void end_stillness(struct smemv_memfile *mf, bool claimed, bool changed)
+{
+	lockdep_assert_held(&mf->ns->lock);
+	if (!changed)
+		smemv_space_set_claimed(mf->space, claimed);
+	smemv_evict_resume(&mf->ev);
+	smemv_populate_resume(mf, changed);
 }
 
 static int log_failure(struct smemv_memfile *mf, const char *what, int err,
@@ -179,14 +172,14 @@ static int adopt_locked(struct smemv_memfile *mf, struct smemv_adoption *a)
 
 static int adopt_still(struct smemv_memfile *mf, struct smemv_adoption *a)
 {
-	struct stillness before;
-	bool still = begin_stillness(mf, &before);
+	bool claimed, still = begin_stillness(mf, &claimed);
 	int err;
 
 	mutex_lock(&mf->ns->lock);
 	err = still ? adopt_locked(mf, a) : -EBUSY;
 	smemv_adopt_end(a);
-	end_stillness(mf, &before);
+	/* By its epoch the space does not tell: it is another space, which may have the same. */
+	end_stillness(mf, claimed, a->installed);
 	mutex_unlock(&mf->ns->lock);
 	return err;
 }
@@ -320,13 +313,14 @@ static int take_back_locked(struct smemv_memfile *mf, take_fn take)
 
 static int take_back(struct smemv_memfile *mf, take_fn take)
 {
-	struct stillness before;
-	bool still = begin_stillness(mf, &before);
+	bool claimed, still = begin_stillness(mf, &claimed);
+	u64 epoch;
 	int err;
 
 	mutex_lock(&mf->ns->lock);
+	epoch = mf->space->epoch;
 	err = still ? take_back_locked(mf, take) : -EIO;
-	end_stillness(mf, &before);
+	end_stillness(mf, claimed, mf->space->epoch != epoch);
 	mutex_unlock(&mf->ns->lock);
 	return err;
 }

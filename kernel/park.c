@@ -26,13 +26,15 @@ static void mark_slots(const struct smemv_io *io, unsigned long *bits)
 		__set_bit(io->slot[i], bits);
 }
 
-/* A store makes a page wanted again, whatever was to be forgotten before. */
-static void own_locked(struct smemv_io *io)
+/*
+ * A store makes a page wanted again, whatever was to be forgotten before it came. What is given up while it waits for
+ * the page is forgotten after it.
+ */
+static void want_locked(struct smemv_io *io)
 {
 	u32 i;
 
 	lockdep_assert_held(&io->run->lock);
-	mark_slots(io, io->run->busy);
 	for (i = 0; io->op == SMEMV_OP_STORE && i < io->nr; i++)
 		clear_bit(io->slot[i], io->run->given_up);
 }
@@ -52,13 +54,15 @@ bool smemv_io_own(struct smemv_io *io)
 		mark_slots(waiter, wanted);
 		free = free && !any_slot(io, wanted);
 	}
-	if (free)
-		own_locked(io);
-	else
-		list_add_tail(&io->link, &run->waiters);
-	spin_unlock_irqrestore(&run->lock, flags);
-	if (!free)
+	want_locked(io);
+	if (free) {
+		mark_slots(io, run->busy);
+	} else {
 		smemv_space_count(io->space, CONFLICTS, 1);
+		list_add_tail(&io->link, &run->waiters);
+	}
+	/* One that waits may be woken and end from here on. */
+	spin_unlock_irqrestore(&run->lock, flags);
 	return free;
 }
 
@@ -74,7 +78,7 @@ void smemv_run_wake(struct smemv_space *space, struct smemv_run *run)
 	bitmap_copy(taken, run->busy, SMEMV_RUN_PAGES);
 	list_for_each_entry_safe(io, next, &run->waiters, link) {
 		if (!any_slot(io, taken)) {
-			own_locked(io);
+			mark_slots(io, run->busy);
 			list_move_tail(&io->link, &ready);
 		}
 		mark_slots(io, taken);
@@ -118,8 +122,9 @@ void smemv_io_park(struct smemv_io *io)
 	spin_lock_irqsave(&space->park_lock, flags);
 	list_add_tail(&io->link, &space->parked);
 	atomic_inc(&space->nr_parked);
-	spin_unlock_irqrestore(&space->park_lock, flags);
+	/* Under the lock to the end: it may end from then on, and its space with it. */
 	queue_delayed_work(smemv_wq, &space->park_work, PARK_TICK);
+	spin_unlock_irqrestore(&space->park_lock, flags);
 }
 
 void smemv_park_work(struct work_struct *work)

@@ -107,6 +107,19 @@ static int connect_unlocked(struct smemv_server *server, const char **why)
 	return err;
 }
 
+/* By two names it would be two servers to the map, of which each has what the other must not have. */
+static bool is_there_already(const struct smemv_server *server)
+{
+	const struct smemv_server *other;
+
+	lockdep_assert_held(&server->ns->lock);
+	list_for_each_entry(other, &server->ns->servers, link)
+		if (!memcmp(other->server_id, server->server_id,
+			    sizeof(server->server_id)))
+			return true;
+	return false;
+}
+
 struct smemv_server *smemv_server_add(struct smemv_ns *ns,
 				      const struct smemv_server_config *config,
 				      const char **why)
@@ -130,6 +143,10 @@ struct smemv_server *smemv_server_add(struct smemv_ns *ns,
 		return ERR_PTR(-ENOMEM);
 	}
 	err = connect_unlocked(server, why);
+	if (!err && is_there_already(server)) {
+		*why = "this host uses that memory server already, by another name";
+		err = -EEXIST;
+	}
 	if (err) {
 		server_free(server);
 		return ERR_PTR(err);
@@ -178,7 +195,7 @@ static int open_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 		return 0;	/* it will be opened when the lane connects */
 	if (req->status == SMEMV_ST_OK &&
 	    le32_to_cpu(reply.flags) & SMEMV_OPENED_F_CREATED)
-		WRITE_ONCE(bind->made_anew, true);
+		smemv_handshake_made_anew(bind);
 	return smemv_handshake_open_error(req->status, why);
 }
 
@@ -268,6 +285,7 @@ int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 	bind->server = server;
 	bind->handle = handle;
 	memcpy(bind->server_id, server->server_id, sizeof(bind->server_id));
+	bind->settled = bind->emptied;
 
 	mutex_lock(&server->bind_lock);
 	smemv_undropped_cancel(server, bind->uuid);

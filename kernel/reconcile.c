@@ -53,6 +53,20 @@ void smemv_reconcile_flush(struct smemv_space *space, u32 bind)
 	flush_delayed_work(&space->reconcile[bind]->work);
 }
 
+/* Whatever the name: if two of them have come to lead to one server, it is one copy. */
+static bool is_placed_there(const struct smemv_reconcile *r, u16 where)
+{
+	const struct smemv_set *set = smemv_map_set_of(&r->space->map, where);
+	u32 i;
+
+	for (i = 0; set && i < set->n; i++)
+		if (!memcmp(set->member[i]->server->server_id,
+			    r->bind->server->server_id,
+			    sizeof(r->bind->server->server_id)))
+			return true;
+	return false;
+}
+
 /* Owns those of the listed pages that the map does not attribute to r->bind. */
 static bool take_garbage(struct smemv_reconcile *r, struct smemv_run *run,
 			 u32 from, u32 end, unsigned long *pages)
@@ -68,8 +82,7 @@ static bool take_garbage(struct smemv_reconcile *r, struct smemv_run *run,
 			set_bit(0, &r->wanted);	/* look again later */
 			continue;
 		}
-		if (smemv_map_names(&r->space->map, smemv_map_where(run, slot),
-				    r->bind))
+		if (is_placed_there(r, smemv_map_where(run, slot)))
 			continue;
 		__set_bit(slot, run->busy);
 		__set_bit(slot, pages);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A server that was restarted has none of the pages that it held, but perhaps some
- * that were stored there since: the map does not tell which. Until it does, no copy
+ * A server that was restarted, or where the space was dropped behind its owner's back, has
+ * none of the pages that it held, but perhaps some that were stored there since: the map does
+ * not tell which. Until it does, no copy
  * there is relied on. To find out, a run at a time: own the pages that the map
  * attributes to the server, so that nothing is stored or loaded meanwhile, and have
  * it LIST what it holds of them, over the lane that their stores take. A page that
@@ -27,6 +28,7 @@
  * struct settling - a pass over the map
  * @space: the space
  * @bind: the server
+ * @why: of losses
  * @list: scratch
  * @lost: pages so far, that nobody has any more
  * @again: something was left for the next time
@@ -34,6 +36,7 @@
 struct settling {
 	struct smemv_space *space;
 	struct smemv_bind *bind;
+	const char *why;
 	struct smemv_listing *list;
 	u64 lost;
 	bool again;
@@ -41,7 +44,8 @@ struct settling {
 
 bool smemv_bind_is_doubted(const struct smemv_bind *bind)
 {
-	return memcmp(bind->server_id, bind->server->server_id,
+	return READ_ONCE(bind->emptied) != READ_ONCE(bind->settled) ||
+	       memcmp(bind->server_id, bind->server->server_id,
 		      sizeof(bind->server_id));
 }
 
@@ -179,12 +183,12 @@ static void report(const struct settling *s)
 
 	if (!s->lost)
 		return;
-	pr_err("%s: %llu pages are lost: server %s was restarted without them\n",
-	       s->space->name, s->lost, server->name);
+	pr_err("%s: %llu pages are lost: server %s %s\n", s->space->name,
+	       s->lost, server->name, s->why);
 	smemv_event_send(s->space->ns->net, &(struct smemv_event_msg){
 		.type = SMEMV_EV_PAGE_LOST, .server = server->name,
 		.space = s->space->name, .page = SMEMV_NO_PAGE,
-		.count = s->lost, .text = "the server was restarted without them",
+		.count = s->lost, .text = s->why,
 	});
 }
 
@@ -193,15 +197,20 @@ bool smemv_restarted_settle(struct smemv_space *space, struct smemv_bind *bind,
 {
 	struct settling s = { .space = space, .bind = bind, .list = l };
 	u8 server_id[sizeof(bind->server_id)];
+	u32 emptied = READ_ONCE(bind->emptied);
 	int err;
 
 	memcpy(server_id, bind->server->server_id, sizeof(server_id));
 	if (!all_lead_to(bind->server, server_id))
 		return false;
+	s.why = memcmp(bind->server_id, server_id, sizeof(server_id)) ?
+		"was restarted without them" :
+		"had dropped the space";
 	err = settle_all(&s);
 	report(&s);
 	if (err || s.again)
 		return false;
 	memcpy(bind->server_id, server_id, sizeof(bind->server_id));
+	WRITE_ONCE(bind->settled, emptied);
 	return true;
 }

@@ -79,6 +79,7 @@ static int bind_server(struct smemv_space *space, u32 n,
 	smemv_space_use_bind(space, bind);
 	bind->standing = SMEMV_STANDING_ACTIVE;
 	bind->may_create = true;
+	bind->leaving = false;
 	err = smemv_server_bind(server, bind, why);
 	WRITE_ONCE(bind->made_anew, false);
 	return err;
@@ -160,26 +161,38 @@ static bool wait_for_owners(const struct smemv_run *run, unsigned long deadline)
 	return true;
 }
 
-int smemv_space_remove_server(struct smemv_space *space, u32 bind,
-			      const char **why)
+/* The server has no page of the space, nor is one on its way there or will be. */
+static bool gets_no_more(struct smemv_space *space, u32 bind, const char **why)
 {
 	unsigned long deadline = jiffies + msecs_to_jiffies(LEAVE_WAIT_MS);
 	struct smemv_run *run;
 	unsigned long nr;
 
+	WRITE_ONCE(space->bind[bind].leaving, true);
+	synchronize_rcu();
+	/* Who chose it before that owns its pages. */
+	xa_for_each(&space->map.runs, nr, run) {
+		if (!wait_for_owners(run, deadline)) {
+			*why = "requests that may concern it are still waiting; try again later";
+			return false;
+		}
+	}
+	if (!atomic64_read(&space->bind[bind].pages))
+		return true;
+	*why = "it got pages again; drain it once more";
+	return false;
+}
+
+int smemv_space_remove_server(struct smemv_space *space, u32 bind,
+			      const char **why)
+{
 	lockdep_assert_held(&space->ns->lock);
 	if (READ_ONCE(space->claimed)) {
 		*why = "a memory file is not, or not yet, this host's";
 		return -EBUSY;
 	}
-	xa_for_each(&space->map.runs, nr, run) {
-		if (!wait_for_owners(run, deadline)) {
-			*why = "requests that may concern it are still waiting; try again later";
-			return -EBUSY;
-		}
-	}
-	if (atomic64_read(&space->bind[bind].pages)) {
-		*why = "it got pages again; drain it once more";
+	if (!gets_no_more(space, bind, why)) {
+		WRITE_ONCE(space->bind[bind].leaving, false);
 		return -EBUSY;
 	}
 	WRITE_ONCE(space->map.set[bind].n, 0);

@@ -41,7 +41,8 @@ bool smemv_undropped_add(struct smemv_server *server,
 	lockdep_assert_held(&server->bind_lock);
 	if (server->nr_undropped == UNDROPPED_MAX)
 		return false;
-	u = kzalloc(sizeof(*u), GFP_NOIO);	/* connecting takes the lock */
+	/* Connecting takes the lock, and reclaim may wait for that. */
+	u = kzalloc(sizeof(*u), GFP_NOWAIT | __GFP_NOWARN);
 	if (!u)
 		return false;
 	u->bind.server = server;

@@ -207,7 +207,7 @@ int smemv_xmit(struct smemv_lane *lane, struct smemv_req *req, bool direct)
 		send_if_idle(lane);
 	} else {
 		smemv_server_count(lane->server, SEND_QUEUED, 1);
-		queue_work(smemv_wq, &lane->xmit_work);
+		queue_work(smemv_lane_wq, &lane->xmit_work);
 	}
 	return 0;
 }
@@ -221,5 +221,5 @@ void smemv_xmit_work(struct work_struct *work)
 	send_all(lane);
 	mutex_unlock(&lane->xmit_lock);
 	if (can_send(lane))
-		queue_work(smemv_wq, &lane->xmit_work);
+		queue_work(smemv_lane_wq, &lane->xmit_work);
 }

@@ -6,6 +6,7 @@ usage: spaceioctl.py bad FILE                  everything that must be refused; 
        spaceioctl.py adopt FILE                bad maps for a fresh file, with the space of FILE
        spaceioctl.py large FILE SEED <>OLD     FILE has large pages when it adopts OLD, which places parts of one elsewhere
        spaceioctl.py adopted FILE SEED         reads what that left
+       spaceioctl.py over FILE <>OLD           FILE, which has a space of its own already, adopts OLD
        spaceioctl.py store FILE SEED [SERVER]  stores pages from four threads, some while they change
        spaceioctl.py verify FILE SEED          reads what "store" with this seed left
        spaceioctl.py touch FILE SEED           stores pages while they are touched; what was refused is not seen later
@@ -156,6 +157,12 @@ def adopt_badly(path):
     expect("more runs than memory", file.adopt(space, servers, [(0, 1, server, 0)], nr_runs=1 << 60), errno.EINVAL)
     twice = ctypes.create_string_buffer(servers.raw[:80] * 2)
     expect("a server twice", file.adopt(space, twice, [], nr_servers=2), errno.EINVAL)
+
+
+def adopt_over(path):
+    old, file = File("/dev/stdin"), File(path)
+    space, servers = old.space()
+    expect("adopt", file.adopt(space, servers, [run for run in old.map()[1] if run[2] >= 2]), 0)
 
 
 LARGE = 512     # pages
@@ -349,6 +356,8 @@ def main():
         adopt_badly(path)
     elif what == "large":
         adopt_over_large(path, numbers[0])
+    elif what == "over":
+        adopt_over(path)
     elif what == "adopted":
         adopted(path, numbers[0])
     elif what == "store":

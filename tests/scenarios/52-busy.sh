@@ -31,6 +31,8 @@ refused 'there is no memory server; add one first \(smemv server add\)' "a disk 
 require "server one is added" smemv server add one "$(memserver_address one)"
 refused '^smemv: server add one: a server of this name exists already' "a server's name twice" \
 	smemv server add one "$(memserver_address two)"
+refused '^smemv: server add again: this host uses that memory server already, by another name' "a server by two names" \
+	smemv server add again "$(memserver_address one)"
 refused 'there is no server of this name' "an unknown server is shown" smemv server show nobody
 refused '^smemv: server del nobody: there is no server of this name' "an unknown server is deleted" smemv server del nobody
 refused 'there is no server of this name' "an unknown server is drained" smemv server drain nobody

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 86-adopt-here: a memory file is handed over to another one of the same main host, which the servers cannot tell
+# from it: only one of both becomes the owner, whoever asks. One that had a space of its own before asks the arbiter,
+# whatever that one's epoch was. A space that an operator dropped behind its owner's back loses what was at the
+# server only, and nothing that the owner still has.
+#
+# check-kernels: 6.1 6.12
+# timeout: 300
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/memfile.sh"
+. "$(dirname "$0")/../fakes/fakes.sh"
+
+readonly spaceioctl=$fakes_dir/spaceioctl.py map=$scenario_tmp/map
+
+memfile_servers 64M timeout 1000
+dmesg_mark
+
+is_right() {
+	"$spaceioctl" verify "/dev/smemv/$1" 77
+}
+
+# adopted_as NAME: what demo has, all of which is at the servers.
+adopted_as() {
+	smemv vm map demo --json >"$map" && smemv vm adopt "$1" - budget 2M deadline 3000 <"$map"
+}
+
+file=$(smemv vm create demo size 4M deadline 5000) || bail "no file was made"
+require "pages are stored" "$spaceioctl" store "$file" 77
+
+ok "another file of this host adopts it" adopted_as other
+is "$(memfile_get other .owner)" claimed "it is claimed"
+ok "the old one takes it back" smemv vm take-back demo
+is "$(memfile_get demo .owner)" active "it is the owner"
+fails "the other is too late" 'the old owner took it back' smemv vm activate other
+is "$(memfile_get other .owner)" lost "it lost it"
+ok "every page is right" is_right demo
+ok "the other goes" smemv vm del other
+
+ok "a third file adopts it" adopted_as third
+ok "and becomes the owner" smemv vm activate third
+fails "the old one cannot take it back" 'the new owner is active' smemv vm take-back demo
+is "$(memfile_get demo .owner)" lost "it is not the owner"
+ok "every page is right" is_right third
+ok "the old one goes" smemv vm del demo
+ok "every page is right without it" is_right third
+ok "the third goes" smemv vm del third
+ok "the servers hold nothing any more" wait_until 20 servers_hold_nothing
+
+# The epochs of two spaces have nothing to do with each other.
+file=$(smemv vm create demo size 4M deadline 5000) || bail "no file was made"
+require "pages are stored" "$spaceioctl" store "$file" 77
+require "a file of its own is made" smemv vm create own size 4M
+ok "and taken back, as its owner may" smemv vm take-back own
+is "$(memfile_get own .epoch)" 2 "its space is in the epoch that the other's will be in"
+ok "it adopts the other's" "$spaceioctl" over /dev/smemv/own <>"$file"
+is "$(memfile_get own '"\(.owner) \(.epoch)"')" 'claimed 2' "it is claimed, and not yet active"
+ok "it becomes the owner" smemv vm activate own
+fails "which the arbiter knows" 'the new owner is active' smemv vm take-back demo
+ok "every page is right" is_right own
+ok "it stores" smemv vm evict own 4M
+ok "the old one goes" smemv vm del demo
+ok "it goes" smemv vm del own
+ok "the servers hold nothing any more" wait_until 20 servers_hold_nothing
+
+# A half of a file is at hand and unmodified, and the other half only at the server that drops it.
+space_is_unowned() {
+	ip netns exec one smemv-memserver spaces --server "$(memserver_address one)" --json |
+		jq -e 'any(.owned | not)' >/dev/null
+}
+
+uuid_there() {
+	ip netns exec one smemv-memserver spaces --server "$(memserver_address one)" --json | jq -r '.[0].uuid'
+}
+
+file=$(smemv vm create demo size 4M servers one deadline 5000) || bail "no file was made"
+require "it is written" "$filecheck" --hold --seed 5 "$file" </dev/null
+require "and evicted" smemv vm evict demo 4M
+is "$(memserver_pages one)" 1024 "all of it is at the server"
+ok "a half is read again" python3 -c 'import mmap, sys
+with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 2 << 20) as memory:
+    [memory[at] for at in range(0, 2 << 20, 4096)]' "$file"
+# With what was fetched ahead of it.
+here=$(($(memfile_get demo .resident_bytes) / 4096))
+compare "$here" -ge 512 "it is here"
+compare "$here" -lt 600 "and little else"
+memserver_pause one
+ok "the server is silent" wait_until 30 memfile_server_is one down
+net_cut one
+memserver_resume one
+require "for the server its owner is gone" wait_until 60 space_is_unowned
+ok "an operator drops it" ip netns exec one smemv-memserver drop "$(uuid_there)" --server "$(memserver_address one)"
+net_heal one
+ok "the server is back" wait_until 60 memfile_server_is one up
+has_found_out() {
+	memfile_says ".lost_pages == $((1024 - here))"
+}
+ok "what was only there is lost" wait_until 30 has_found_out
+like "$(dmesg_since)" "demo: $((1024 - here)) pages are lost: server one had dropped the space" "the log says why"
+ok "what was here is evicted" smemv vm evict demo 4M
+is "$(memserver_pages one)" "$here" "it was stored once more"
+"$filecheck" --verify --allow-lost --seed 5 "$file" >"$scenario_tmp/verdict" 2>&1 || true
+like "$(<"$scenario_tmp/verdict")" 'FILECHECK PASS' "and is right"
+is "$(last_value lost "$(<"$scenario_tmp/verdict")")" $((1024 - here)) "the rest reads as lost"
+
+leave_no_file demo
+leave_no_module
+done_testing
