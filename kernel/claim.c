@@ -330,8 +330,8 @@ static struct smemv_wire_claim claim_back_of(const struct smemv_space *space,
 }
 
 /*
- * The later epoch in which another file of this host has the space, 0: none. The arbiter takes both for one client,
- * and what one asks for a repetition of what the other did.
+ * The later epoch in which another file of this host has the space, 0: none. The arbiter takes both
+ * for one client, and what one asks for a repetition of what the other did.
  */
 static u64 later_epoch_here(const struct smemv_space *space)
 {

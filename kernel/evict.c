@@ -31,6 +31,7 @@ static u64 used_with(struct smemv_evictor *ev, long more)
 {
 	u64 pages = atomic_long_read(&ev->filling);
 
+	/* Pairs with smemv_evict_release(): what is not reserved any more is resident. */
 	smp_rmb();
 	return min(pages + smemv_evict_resident(ev) + more,
 		   ev->space->size_pages);
@@ -64,6 +65,7 @@ bool smemv_evict_reserve(struct smemv_evictor *ev, long pages)
 	u64 budget = READ_ONCE(ev->budget), after;
 
 	atomic_long_add(pages, &ev->filling);
+	/* Of two who reserve at once one at least sees both. */
 	smp_mb__after_atomic();
 	after = used(ev);
 	if (after > budget - spare_room(ev) / 2 &&
@@ -98,6 +100,7 @@ void smemv_evict_note_fault(struct smemv_evictor *ev, pgoff_t index)
 
 void smemv_evict_release(struct smemv_evictor *ev, long pages)
 {
+	/* Pairs with used_with(): it is in the page cache before it is not reserved any more. */
 	smp_mb__before_atomic();
 	atomic_long_sub(pages, &ev->filling);
 }

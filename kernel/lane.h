@@ -257,8 +257,8 @@ void smemv_lane_break(struct smemv_lane *lane, const char *why);
 
 extern struct workqueue_struct *smemv_wq;
 /*
- * Of the lanes alone: what smemv_wq waits for ends by a deadline or by the rest of a frame that is sent, and that must
- * not wait behind those who wait.
+ * Of the lanes alone: what smemv_wq waits for ends by a deadline or by the rest of a frame that is
+ * sent, and that must not wait behind those who wait.
  */
 extern struct workqueue_struct *smemv_lane_wq;
 

@@ -27,8 +27,8 @@ static void mark_slots(const struct smemv_io *io, unsigned long *bits)
 }
 
 /*
- * A store makes a page wanted again, whatever was to be forgotten before it came. What is given up while it waits for
- * the page is forgotten after it.
+ * A store makes a page wanted again, whatever was to be forgotten before it came. What is given up
+ * while it waits for the page is forgotten after it.
  */
 static void want_locked(struct smemv_io *io)
 {

@@ -107,7 +107,7 @@ static int connect_unlocked(struct smemv_server *server, const char **why)
 	return err;
 }
 
-/* By two names it would be two servers to the map, of which each has what the other must not have. */
+/* By two names it would be two servers to the map, each with what only the other may have. */
 static bool is_there_already(const struct smemv_server *server)
 {
 	const struct smemv_server *other;

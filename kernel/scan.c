@@ -171,8 +171,15 @@ static void scan_work(struct work_struct *work)
 {
 	struct smemv_scan *scan = container_of(to_delayed_work(work),
 					       struct smemv_scan, work);
-	bool gone = smemv_vm_is_gone(&scan->vm);
+	bool ended, gone;
 
+	/* Asked for once more when it had let go. */
+	spin_lock(&scan->lock);
+	ended = scan->ended;
+	spin_unlock(&scan->lock);
+	if (ended)
+		return;
+	gone = smemv_vm_is_gone(&scan->vm);
 	if (set_ended(scan, !gone)) {
 		let_go(scan);
 		return;

@@ -137,6 +137,7 @@ static int make_space(struct migration *m)
 	struct new_vm space = {
 		.size_bytes = m->plan.ram_bytes,
 		.servers = m->plan.servers,
+		.has_deadline = true,
 		.deadline_ms = DEADLINE_MS,
 	};
 	struct snapshot made = { 0 };

@@ -151,7 +151,7 @@ static int help_all(void)
 	     "ADDR    is an IPv4 address, an IPv6 address ([ADDR]:PORT) or a host name; PORT is 7371\n"
 	     "        unless given.\n"
 	     "NAME    is 1 to 31 of A-Z a-z 0-9 . _ -\n"
-	     "Exit status: 0 done, 1 failed, 2 wrong usage. See smemv(8).");
+	     "Exit status: 0 done, 1 failed, 2 wrong usage; migrate: see smemv(8).");
 	return EXIT_SUCCESS;
 }
 

@@ -67,7 +67,9 @@ int vm_create(struct call *call)
 	if (!parse_subject(call))
 		return EXIT_USAGE;
 	status = parse_keywords(call, keywords);
+	vm.has_budget = keywords[BUDGET].seen;
 	vm.has_policy = keywords[POLICY].seen;
+	vm.has_deadline = keywords[DEADLINE].seen;
 	vm.dma = keywords[DMA].seen;
 	if (!status && !keywords[SIZE].seen)
 		status = call_usage(call, "size SIZE is missing");

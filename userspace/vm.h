@@ -9,10 +9,12 @@
 struct new_vm {
 	int fd;
 	uint64_t size_bytes;
+	bool has_budget;
 	uint64_t budget_bytes;
 	struct name_list servers;
 	bool has_policy;
 	uint32_t policy;
+	bool has_deadline;
 	uint32_t deadline_ms;
 	bool dma;
 };

@@ -15,13 +15,13 @@ static int put_new_vm(struct nl_msg *request, const void *arg)
 
 	err = nla_put_u32(request, SMEMV_A_VM_FD, (uint32_t)vm->fd);
 	err |= nla_put_u64(request, SMEMV_A_VM_SIZE, vm->size_bytes);
-	if (vm->budget_bytes)
+	if (vm->has_budget)
 		err |= nla_put_u64(request, SMEMV_A_VM_BUDGET, vm->budget_bytes);
 	if (vm->servers.count)
 		err |= request_put_names(request, SMEMV_A_VM_SERVERS, &vm->servers);
 	if (vm->has_policy)
 		err |= nla_put_u32(request, SMEMV_A_VM_POLICY, vm->policy);
-	if (vm->deadline_ms)
+	if (vm->has_deadline)
 		err |= nla_put_u32(request, SMEMV_A_VM_DEADLINE, vm->deadline_ms);
 	if (vm->dma)
 		err |= nla_put_flag(request, SMEMV_A_VM_DMA);

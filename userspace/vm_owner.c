@@ -183,7 +183,9 @@ int vm_adopt(struct call *call)
 	status = parse_keywords(call, keywords);
 	if (status)
 		return status;
+	vm.has_budget = keywords[BUDGET].seen;
 	vm.has_policy = keywords[POLICY].seen;
+	vm.has_deadline = keywords[DEADLINE].seen;
 	status = read_map(call, path, &map);
 	if (!status && exists(call) && has_options)
 		status = call_fail(call, "the file exists already; set its options with smemv vm set");
