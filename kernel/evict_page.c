@@ -30,8 +30,8 @@ bool smemv_evict_remove(struct smemv_evictor *ev, struct folio *folio)
 	if (!may_go(folio))
 		return false;
 	/*
-	 * Only now: who unmaps it tells then that it was written to, where that is not known before,
-	 * and lets go of it after that. Nobody maps it again while it is locked.
+	 * Only now: who unmaps it tells then that it was written to, where that is not known
+	 * before, and lets go of it after that. Nobody maps it again while it is locked.
 	 */
 	smp_rmb();
 	if (folio_test_dirty(folio) ||

@@ -303,8 +303,8 @@ static bool may_drop(struct folio *folio, gfp_t gfp)
 }
 
 /*
- * Under the folio's lock. A note of mark_failed() looks there like data of the filesystem, which has
- * a reference; the page is only tried again sooner without it.
+ * Under the folio's lock. A note of mark_failed() looks there like data of the filesystem, which
+ * has a reference; the page is only tried again sooner without it.
  */
 static int migrate_folio(struct address_space *mapping, struct folio *to,
 			 struct folio *from, enum migrate_mode mode)
