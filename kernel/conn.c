@@ -24,6 +24,7 @@
 
 #define BACKOFF_MIN_MS	100
 #define BACKOFF_MAX_MS	5000
+#define KEEPALIVE_MAX	(15UL * HZ)	/* the protocol wants one each 20 s */
 
 static unsigned long timeout_jiffies(const struct smemv_lane *lane)
 {
@@ -367,7 +368,7 @@ static void keepalive_done(struct smemv_req *req)
 static void keep_alive(struct smemv_lane *lane)
 {
 	struct smemv_req *req = &lane->keepalive;
-	unsigned long idle = timeout_jiffies(lane) / 2;
+	unsigned long idle = min(timeout_jiffies(lane) / 2, KEEPALIVE_MAX);
 
 	if (READ_ONCE(lane->keepalive_busy) ||
 	    time_before(jiffies, READ_ONCE(lane->last_rx) + idle))

@@ -16,7 +16,7 @@
 #define PUSH_LINKS_MAX		64u	/* of a loop */
 #define PUSH_CONNECT_MS		3000u
 #define PUSH_RETRY_MS		1000u
-#define PUSH_IDLE_MS		30000u
+#define PUSH_IDLE_MS		15000u	/* no STAT is sent on a link: see wire.md, section 6 */
 #define PUSH_CHECK_MS		100u
 
 struct push_job {
