@@ -53,16 +53,21 @@ void smemv_reconcile_flush(struct smemv_space *space, u32 bind)
 	flush_delayed_work(&space->reconcile[bind]->work);
 }
 
-/* Whatever the name: if two of them have come to lead to one server, it is one copy. */
+/*
+ * Whatever the name: if two of them have come to lead to one server, it is one copy. The identities
+ * may just be learned anew, which must not make a server differ from itself.
+ */
 static bool is_placed_there(const struct smemv_reconcile *r, u16 where)
 {
 	const struct smemv_set *set = smemv_map_set_of(&r->space->map, where);
+	const struct smemv_server *server = r->bind->server;
 	u32 i;
 
+	if (smemv_map_names(&r->space->map, where, r->bind))
+		return true;
 	for (i = 0; set && i < set->n; i++)
 		if (!memcmp(set->member[i]->server->server_id,
-			    r->bind->server->server_id,
-			    sizeof(r->bind->server->server_id)))
+			    server->server_id, sizeof(server->server_id)))
 			return true;
 	return false;
 }

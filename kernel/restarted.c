@@ -2,11 +2,10 @@
 /*
  * A server that was restarted, or where the space was dropped behind its owner's back, has
  * none of the pages that it held, but perhaps some that were stored there since: the map does
- * not tell which. Until it does, no copy
- * there is relied on. To find out, a run at a time: own the pages that the map
- * attributes to the server, so that nothing is stored or loaded meanwhile, and have
- * it LIST what it holds of them, over the lane that their stores take. A page that
- * it does not hold is lost:
+ * not tell which. Until it does, no copy there is relied on. To find out, a run at a time: own
+ * the pages that the map attributes to the server, so that nothing is stored or loaded
+ * meanwhile, and have it LIST what it holds of them, over the lane that their stores take. A
+ * page that it does not hold is lost:
  *
  *   the front has it in memory   that is the only copy now, and the entry ABSENT
  *   the front has nothing        LOST
