@@ -179,6 +179,7 @@ static void conclude(struct migration *m)
 	m->place = PLACE_DESTINATION;
 	m->why.text[0] = '\0';
 	m->destination_ready_s = (double)(now_ms() - m->started_ms) / 1e3;
+	migrate_setup_end(m);
 	end_source(m);
 }
 

@@ -184,6 +184,18 @@ int migrate_setup(struct migration *m)
 	return err;
 }
 
+void migrate_setup_end(struct migration *m)
+{
+	json_t *list = must(json_array());
+	struct reason ignored;
+
+	if (!m->plan.split)
+		return;
+	add_capability(list, "smemv", false);
+	qmp_run(m->destination.qmp, "migrate-set-capabilities", must(json_pack("{s:o}", "capabilities", list)),
+		NULL, &ignored);
+}
+
 static void ask_destination_why(struct migration *m)
 {
 	struct migrate_status status;

@@ -72,6 +72,7 @@ fetched=$(($(dst smemv vm show target2 --json | jq 'first | .counters.load_pages
 is "$(migrate_report '.result + " " + .guest_is_at + " " + .heat_source')" "migrated destination scanner" "the report says how"
 ok "the guest runs there" wait_until 30 guest_runs target2
 is "$(dst smemv vm show target2 --json | jq 'first | .scanned_pid')" "$(guest_pid target2)" "and is scanned there"
+is "$(qmp target2 query-migrate-capabilities | jq '.[] | select(.capability == "smemv").state')" false "which may migrate on, or be saved, as any other guest"
 ok "QEMU at the source has ended" wait_until 20 is_gone "$(guest_pid source)"
 ok "the space under construction is gone" no_space_is_left
 ok "progress was told" grep -q '^active: main host .*one .*two .* pass [0-9]' "$scenario_out/progress"
