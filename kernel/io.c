@@ -361,7 +361,7 @@ static void report_deadline(struct smemv_io *io, u32 type)
 }
 
 /* The deadline decides by policy. True: it failed, do not wait any longer. */
-static bool give_up(struct smemv_io *io)
+static bool fails_now(struct smemv_io *io)
 {
 	struct smemv_space *space = io->space;
 
@@ -425,7 +425,7 @@ void smemv_io_no_run(struct smemv_io *io)
 {
 	if (io->op == SMEMV_OP_LOAD)
 		load_no_run(io);
-	else if (give_up(io))
+	else if (fails_now(io))
 		store_no_run(io);
 	else
 		smemv_io_park(io);
@@ -448,7 +448,7 @@ void smemv_io_advance(struct smemv_io *io, bool direct)
 				return;	/* replied() goes on, or went on */
 			continue;	/* the lane went down: plan again */
 		}
-		if (err == -EAGAIN && !give_up(io)) {
+		if (err == -EAGAIN && !fails_now(io)) {
 			smemv_io_park(io);
 			return;
 		}

@@ -10,7 +10,7 @@
  * Nobody can make pages of the range while this runs: faults take the
  * invalidate lock too. Pages that are being stored or loaded are waited for.
  */
-static void give_up(struct smemv_memfile *mf, loff_t from, loff_t end)
+static void invalidate(struct smemv_memfile *mf, loff_t from, loff_t end)
 {
 	u64 first = from >> PAGE_SHIFT, pages = (end - from) >> PAGE_SHIFT;
 
@@ -27,7 +27,7 @@ static void punch(struct smemv_memfile *mf, loff_t from, loff_t end)
 	struct address_space *mapping = mf->inode->i_mapping;
 
 	filemap_invalidate_lock(mapping);
-	give_up(mf, from, end);
+	invalidate(mf, from, end);
 	filemap_invalidate_unlock(mapping);
 }
 
@@ -37,48 +37,25 @@ static void shrink(struct smemv_memfile *mf, loff_t size, loff_t old)
 
 	filemap_invalidate_lock(mapping);
 	truncate_setsize(mf->inode, size);
-	give_up(mf, size, old);
+	invalidate(mf, size, old);
 	filemap_invalidate_unlock(mapping);
-}
-
-static int add_server(struct smemv_ns *ns, struct smemv_space_config *config,
-		      struct smemv_server *server)
-{
-	if (!server)
-		return -ENODEV;
-	if (config->nr_servers == SMEMV_MAX_SETS)
-		return -E2BIG;
-	config->server[config->nr_servers++] = server;
-	return 0;
 }
 
 /* @names is used up. */
 static int named_servers(struct smemv_ns *ns, struct smemv_space_config *config,
 			 char *names, const char **why)
 {
+	struct smemv_server *server;
 	char *name;
 	int err = 0;
 
 	while (!err && (name = strsep(&names, ":"))) {
-		err = add_server(ns, config, smemv_server_find(ns, name));
-		if (err)
+		server = smemv_server_find(ns, name);
+		if (!server) {
 			*why = "a server of the mount option servers= is not there (smemv server add)";
-	}
-	return err;
-}
-
-static int all_servers(struct smemv_ns *ns, struct smemv_space_config *config,
-		       const char **why)
-{
-	struct smemv_server *server;
-	int err = 0;
-
-	list_for_each_entry(server, &ns->servers, link)
-		if (!err)
-			err = add_server(ns, config, server);
-	if (!config->nr_servers) {
-		*why = "there is no memory server; add one first (smemv server add)";
-		return -ENODEV;
+			return -ENODEV;
+		}
+		err = smemv_space_config_add(config, server, why);
 	}
 	return err;
 }
@@ -90,7 +67,7 @@ static int pick_servers(struct smemv_ns *ns, struct smemv_space_config *config,
 	int err;
 
 	if (!ns->file_defaults->servers)
-		return all_servers(ns, config, why);
+		return smemv_space_config_add_all(config, ns, why);
 	names = kstrdup(ns->file_defaults->servers, GFP_KERNEL);
 	if (!names)
 		return -ENOMEM;

@@ -314,7 +314,7 @@ static int add_page(struct storing *call, struct store_request **r, u32 i)
 	return 0;
 }
 
-static void give_up(struct storing *call, struct smemv_store_page *page)
+static void invalidate(struct storing *call, struct smemv_store_page *page)
 {
 	struct address_space *mapping = call->mf->ev.mapping;
 
@@ -339,7 +339,7 @@ static int begin_all(struct storing *call)
 			err = add_page(call, &r, i);
 		} else {
 			submit(call, &r);
-			give_up(call, page);
+			invalidate(call, page);
 		}
 	}
 	submit(call, &r);

@@ -61,67 +61,41 @@ int smemv_nl_put_counters(struct sk_buff *skb, int attr, int pad,
 	return 0;
 }
 
-static int add_server(struct genl_info *info, struct smemv_space_config *config,
-		      struct smemv_server *server, const struct nlattr *attr)
+static int named_server(struct genl_info *info, const struct nlattr *attr,
+			struct smemv_space_config *config)
 {
-	u32 i;
+	struct smemv_server *server;
+	const char *why = NULL;
+	int err;
 
+	if (nla_type(attr) != SMEMV_A_SERVER_NAME || nla_len(attr) < 2 ||
+	    nla_len(attr) > SMEMV_NAME_LEN ||
+	    ((char *)nla_data(attr))[nla_len(attr) - 1])
+		return smemv_nl_error(info, -EINVAL, "not a server's name", attr);
+	server = smemv_server_find(info->user_ptr[0], nla_data(attr));
 	if (!server)
 		return smemv_nl_error(info, -ENOENT,
 				      "there is no server of this name", attr);
-	for (i = 0; i < config->nr_servers; i++)
-		if (config->server[i] == server)
-			return smemv_nl_error(info, -EINVAL,
-					      "a server is named twice", attr);
-	if (server->draining)
-		return smemv_nl_error(info, -EINVAL,
-				      "a server is or was drained and takes no pages; delete it and add it again",
-				      attr);
-	if (config->nr_servers == SMEMV_MAX_SETS)
-		return smemv_nl_error(info, -E2BIG,
-				      "64 servers can be used at most", attr);
-	config->server[config->nr_servers++] = server;
-	return 0;
-}
-
-static int named_servers(struct genl_info *info, const struct nlattr *nest,
-			 struct smemv_space_config *config)
-{
-	struct smemv_ns *ns = info->user_ptr[0];
-	const struct nlattr *attr;
-	int rem, err;
-
-	nla_for_each_nested(attr, nest, rem) {
-		if (nla_type(attr) != SMEMV_A_SERVER_NAME || nla_len(attr) < 2 ||
-		    nla_len(attr) > SMEMV_NAME_LEN ||
-		    ((char *)nla_data(attr))[nla_len(attr) - 1])
-			return smemv_nl_error(info, -EINVAL,
-					      "not a server's name", attr);
-		err = add_server(info, config,
-				 smemv_server_find(ns, nla_data(attr)), attr);
-		if (err)
-			return err;
-	}
-	return 0;
+	err = smemv_space_config_add(config, server, &why);
+	return err ? smemv_nl_error(info, err, why, attr) : 0;
 }
 
 int smemv_nl_pick_servers(struct genl_info *info, const struct nlattr *nest,
 			  struct smemv_space_config *config)
 {
-	struct smemv_ns *ns = info->user_ptr[0];
-	struct smemv_server *server;
-	int err = 0;
+	const struct nlattr *attr;
+	const char *why = NULL;
+	int rem, err;
 
 	if (nest) {
-		err = named_servers(info, nest, config);
-	} else {
-		list_for_each_entry(server, &ns->servers, link)
-			if (!err && !server->draining)
-				err = add_server(info, config, server, NULL);
+		nla_for_each_nested(attr, nest, rem) {
+			err = named_server(info, attr, config);
+			if (err)
+				return err;
+		}
+		return config->nr_servers ? 0 :
+			smemv_nl_error(info, -EINVAL, "no server is named", nest);
 	}
-	if (!err && !config->nr_servers)
-		err = smemv_nl_error(info, -ENODEV,
-				     "there is no memory server; add one first (smemv server add)",
-				     nest);
-	return err;
+	err = smemv_space_config_add_all(config, info->user_ptr[0], &why);
+	return err ? smemv_nl_error(info, err, why, NULL) : 0;
 }

@@ -165,11 +165,9 @@ int smemv_server_del(struct smemv_server *server, const char **why)
 {
 	lockdep_assert_held(&server->ns->lock);
 	if (!list_empty(&server->binds)) {
-		*why = list_empty(&server->ns->disks) ?
-			"a memory file uses it; delete the file first (smemv vm del)" :
-			atomic64_read(&server->pages) ?
-			"it holds pages of a swap disk; drain it first (smemv server drain), or swapoff and delete the disk" :
-			"a swap disk uses it; drain it first (smemv server drain), or delete the disk";
+		*why = atomic64_read(&server->pages) ?
+			"it holds pages of a swap disk or memory file; drain it first (smemv server drain), or delete what uses it" :
+			"a swap disk or memory file uses it; drain it first (smemv server drain), or delete what uses it";
 		return -EBUSY;
 	}
 	list_del(&server->link);

@@ -154,6 +154,15 @@ struct smemv_space_config {
 	u32 nr_servers;		/* 1..SMEMV_MAX_SETS */
 };
 
+/*
+ * space_config.c: one more server, or all that take pages, where config->server has room for
+ * SMEMV_MAX_SETS. Under ns->lock. 0, or an errno and *why.
+ */
+int smemv_space_config_add(struct smemv_space_config *config,
+			   struct smemv_server *server, const char **why);
+int smemv_space_config_add_all(struct smemv_space_config *config,
+			       struct smemv_ns *ns, const char **why);
+
 /* Under ns->lock; *why is a static text for people. */
 struct smemv_space *smemv_space_create(struct smemv_ns *ns,
 				       const struct smemv_space_config *config,

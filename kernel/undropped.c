@@ -87,7 +87,7 @@ static int drop(struct smemv_lane *lane, struct socket *sock,
 	return smemv_handshake_drop(sock, &u->bind, why);
 }
 
-static void give_up(const struct smemv_server *server,
+static void never_told(const struct smemv_server *server,
 		    const struct undropped *u)
 {
 	pr_warn("server %s: was never told to drop space %pUb; drop it there with smemv-memserver drop\n",
@@ -107,7 +107,7 @@ int smemv_undropped_settle(struct smemv_lane *lane, struct socket *sock,
 		if (err && ++u->tries < TRIES)
 			return err;
 		if (err)
-			give_up(server, u);
+			never_told(server, u);
 		remove(server, u);
 		if (err)
 			return err;
@@ -120,7 +120,7 @@ void smemv_undropped_free(struct smemv_server *server)
 	struct undropped *u, *next;
 
 	list_for_each_entry_safe(u, next, &server->undropped, link) {
-		give_up(server, u);
+		never_told(server, u);
 		remove(server, u);
 	}
 }

@@ -27,7 +27,7 @@ swap_holds() {
 	(($(swap_used_pages "$disk") >= $1))
 }
 
-refused 'there is no memory server; add one first \(smemv server add\)' "a disk without any server" smemv swap add 16M
+refused 'there is no memory server that takes pages; add one first \(smemv server add\)' "a disk without any server" smemv swap add 16M
 require "server one is added" smemv server add one "$(memserver_address one)"
 refused '^smemv: server add one: a server of this name exists already' "a server's name twice" \
 	smemv server add one "$(memserver_address two)"
@@ -62,7 +62,7 @@ refused '^smemv: swap del nobody: there is no swap disk of this name' "an unknow
 refused 'there is no swap disk of this name' "an unknown disk is shown" smemv swap show nobody
 refused 'there is no swap disk of this name' "an unknown disk is changed" smemv swap set nobody policy error
 refused 'out of range.*deadline|deadline.*out of range' "a deadline is set out of range" smemv swap set demo deadline 1
-refused 'a swap disk uses it; drain it first \(smemv server drain\), or delete the disk' "a server of a disk is deleted" \
+refused 'a swap disk or memory file uses it; drain it first \(smemv server drain\), or delete what uses it' "a server of a disk is deleted" \
 	smemv server del one
 refused 'uses no other server; name one' "the only server of a disk is drained" smemv server drain one
 
@@ -74,7 +74,7 @@ ok "pages go out" wait_until 60 swap_holds 500
 for ((attempt = 1; attempt <= 5; attempt++)); do
 	refused 'the disk is in use; swapoff \(or unmount\) it first' "the disk is deleted while swapping, $attempt" smemv swap del demo
 done
-refused 'it holds pages of a swap disk; drain it first' "the server is deleted while it holds pages" \
+refused 'it holds pages of a swap disk or memory file; drain it first' "the server is deleted while it holds pages" \
 	smemv server del one
 ok "deadline and policy can be changed meanwhile" smemv swap set demo policy suspend deadline 5000
 is "$(smemv_json '.[0] | "\(.policy) \(.deadline_ms)"' swap show demo)" "suspend 5000" "and are"
