@@ -35,8 +35,23 @@ static void destroy_work(struct work_struct *work)
 	put_net(ns->net);
 }
 
+/* The end of the path, from a part of it on that makes it short enough. */
+static void take_name(char name[SMEMV_NAME_LEN], struct dentry *dentry)
+{
+	char buf[SMEMV_PATH_LEN], *path, *part;
+
+	path = dentry_path_raw(dentry, buf, sizeof(buf));
+	if (IS_ERR(path))
+		path = "/(long path)";
+	path++;
+	while (strlen(path) >= SMEMV_NAME_LEN && (part = strchr(path, '/')))
+		path = part + 1;
+	strscpy(name, path, SMEMV_NAME_LEN);
+}
+
 struct smemv_memfile *smemv_memfile_alloc(struct smemv_ns *ns,
-					  struct inode *inode, const char *name)
+					  struct inode *inode,
+					  struct dentry *dentry)
 {
 	struct smemv_memfile *mf = kzalloc(sizeof(*mf), GFP_KERNEL);
 
@@ -49,7 +64,7 @@ struct smemv_memfile *smemv_memfile_alloc(struct smemv_ns *ns,
 	}
 	mf->ns = ns;
 	mf->inode = inode;
-	strscpy(mf->name, name, sizeof(mf->name));
+	take_name(mf->name, dentry);
 	spin_lock_init(&mf->lock);
 	spin_lock_init(&mf->ahead_lock);
 	init_rwsem(&mf->owner_lock);
@@ -100,12 +115,12 @@ void smemv_memfile_note_user(struct smemv_memfile *mf, struct mm_struct *mm)
 	mem_cgroup_put(memcg);
 }
 
-void smemv_memfile_rename(struct smemv_memfile *mf, const char *name)
+void smemv_memfile_rename(struct smemv_memfile *mf, struct dentry *dentry)
 {
 	mutex_lock(&mf->ns->lock);
-	strscpy(mf->name, name, sizeof(mf->name));
+	take_name(mf->name, dentry);
 	if (mf->space)
-		strscpy(mf->space->name, name, sizeof(mf->space->name));
+		strscpy(mf->space->name, mf->name, sizeof(mf->space->name));
 	mutex_unlock(&mf->ns->lock);
 }
 
@@ -119,13 +134,31 @@ bool smemv_memfile_is_deleted(struct smemv_memfile *mf)
 	return deleted;
 }
 
-struct smemv_memfile *smemv_memfile_find(struct smemv_ns *ns, const char *name)
+const char *smemv_memfile_path(struct smemv_memfile *mf,
+			       char buf[SMEMV_PATH_LEN])
+{
+	struct dentry *dentry;
+	char *path;
+
+	lockdep_assert_held(&mf->ns->lock);
+	spin_lock(&mf->lock);
+	dentry = mf->inode ? d_find_alias(mf->inode) : NULL;
+	spin_unlock(&mf->lock);
+	if (!dentry)
+		return mf->name;
+	path = dentry_path_raw(dentry, buf, SMEMV_PATH_LEN);
+	dput(dentry);
+	return IS_ERR(path) ? mf->name : path + 1;
+}
+
+struct smemv_memfile *smemv_memfile_find(struct smemv_ns *ns, const char *path)
 {
 	struct smemv_memfile *mf, *deleted = NULL;
+	char buf[SMEMV_PATH_LEN];
 
 	lockdep_assert_held(&ns->lock);
 	list_for_each_entry(mf, &ns->files, link) {
-		if (strcmp(mf->name, name))
+		if (strcmp(smemv_memfile_path(mf, buf), path))
 			continue;
 		if (!smemv_memfile_is_deleted(mf))
 			return mf;

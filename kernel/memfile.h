@@ -49,7 +49,7 @@ struct smemv_file_defaults {
  * struct smemv_memfile - one file
  * @link: on ns->files; protected by ns->lock, as are @name and @removed
  * @ns: whose; the file holds a reference on the namespace
- * @name: the last part of its path, or the beginning of that
+ * @name: for logs and events: its path below the root, as it was called last, or the end of that
  * @removed: may not be opened any more
  * @lock: protects @inode
  * @inode: NULL when it goes, or is gone and only the space remains to be dropped
@@ -127,15 +127,23 @@ static inline struct smemv_memfile *smemv_memfile_of(const struct inode *inode)
 /* memfile.c: life. The inode owns it from alloc over leave to release. */
 struct smemv_memfile *smemv_memfile_alloc(struct smemv_ns *ns,
 					  struct inode *inode,
-					  const char *name);
+					  struct dentry *dentry);
 void smemv_memfile_leave(struct smemv_memfile *mf);
 void smemv_memfile_release(struct smemv_memfile *mf);
 /* A process maps it. */
 void smemv_memfile_note_user(struct smemv_memfile *mf, struct mm_struct *mm);
-void smemv_memfile_rename(struct smemv_memfile *mf, const char *name);
+/* It is to be called as @dentry is. */
+void smemv_memfile_rename(struct smemv_memfile *mf, struct dentry *dentry);
 
+/*
+ * Its path below the root of its filesystem; of one that has none any more, or a longer one, the
+ * name. Points into @buf or to mf->name. Under ns->lock.
+ */
+const char *smemv_memfile_path(struct smemv_memfile *mf,
+			       char buf[SMEMV_PATH_LEN]);
+/* Under ns->lock. */
+struct smemv_memfile *smemv_memfile_find(struct smemv_ns *ns, const char *path);
 /* Under ns->lock; *why is a static text for people. */
-struct smemv_memfile *smemv_memfile_find(struct smemv_ns *ns, const char *name);
 int smemv_memfile_back(struct smemv_memfile *mf,
 		       const struct smemv_file_config *config, const char **why);
 /* -EBUSY while somebody has it open. */

@@ -50,7 +50,7 @@ static struct inode *new_dir(smemv_compat_idmap *idmap, struct super_block *sb,
 
 /* Pages of it are never written back: dirty means that no server has it. */
 static struct inode *new_file(smemv_compat_idmap *idmap, const struct inode *dir,
-			      umode_t mode, const char *name)
+			      umode_t mode, struct dentry *dentry)
 {
 	struct super_block *sb = dir->i_sb;
 	struct inode *inode = new_inode_of(idmap, sb, dir, S_IFREG | mode);
@@ -64,7 +64,7 @@ static struct inode *new_file(smemv_compat_idmap *idmap, const struct inode *dir
 	mapping_set_no_writeback_tags(inode->i_mapping);
 	mapping_set_large_folios(inode->i_mapping);
 	smemv_compat_ask_before_drop(inode->i_mapping);
-	inode->i_private = smemv_memfile_alloc(sb_ns(sb), inode, name);
+	inode->i_private = smemv_memfile_alloc(sb_ns(sb), inode, dentry);
 	if (inode->i_private)
 		return inode;
 	iput(inode);
@@ -74,7 +74,7 @@ static struct inode *new_file(smemv_compat_idmap *idmap, const struct inode *dir
 static int memfs_create(smemv_compat_idmap *idmap, struct inode *dir,
 			struct dentry *dentry, umode_t mode, bool excl)
 {
-	struct inode *inode = new_file(idmap, dir, mode, dentry->d_name.name);
+	struct inode *inode = new_file(idmap, dir, mode, dentry);
 
 	if (!inode)
 		return -ENOMEM;
@@ -97,12 +97,12 @@ static smemv_compat_mkdir_ret memfs_mkdir(smemv_compat_idmap *idmap,
 	return SMEMV_COMPAT_MKDIR_RET(0);
 }
 
-static void renamed(const struct dentry *dentry, const char *name)
+static void renamed(const struct dentry *dentry, struct dentry *to)
 {
 	struct inode *inode = d_inode(dentry);
 
 	if (inode && S_ISREG(inode->i_mode))
-		smemv_memfile_rename(smemv_memfile_of(inode), name);
+		smemv_memfile_rename(smemv_memfile_of(inode), to);
 }
 
 static int memfs_rename(smemv_compat_idmap *idmap, struct inode *old_dir,
@@ -114,9 +114,9 @@ static int memfs_rename(smemv_compat_idmap *idmap, struct inode *old_dir,
 
 	if (err)
 		return err;
-	renamed(old_dentry, new_dentry->d_name.name);
+	renamed(old_dentry, new_dentry);
 	if (flags & RENAME_EXCHANGE)
-		renamed(new_dentry, old_dentry->d_name.name);
+		renamed(new_dentry, old_dentry);
 	return 0;
 }
 

@@ -9,7 +9,7 @@
 
 const struct nla_policy smemv_nl_vm_policy[SMEMV_A_VM_MAX + 1] = {
 	[SMEMV_A_VM_NAME] = { .type = NLA_NUL_STRING,
-			      .len = SMEMV_NAME_LEN - 1 },
+			      .len = SMEMV_PATH_LEN - 1 },
 	[SMEMV_A_VM_FD] = { .type = NLA_U32 },
 	[SMEMV_A_VM_SIZE] = { .type = NLA_U64 },
 	[SMEMV_A_VM_BUDGET] = { .type = NLA_U64 },
@@ -76,7 +76,9 @@ static int fill_evictor(struct sk_buff *skb, struct smemv_evictor *ev)
 
 static int fill_attrs(struct sk_buff *skb, struct smemv_memfile *mf)
 {
-	if (nla_put_string(skb, SMEMV_A_VM_NAME, mf->name) ||
+	char path[SMEMV_PATH_LEN];
+
+	if (nla_put_string(skb, SMEMV_A_VM_NAME, smemv_memfile_path(mf, path)) ||
 	    (mf->dma && nla_put_flag(skb, SMEMV_A_VM_DMA)) ||
 	    (READ_ONCE(mf->populating) &&
 	     nla_put_flag(skb, SMEMV_A_VM_POPULATING)) ||

@@ -61,7 +61,7 @@ struct swap_info {
 };
 
 struct vm_info {
-	char name[SMEMV_NAME_LEN];
+	char name[SMEMV_PATH_LEN];
 	uint64_t size_bytes;		/* 0: it has none yet, and no space */
 	uint64_t budget_bytes;
 	uint64_t resident_bytes;

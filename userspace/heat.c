@@ -11,6 +11,7 @@
 #include "../kernel/uapi/smemv.h"
 #include "heat.h"
 #include "human.h"
+#include "vm_mount.h"
 
 #define PAGES_AT_ONCE	65536u
 
@@ -63,7 +64,7 @@ static int fail(struct reason *why, const char *path, int err)
 	switch (err) {
 	case ENODATA:
 		reason_set(why, "nobody scans the guest; attach it first: smemv vm attach %s pid PID",
-			   strrchr(path, '/') + 1);
+			   vm_name(path));
 		break;
 	case ENOTTY:
 		reason_set(why, "the module that is loaded cannot tell the heat of memory files");

@@ -7,6 +7,7 @@
 
 #include "human.h"
 #include "migrate.h"
+#include "vm_mount.h"
 
 #define SPACE_SUFFIX	".out"
 
@@ -68,9 +69,7 @@ static void check_fit(const struct migrate_end *source, const struct migrate_end
 
 static const struct vm_info *file_of(const struct migrate_end *end, const struct snapshot *module)
 {
-	const char *name = strrchr(end->ram_path, '/');
-
-	return module && name && end->ram_is_memory_file ? snapshot_vm(module, name + 1) : NULL;
+	return module && end->ram_is_memory_file ? snapshot_vm(module, vm_name(end->ram_path)) : NULL;
 }
 
 static void keep_to_file(const struct vm_info *file, const struct migrate_plan *plan,

@@ -15,11 +15,11 @@ static bool name_char(char c)
 	       (isalnum((unsigned char)c) || c == '.' || c == '_' || c == '-');
 }
 
-static bool name_valid(const char *text, size_t len)
+static bool name_valid(const char *text, size_t len, size_t room)
 {
 	size_t i;
 
-	if (!len || len >= SMEMV_NAME_LEN)
+	if (!len || len >= room)
 		return false;
 	for (i = 0; i < len; i++)
 		if (!name_char(text[i]))
@@ -29,7 +29,7 @@ static bool name_valid(const char *text, size_t len)
 
 static int take_name(const char *text, size_t len, char *name, struct reason *why)
 {
-	if (!name_valid(text, len)) {
+	if (!name_valid(text, len, SMEMV_NAME_LEN)) {
 		reason_set(why, "\"%.*s\" is not a name (1 to %d of A-Z a-z 0-9 . _ -)",
 			   (int)len, text, SMEMV_NAME_LEN - 1);
 		return -EINVAL;
@@ -42,6 +42,22 @@ static int take_name(const char *text, size_t len, char *name, struct reason *wh
 int parse_name(const char *text, void *name, struct reason *why)
 {
 	return take_name(text, strlen(text), name, why);
+}
+
+/* Of a memory file below the mount point; nothing that leads out of it. */
+static bool path_valid(const char *text)
+{
+	size_t len;
+
+	if (strlen(text) >= SMEMV_PATH_LEN)
+		return false;
+	for (;; text += len + 1) {
+		len = strcspn(text, "/");
+		if (!name_valid(text, len, SMEMV_PATH_LEN) || strspn(text, ".") == len)
+			return false;
+		if (!text[len])
+			return true;
+	}
 }
 
 static size_t count_commas(const char *text)
@@ -273,6 +289,21 @@ const char *parse_subject(struct call *call)
 		return NULL;
 	if (parse_name(text, name, &why)) {
 		call_usage(call, "%s", why.text);
+		return NULL;
+	}
+	call->subject = text;
+	return text;
+}
+
+const char *parse_file_subject(struct call *call)
+{
+	const char *text = parse_required(call, "NAME");
+
+	if (!text)
+		return NULL;
+	if (!path_valid(text)) {
+		call_usage(call, "\"%s\" is not a file's name (1 to %d of A-Z a-z 0-9 . _ -, with / below folders)",
+			   text, SMEMV_PATH_LEN - 1);
 		return NULL;
 	}
 	call->subject = text;

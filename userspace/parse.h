@@ -51,6 +51,9 @@ const char *parse_required(struct call *call, const char *operand);
 /* As parse_required(), and it must be a name; it becomes the call's subject. */
 const char *parse_subject(struct call *call);
 
+/* The same of a memory file: its path below the mount point. What names one object of any kind is such a path, too. */
+const char *parse_file_subject(struct call *call);
+
 /* No argument may be left. Returns 0 or the exit status. */
 int parse_end(struct call *call);
 

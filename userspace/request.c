@@ -71,7 +71,7 @@ int request_show(struct call *call, request_snapshot_fn take, request_view_fn vi
 	struct link *link;
 	int err;
 
-	if (call_peek(call) && !parse_subject(call))
+	if (call_peek(call) && !parse_file_subject(call))
 		return EXIT_USAGE;
 	if (parse_end(call))
 		return EXIT_USAGE;

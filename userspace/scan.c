@@ -104,7 +104,7 @@ int vm_attach(struct call *call)
 	struct machine machine = { 0 };
 	int status;
 
-	machine.name = parse_subject(call);
+	machine.name = parse_file_subject(call);
 	if (!machine.name)
 		return EXIT_USAGE;
 	status = parse_machine(call, &machine, false);

@@ -64,7 +64,7 @@ int vm_create(struct call *call)
 	};
 	int status;
 
-	if (!parse_subject(call))
+	if (!parse_file_subject(call))
 		return EXIT_USAGE;
 	status = parse_keywords(call, keywords);
 	vm.has_budget = keywords[BUDGET].seen;
@@ -120,7 +120,7 @@ int vm_set(struct call *call)
 	};
 	int status;
 
-	settings.name = parse_subject(call);
+	settings.name = parse_file_subject(call);
 	if (!settings.name)
 		return EXIT_USAGE;
 	if (!call_peek(call))
@@ -198,7 +198,7 @@ int vm_evict(struct call *call)
 	const char *size;
 	int status;
 
-	eviction.name = parse_subject(call);
+	eviction.name = parse_file_subject(call);
 	if (!eviction.name)
 		return EXIT_USAGE;
 	size = parse_required(call, "SIZE");
@@ -238,7 +238,7 @@ int vm_populate(struct call *call)
 	struct vm_info vm;
 	int status;
 
-	if (!parse_subject(call) || parse_end(call))
+	if (!parse_file_subject(call) || parse_end(call))
 		return EXIT_USAGE;
 	status = request_run(call, SMEMV_CMD_VM_POPULATE, put_name, call->subject, NULL, NULL);
 	if (status)
@@ -261,7 +261,7 @@ int vm_del(struct call *call)
 {
 	struct reason why;
 
-	if (!parse_subject(call) || parse_end(call))
+	if (!parse_file_subject(call) || parse_end(call))
 		return EXIT_USAGE;
 	if (vm_file_remove(call->subject, &why))
 		return call_fail(call, "%s", why.text);

@@ -62,7 +62,7 @@ int vm_heat(struct call *call)
 	struct reason why;
 	int status;
 
-	if (!parse_subject(call))
+	if (!parse_file_subject(call))
 		return EXIT_USAGE;
 	status = parse_keywords(call, keywords);
 	if (status)

@@ -38,3 +38,12 @@ struct vm_path vm_path(const char *name)
 	snprintf(path.text, sizeof(path.text), "%s/%s", VM_MOUNT_POINT, name);
 	return path;
 }
+
+const char *vm_name(const char *path)
+{
+	const char *last = strrchr(path, '/');
+
+	if (!strncmp(path, VM_MOUNT_POINT "/", sizeof(VM_MOUNT_POINT)))
+		return path + sizeof(VM_MOUNT_POINT);
+	return last ? last + 1 : path;
+}

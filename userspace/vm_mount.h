@@ -12,9 +12,12 @@
 int vm_mount(struct reason *why);
 
 struct vm_path {
-	char text[sizeof(VM_MOUNT_POINT) + SMEMV_NAME_LEN];
+	char text[sizeof(VM_MOUNT_POINT) + SMEMV_PATH_LEN];
 };
 
 struct vm_path vm_path(const char *name);
+
+/* What the module calls the file at a path; of one that is not below the mount point its last part. */
+const char *vm_name(const char *path);
 
 #endif

@@ -58,7 +58,7 @@ int vm_map(struct call *call)
 	struct reason why;
 	int fd, status;
 
-	if (!parse_subject(call) || parse_end(call))
+	if (!parse_file_subject(call) || parse_end(call))
 		return EXIT_USAGE;
 	fd = open_file(call);
 	if (fd < 0)
@@ -174,7 +174,7 @@ int vm_adopt(struct call *call)
 	const char *path;
 	int status;
 
-	if (!parse_subject(call))
+	if (!parse_file_subject(call))
 		return EXIT_USAGE;
 	path = parse_required(call, "FILE");
 	if (!path)
@@ -217,7 +217,7 @@ int vm_activate(struct call *call)
 		{ 0, NULL },
 	};
 
-	if (!parse_subject(call) || parse_end(call))
+	if (!parse_file_subject(call) || parse_end(call))
 		return EXIT_USAGE;
 	return run_ioctl(call, SMEMV_IOC_ACTIVATE, errors);
 }
@@ -236,7 +236,7 @@ int vm_take_back(struct call *call)
 
 	struct keyword force[] = { { "force", NULL, NULL, NULL, false }, { 0 } };
 
-	if (!parse_subject(call) || parse_keywords(call, force))
+	if (!parse_file_subject(call) || parse_keywords(call, force))
 		return EXIT_USAGE;
 	return run_ioctl(call, force[0].seen ? SMEMV_IOC_FORCE_BACK : SMEMV_IOC_TAKE_BACK, errors);
 }

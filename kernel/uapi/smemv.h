@@ -59,7 +59,7 @@
  *    SMEMV_A_VM_DEADLINE     O  u32 ms, 1000..600000, default 30000
  *    SMEMV_A_VM_DMA          O  flag: devices write to it (VFIO): no dirty tracking
  *  SMEMV_CMD_VM_SET
- *    SMEMV_A_VM_NAME         M  name of the file, without its directory
+ *    SMEMV_A_VM_NAME         M  path of the file below the root of its filesystem
  *    SMEMV_A_VM_BUDGET       O
  *    SMEMV_A_VM_POLICY       O
  *    SMEMV_A_VM_DEADLINE     O
@@ -114,6 +114,7 @@
 #define SMEMV_GENL_GROUP	"events"
 
 #define SMEMV_NAME_LEN		32	/* with the terminating 0 */
+#define SMEMV_PATH_LEN		128	/* the same, of a memory file's path below its filesystem's root */
 
 enum smemv_cmd {
 	SMEMV_CMD_UNSPEC,
@@ -201,7 +202,7 @@ enum smemv_swap_attr {
 enum smemv_vm_attr {
 	SMEMV_A_VM_UNSPEC,
 	SMEMV_A_VM_PAD,
-	SMEMV_A_VM_NAME,		/* string */
+	SMEMV_A_VM_NAME,		/* string, less than SMEMV_PATH_LEN: path below the filesystem's root */
 	SMEMV_A_VM_FD,			/* u32 */
 	SMEMV_A_VM_SIZE,		/* u64 bytes */
 	SMEMV_A_VM_BUDGET,		/* u64 bytes */

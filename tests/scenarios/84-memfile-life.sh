@@ -11,7 +11,7 @@
 
 smemv_load
 at_exit memfile_unmount
-fails "no file without a server" 'there is no memory server; add one first' smemv vm create demo size 16M
+fails "no file without a server" 'there is no memory server that takes pages; add one first' smemv vm create demo size 16M
 ok "which leaves no file" test ! -e /dev/smemv/demo
 fails "nor one made by an application" 'truncate' truncate -s 16M /dev/smemv/own
 like "$(dmesg)" 'own: the file cannot have a size: there is no memory server' "the kernel's log says why"
@@ -40,7 +40,7 @@ fails "the budget of no file" 'there is no memory file of this name' smemv vm se
 fails "nothing changes to nothing" 'must be between' smemv vm set web1 budget 0
 fails "nor does a file begin with nothing" 'budget' smemv vm create none size 16M budget 0
 fails "nor without time" 'out of range' smemv vm create none size 16M deadline 0
-fails "a server with files stays" 'a memory file uses it' smemv server del one
+fails "a server with files stays" 'memory file uses it; drain it first' smemv server del one
 
 # Names, modes, directories, as on any filesystem.
 ok "a file is renamed" mv /dev/smemv/web1 /dev/smemv/web9
@@ -48,9 +48,19 @@ is "$(memfile_get web9 .name)" web9 "and has its new name"
 ok "it has a mode" chmod 640 /dev/smemv/web9
 ok "and an owner" chown 1234:5678 /dev/smemv/web9
 is "$(stat -c '%a %u %g' /dev/smemv/web9)" "640 1234 5678" "which are kept"
-ok "there are directories" mkdir -p /dev/smemv/libvirt/qemu
-ok "a file in one, made by an application" truncate -s 8M /dev/smemv/libvirt/qemu/ram
-is "$(memfile_get ram .size_bytes)" $((8 << 20)) "is known by its name"
+# libvirt calls the memory of all domains alike.
+ok "there are directories" mkdir -p /dev/smemv/libvirt/qemu/{1-web1,2-web2}
+ok "a file in one, made by an application" truncate -s 8M /dev/smemv/libvirt/qemu/1-web1/pc.ram
+ok "another of this name elsewhere" truncate -s 12M /dev/smemv/libvirt/qemu/2-web2/pc.ram
+is "$(memfile_get libvirt/qemu/1-web1/pc.ram .size_bytes)" $((8 << 20)) "the one is known by its path"
+is "$(memfile_get libvirt/qemu/2-web2/pc.ram .size_bytes)" $((12 << 20)) "and the other"
+ok "the other's budget changes" smemv vm set libvirt/qemu/2-web2/pc.ram budget 4M
+is "$(smemv_json '[.[] | select(.budget_bytes == 4194304) | .name] | sort | join(" ")' vm show)" "libvirt/qemu/2-web2/pc.ram web9" "and no other one's"
+is "$(smemv_json '.size_bytes' vm map libvirt/qemu/2-web2/pc.ram)" $((12 << 20)) "the map is that of the path, too"
+fails "the name alone is none" 'there is no memory file of this name' smemv vm set pc.ram budget 4M
+fails "nor does one lead out" 'is not a file.s name' smemv vm create ../pc.ram size 8M
+ok "a directory is renamed" mv /dev/smemv/libvirt/qemu/1-web1 /dev/smemv/libvirt/qemu/a-domain-with-a-long-name
+is "$(memfile_get libvirt/qemu/a-domain-with-a-long-name/pc.ram .size_bytes)" $((8 << 20)) "and so is what is in it"
 fails "reads are for mappings" 'Invalid argument' cat /dev/smemv/web9
 fails "an unaligned hole" 'Invalid argument' fallocate -p -o 100 -l 4096 /dev/smemv/web9
 compare "$(stat -f -c %b /dev/smemv)" -ge $((2 * 64 * 256)) "statfs tells what the servers have"
@@ -100,6 +110,11 @@ is "$(smemv vm show --json)" "[]" "nor known"
 echo 3 >/proc/sys/vm/drop_caches
 diag "kB that cannot be reclaimed: $before, then $(unreclaimable)"
 compare $(($(unreclaimable) - before)) -le 1024 "no memory is left with them"
+
+ok "a server is drained" smemv server drain one
+truncate -s 8M /dev/smemv/own
+is "$(memfile_get own '.servers | join(" ")')" two "no new file uses it"
+rm /dev/smemv/own
 
 leave_no_module
 done_testing

@@ -71,7 +71,7 @@ qmp_says() {
 
 # counter_is_above COUNTER NUMBER
 counter_is_above() {
-	(($(memfile_get pc.ram ".file_counters.$1") > $2))
+	(($(memfile_get "$name" ".file_counters.$1") > $2))
 }
 
 memfile_servers 256M
@@ -88,7 +88,8 @@ require "the domain is defined" virsh define "$scenario_out/domain.xml"
 require "and starts" virsh start web1
 is "$(virsh domstate web1)" running "it runs"
 file=$(memory_file)
-like "$file" '^/dev/smemv/libvirt/qemu/' "its memory is a file of the mount"
+like "$file" '^/dev/smemv/libvirt/qemu/.*web1.*/pc.ram$' "its memory is a file of the mount"
+name=${file#/dev/smemv/}
 is "$(stat -c %s "$file")" $((memory_mib << 20)) "of its size"
 answers=$(qmp_says query-status query-migrate-capabilities)
 like "$answers" '"running": true' "its QMP socket answers beside libvirt's"
@@ -96,7 +97,7 @@ like "$answers" '"capability": "smemv"' "and knows of split migrations"
 # The domain ends when its program does.
 ok "pages go out" wait_until 300 counter_is_above out_stored 2048
 ok "pages come back" wait_until 300 counter_is_above remote_faults 1024
-compare "$(memfile_get pc.ram .peak_bytes)" -le $((budget_mib << 20)) "no more than the budget was here at any time"
+compare "$(memfile_get "$name" .peak_bytes)" -le $((budget_mib << 20)) "no more than the budget was here at any time"
 ok "the guest's program comes to its end" wait_until 300 guest_has_ended
 like "$(guest_status web1)" '^MEMCHECK PASS' "every byte is right"
 
