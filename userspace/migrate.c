@@ -244,6 +244,8 @@ int migrate(struct call *call)
 	char *via = NULL;
 	int status;
 
+	/* A reader of our output that goes away is not to end us in the middle. */
+	signal(SIGPIPE, SIG_IGN);
 	m->call = call;
 	m->options.timeout_s = TIMEOUT_DEFAULT_S;
 	m->options.patience_s = PATIENCE_DEFAULT_S;

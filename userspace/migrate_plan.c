@@ -119,6 +119,12 @@ static void check_destination_memory(const struct migrate_end *end,
 		problem(problems, "the memory at %s is a private mapping of its file: add share=on", end->where);
 }
 
+/* Of a private mapping the file has not what the guest wrote. */
+static bool lives_on_file(const struct migrate_end *end)
+{
+	return end->ram_is_memory_file && end->ram_shared;
+}
+
 static bool takes_pages(const struct server_info *server)
 {
 	return server->state == SMEMV_SERVER_UP && server->free_bytes;
@@ -253,7 +259,7 @@ static void plan_split(const struct migrate_facts *facts, struct migrate_plan *p
 		problem(problems, "on this host %s", facts->no_module->text);
 		return;
 	}
-	if (facts->source->ram_is_memory_file)
+	if (lives_on_file(facts->source))
 		plan_file(facts, plan, problems);
 	else
 		plan_ordinary(facts, plan, problems);
@@ -279,7 +285,7 @@ void migrate_plan_make(const struct migrate_facts *facts, struct migrate_plan *p
 	find_budget(facts, plan, problems);
 	/* A destination with a memory file needs its map, even when all fits. */
 	plan->split = plan->budget_bytes < plan->ram_bytes ||
-		      (facts->destination->ram_is_memory_file && facts->source->ram_is_memory_file);
+		      (facts->destination->ram_is_memory_file && lives_on_file(facts->source));
 	if (plan->split)
 		plan_split(facts, plan, problems);
 	plan->main_bytes = plan->needs_space ? without_spare_room(plan) : plan->budget_bytes;

@@ -137,6 +137,9 @@ static int make_space(struct migration *m)
 	struct new_vm space = {
 		.size_bytes = m->plan.ram_bytes,
 		.servers = m->plan.servers,
+		/* Whatever the mount says: a server that takes nothing is to be left for another. */
+		.has_policy = true,
+		.policy = SMEMV_POLICY_ERROR,
 		.has_deadline = true,
 		.deadline_ms = DEADLINE_MS,
 	};

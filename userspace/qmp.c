@@ -19,6 +19,9 @@ struct qmp {
 	json_int_t last_id;
 };
 
+/* Messages taken at a time of a QEMU that may have no end of them. */
+#define EVENTS_AT_ONCE			64
+
 /* What did not answer in time once is not waited for as long again: commands would add up to minutes. */
 #define PATIENCE_WITH_HANGING_MS	1000
 
@@ -152,17 +155,24 @@ static bool is_answer(const struct qmp *qmp, const json_t *message)
 	return !id || json_integer_value(id) == qmp->last_id;
 }
 
+/* Also of a QEMU that never stops talking of something else. */
+static int receive_until(struct qmp *qmp, long long deadline_ms, json_t **message, struct reason *why)
+{
+	long long left_ms = deadline_ms - now_ms();
+
+	return left_ms > 0 ? qmp_wire_receive(&qmp->wire, message, (int)left_ms, why) : -ETIMEDOUT;
+}
+
 static int await_answer(struct qmp *qmp, const char *command, json_t **result, struct reason *why)
 {
 	int patience_ms = patience_of(qmp);
-	long long deadline_ms = now_ms() + patience_ms, left_ms;
+	long long deadline_ms = now_ms() + patience_ms;
 	json_t *message;
 	bool found;
 	int err;
 
 	do {
-		left_ms = deadline_ms - now_ms();
-		err = qmp_wire_receive(&qmp->wire, &message, left_ms > 0 ? (int)left_ms : 0, why);
+		err = receive_until(qmp, deadline_ms, &message, why);
 		if (err == -ETIMEDOUT)
 			reason_set(why, "QEMU does not answer %s within %.1f s", command, patience_ms / 1e3);
 		qmp->hangs = err == -ETIMEDOUT;
@@ -187,13 +197,13 @@ int qmp_run(struct qmp *qmp, const char *command, json_t *arguments, json_t **re
 int qmp_take_events(struct qmp *qmp, struct reason *why)
 {
 	json_t *message;
-	int err;
+	int err = 0, i;
 
-	do {
+	for (i = 0; i < EVENTS_AT_ONCE && !err; i++) {
 		err = qmp_wire_receive(&qmp->wire, &message, 0, why);
 		if (!err)
 			json_decref(message);
-	} while (!err);
+	}
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
@@ -202,12 +212,10 @@ int qmp_wait_for_end(struct qmp *qmp, int timeout_ms)
 	long long deadline_ms = now_ms() + timeout_ms;
 	struct reason why;
 	json_t *message;
-	long long left_ms;
 	int err;
 
 	do {
-		left_ms = deadline_ms - now_ms();
-		err = qmp_wire_receive(&qmp->wire, &message, left_ms > 0 ? (int)left_ms : 0, &why);
+		err = receive_until(qmp, deadline_ms, &message, &why);
 		if (!err)
 			json_decref(message);
 	} while (!err);

@@ -233,12 +233,13 @@ static void take_options(struct call *call, struct options *options)
 	call->n_args = kept;
 }
 
-/* What was promised on stdout must have got there. */
+/* What was promised on stdout must have got there; what else went wrong says more. */
 static int close_output(const struct call *call, int status)
 {
-	if (fflush(stdout) || ferror(stdout))
-		return call_fail(call, "cannot write the output");
-	return status;
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	call_fail(call, "cannot write the output");
+	return status ? status : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)

@@ -144,10 +144,11 @@ fake --never-ends
 ok "what does not converge ends in time" ends 3 "*not finished within 1 s*the guest goes on at $qmp/source" timeout 1
 ok "QEMU was told" told 'source migrate_cancel'
 
+# interrupted OUT ERR: file descriptors
 interrupted() {
 	local pid waited
 
-	"$cli" migrate from "$qmp/source" to "$qmp/destination" via 127.0.0.1:1 >"$work/out" 2>"$work/err" </dev/null &
+	"$cli" migrate from "$qmp/source" to "$qmp/destination" via 127.0.0.1:1 >&"$1" 2>&"$2" </dev/null &
 	pid=$!
 	for ((waited = 0; waited < 300; waited++)); do
 		if grep -q '^source migrate {' "$qmp/log"; then
@@ -158,11 +159,21 @@ interrupted() {
 	kill -INT "$pid"
 	status=0
 	wait "$pid" || status=$?
-	same "$status" 3 && grep -q "cancelled; the guest goes on at $qmp/source" "$work/err"
+	same "$status" 3
 }
 fake --never-ends
-ok "an interrupt cancels" interrupted
+exec {errors}>"$work/err"
+ok "an interrupt cancels" interrupted "$errors" "$errors"
+exec {errors}>&-
+ok "and says so" grep -q "cancelled; the guest goes on at $qmp/source" "$work/err"
 ok "and QEMU was told so" told 'source migrate_cancel'
+fake --never-ends
+# As with "2>&1 | tee" on a terminal, where the interrupt ends the reader, too.
+mkfifo "$work/unread"
+exec {reader}<>"$work/unread" {unread}>"$work/unread" {reader}<&-
+ok "also when nobody reads what is said" interrupted "$unread" "$unread"
+exec {unread}>&-
+ok "QEMU is set as before" told 'source migrate-set-capabilities .*auto-converge.*false'
 fake --never-ends --decided
 ok "one that comes too late does not undo it" ends 0 '*' timeout 1 --json
 ok "says the report" json_says '.result == "migrated" and .guest_is_at == "destination" and .reason == ""'
@@ -187,6 +198,10 @@ ok "the source hangs before" ends 1 '*QEMU does not answer query-migrate*'
 fake --source-at migrate=hang
 ok "the source hangs as it begins" ends 1 "*QEMU does not answer migrate within 1.0 s; the guest goes on at $qmp/source"
 ok "it is told to give up, as it may have begun" told 'source migrate_cancel'
+fake --source-at query-migrate=flood
+ok "the source only talks of something else" ends 1 '*QEMU does not answer query-migrate within 1.0 s*'
+fake --source-at quit=flood
+ok "also in the end" ends 4 "*QEMU at $qmp/source does not end: end it, its guest must not run again"
 fake --source-at migrate=close
 ok "the source dies as it begins" ends 4 '*QEMU is gone*where the guest is cannot be told*'
 fake --destination-at cont=close --destination-after paused

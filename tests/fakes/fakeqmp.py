@@ -188,7 +188,7 @@ class End:
                 return request | {"error": {"class": "GenericError", "desc": str(error)}}
 
     def misbehaves(self, command):
-        """A word of the test's, or None: "hang", "garbage", "close"."""
+        """A word of the test's, or None: "hang", "garbage", "close", "flood"."""
         for rule in self.option("at") or ():
             wanted, what = rule.split("=")
             if wanted == command:
@@ -216,6 +216,9 @@ class End:
                 continue
             if what == "close":
                 return
+            if what == "flood":
+                while True:
+                    client.sendall(b'{"event": "NIC_RX_FILTER_CHANGED", "data": {}}\r\n' * 100)
             self.send(client, self.reply(message))
             if message["execute"] == "quit":
                 if self.misbehaves("end") != "hang":
@@ -249,7 +252,7 @@ def add_end_options(parser, name):
     parser.add_argument(f"--{name}-ram", type=int, help="bytes of memory, unlike --ram")
     parser.add_argument(f"--{name}-machine", default="pc-i440fx-10.0-machine")
     parser.add_argument(f"--{name}-mem-path", help="file of its memory (default: ordinary memory)")
-    parser.add_argument(f"--{name}-at", action="append", metavar="COMMAND=hang|garbage|close",
+    parser.add_argument(f"--{name}-at", action="append", metavar="COMMAND=hang|garbage|close|flood",
                         help="misbehave when asked this; COMMAND may be greeting, or end (after quit)")
 
 

@@ -249,6 +249,7 @@ static struct scene *scene_with_source_on_file(void **state)
 
 	strcpy(scene->source.ram_path, "/dev/smemv/web1");
 	scene->source.ram_is_memory_file = true;
+	scene->source.ram_shared = true;
 	return scene;
 }
 
