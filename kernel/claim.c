@@ -245,9 +245,9 @@ static struct smemv_lane *any_lane(const struct smemv_server *server)
 
 /*
  * Asked once: nobody's guest runs meanwhile. Where it is a newer owner's, the arbiter is to
- * say so.
+ * say so; of one that is silent itself activate() finds out.
  */
-static bool has_pages(const struct smemv_bind *bind)
+static bool has_pages(const struct smemv_bind *bind, bool is_arbiter)
 {
 	struct smemv_lane *lane = any_lane(bind->server);
 	struct smemv_wire_stat_reply reply = {};
@@ -256,22 +256,24 @@ static bool has_pages(const struct smemv_bind *bind)
 
 	req = lane ? kzalloc(sizeof(*req), GFP_KERNEL) : NULL;
 	if (!req)
-		return false;
+		return is_arbiter;
 	req->opcode = SMEMV_OP_STAT;
 	req->handle = bind->handle;
 	req->reply = &reply;
 	req->reply_size = sizeof(reply);
-	all = !smemv_lane_call(lane, req) &&
-	      (req->status == SMEMV_ST_STALE_EPOCH ||
-	       (req->status == SMEMV_ST_OK &&
-		le64_to_cpu(reply.space_pages) >= atomic64_read(&bind->pages)));
+	if (smemv_lane_call(lane, req))
+		all = is_arbiter;
+	else if (req->status == SMEMV_ST_OK)
+		all = le64_to_cpu(reply.space_pages) >= atomic64_read(&bind->pages);
+	else
+		all = req->status == SMEMV_ST_STALE_EPOCH || is_arbiter;
 	kfree(req);
 	return all;
 }
 
 /*
- * Nothing is decided when one has not: the old owner can take the space back. What the arbiter
- * has shows when it is asked: is_believed().
+ * Nothing is decided when one has not: the old owner can take the space back. An old owner that
+ * still drained a server moved pages away after it told where they are.
  */
 static int find_pages(const struct smemv_space *space, const char **why)
 {
@@ -280,8 +282,8 @@ static int find_pages(const struct smemv_space *space, const char **why)
 	for (i = 0; i < space->nr_binds; i++) {
 		const struct smemv_bind *bind = &space->bind[i];
 
-		if (i == space->arbiter || !bind->server ||
-		    !atomic64_read(&bind->pages) || has_pages(bind))
+		if (!bind->server || !atomic64_read(&bind->pages) ||
+		    has_pages(bind, i == space->arbiter))
 			continue;
 		pr_warn_ratelimited("%s: server %s does not answer, or has not all of the %lld pages that it got\n",
 				    space->name, bind->server->name,
@@ -406,9 +408,8 @@ static int may_take_back(struct smemv_space *space, const char **why)
 		*why = "this host was never its active owner";
 		return -EINVAL;
 	}
-	if (smemv_space_is_draining(space) ||
-	    !space->bind[space->arbiter].server) {
-		*why = "it is being drained; ask again when that is over";
+	if (!space->bind[space->arbiter].server) {
+		*why = "it has no memory server that could tell";
 		return -EIO;
 	}
 	for (i = 0; i < space->nr_binds; i++) {
@@ -452,6 +453,8 @@ int smemv_space_take_back(struct smemv_space *space, const char **why)
 	lockdep_assert_held(&space->ns->lock);
 	if (err)
 		return err;
+	/* The new epoch ends it at the servers as well. */
+	smemv_space_drain_end(space);
 	quiesce(space);
 	if (!space->told)
 		smemv_space_note_told(space);
@@ -489,6 +492,9 @@ void smemv_space_note_told(struct smemv_space *space)
 	/* Only its active owner knows whether the arbiter may be believed from now on. */
 	if (READ_ONCE(space->fenced) || space->epoch != space->active_epoch ||
 	    !bind->server)
+		return;
+	/* One that was restarted since it was told is not believed again by asking once more. */
+	if (space->told && !is_believed(space))
 		return;
 	memcpy(space->arbiter_id, bind->server->server_id,
 	       sizeof(space->arbiter_id));

@@ -102,7 +102,7 @@ static void drain_work(struct work_struct *work)
 	if (atomic_dec_and_test(&server->drains) && READ_ONCE(server->drain_why))
 		WRITE_ONCE(server->draining, false);
 	/* That much is known; targets that are away are told when they are back. */
-	while (!READ_ONCE(d->space->closing) && !smemv_drain_close_all(d))
+	while (!READ_ONCE(d->abandoned) && !smemv_drain_close_all(d))
 		msleep(CLOSE_PAUSE_MS);
 }
 
@@ -223,7 +223,7 @@ int smemv_server_drain(struct smemv_server *server, struct smemv_server **to,
 		struct smemv_space *space = bind->priv;
 
 		atomic_inc(&server->drains);
-		queue_work(system_unbound_wq, &space->drain->work);
+		queue_work(smemv_drain_wq, &space->drain->work);
 	}
 	return 0;
 }
@@ -266,12 +266,24 @@ int smemv_server_leave_spaces(struct smemv_server *server, const char **why)
 	return 0;
 }
 
+/* What may be at targets and is not in the map goes when the space is active again. */
+static void settle_later(const struct smemv_drain *d)
+{
+	u32 i;
+
+	for (i = 0; i < d->space->nr_binds; i++)
+		if (d->target[i].used || d->target[i].unsettled)
+			smemv_reconcile(d->space, i);
+}
+
 void smemv_space_drain_end(struct smemv_space *space)
 {
 	if (!space->drain)
 		return;
 	WRITE_ONCE(space->drain->stop, true);
+	WRITE_ONCE(space->drain->abandoned, true);
 	flush_work(&space->drain->work);
+	settle_later(space->drain);
 	kfree(space->drain);
 	space->drain = NULL;
 }

@@ -35,7 +35,10 @@ int smemv_server_leave_spaces(struct smemv_server *server, const char **why);
 /* Pages of it are being moved, or may still arrive. Under ns->lock. */
 bool smemv_space_is_draining(const struct smemv_space *space);
 
-/* The space is going: waits for the end of its drain. */
+/*
+ * The space is going, or its epoch will be raised, which ends the drain at servers: waits for
+ * requests that are on their way. Under ns->lock.
+ */
 void smemv_space_drain_end(struct smemv_space *space);
 
 #endif

@@ -33,6 +33,7 @@ struct smemv_drain_target {
  * @space: whose
  * @from: the source, as number among the space's servers
  * @stop: give it up
+ * @abandoned: the space goes, or its epoch is raised: nothing need be closed at targets
  * @moved: pages so far
  * @missing_before: pages that the server should have had, of any space, when this began
  * @why: static text: why pages could not be moved in this pass
@@ -46,6 +47,7 @@ struct smemv_drain {
 	struct smemv_space *space;
 	u32 from;
 	bool stop;
+	bool abandoned;
 	u64 moved;
 	u64 missing_before;
 	const char *why;

@@ -43,8 +43,8 @@ static bool restarted(const struct smemv_drain *d, u32 to)
 		      sizeof(d->target[to].server_id));
 }
 
-/* DRAIN at a target, open or close. 0, or a reason. */
-static const char *order_drain(struct smemv_drain *d, u32 to, u32 flags)
+/* DRAIN at a target, open or close. False: no answer, else it is in d->req.status. */
+static bool order_drain(struct smemv_drain *d, u32 to, u32 flags)
 {
 	struct smemv_wire_drain *body = (void *)d->req.frame.body;
 	struct smemv_drain_target *t = &d->target[to];
@@ -58,16 +58,13 @@ static const char *order_drain(struct smemv_drain *d, u32 to, u32 flags)
 	d->req.handle = bind->handle;
 	d->req.nr = 0;
 	d->req.reply_size = 0;
-	if (smemv_lane_call(bind->server->lane[0], &d->req))
-		return "a server that is to get its pages cannot be reached";
-	return d->req.status == SMEMV_ST_OK ? NULL :
-					      smemv_status_name(d->req.status);
+	return !smemv_lane_call(bind->server->lane[0], &d->req);
 }
 
 static bool open_drain(struct smemv_drain *d, u32 to)
 {
 	struct smemv_drain_target *t = &d->target[to];
-	const char *why;
+	bool answered;
 
 	if (t->opened)
 		return true;
@@ -75,14 +72,22 @@ static bool open_drain(struct smemv_drain *d, u32 to)
 	get_random_bytes(t->token, sizeof(t->token));
 	memcpy(t->server_id, d->space->bind[to].server->server_id,
 	       sizeof(t->server_id));
-	why = order_drain(d, to, SMEMV_DRAIN_F_OPEN);
-	if (why) {
-		d->why = why;
-		t->unusable = true;
-		return false;
-	}
-	t->opened = true;
-	return true;
+	answered = order_drain(d, to, SMEMV_DRAIN_F_OPEN);
+	t->opened = answered && d->req.status == SMEMV_ST_OK;
+	if (t->opened)
+		return true;
+	d->why = answered ? smemv_status_name(d->req.status) :
+			    "a server that is to get its pages cannot be reached";
+	t->unusable = true;
+	return false;
+}
+
+/* Rule 5: whoever raises the epoch, or drops the space, ends the drain too. */
+static bool is_closed(unsigned int status)
+{
+	return status == SMEMV_ST_OK || status == SMEMV_ST_STALE_EPOCH ||
+	       status == SMEMV_ST_NOT_ACTIVE ||
+	       status == SMEMV_ST_NO_SUCH_SPACE;
 }
 
 /*
@@ -96,7 +101,8 @@ static bool close_drain(struct smemv_drain *d, u32 to)
 
 	t->opened = false;
 	t->unusable = false;
-	if (t->used && !restarted(d, to) && order_drain(d, to, 0))
+	if (t->used && !restarted(d, to) &&
+	    !(order_drain(d, to, 0) && is_closed(d->req.status)))
 		return false;
 	t->used = false;
 	if (t->unsettled)
@@ -211,11 +217,19 @@ static int push(struct smemv_drain *d, struct smemv_run *run, u32 to)
 	return smemv_lane_call(smemv_server_lane(from, run->nr), &d->req);
 }
 
-static void lose_page(struct smemv_drain *d, struct smemv_run *run, u32 slot)
+/* The source has it no more; the front may have all of it, see struct smemv_space.keep. */
+static const char *lose_page(struct smemv_drain *d, struct smemv_run *run, u32 slot)
 {
 	struct smemv_server *server = smemv_drain_source(d)->server;
 	u64 index = (run->nr << SMEMV_RUN_SHIFT) + slot;
+	enum smemv_kept kept = SMEMV_KEPT_NOTHING;
 
+	if (d->space->keep)
+		kept = d->space->keep(d->space->front, index);
+	if (kept == SMEMV_KEPT_CONTENT)
+		smemv_map_set(&d->space->map, run, slot, SMEMV_WHERE_ABSENT);
+	if (kept != SMEMV_KEPT_NOTHING)
+		return "it was restarted, and pages that this host has as well are in use";
 	smemv_server_count(server, MISSING, 1);
 	smemv_map_set(&d->space->map, run, slot, SMEMV_WHERE_LOST);
 	pr_err_ratelimited("%s: page %llu is lost: server %s does not have it any more\n",
@@ -225,6 +239,7 @@ static void lose_page(struct smemv_drain *d, struct smemv_run *run, u32 slot)
 		.space = d->space->name, .page = index,
 		.text = "the server does not have it any more",
 	});
+	return smemv_status_name(SMEMV_ST_MISSING);
 }
 
 /* A page's status; true: the target has it, by this push. */
@@ -237,7 +252,7 @@ static bool pushed(struct smemv_drain *d, struct smemv_run *run, u32 slot,
 	case SMEMV_ST_OK:
 		return true;
 	case SMEMV_ST_MISSING:
-		lose_page(d, run, slot);
+		d->why = lose_page(d, run, slot);
 		return false;
 	case SMEMV_ST_HELD:
 	case SMEMV_ST_UNKNOWN:
@@ -270,8 +285,22 @@ static void read_results(struct smemv_drain *d, struct smemv_run *run, u32 to)
 	}
 }
 
+/* It tells of each page, in the order in which they were named. */
+static bool tells_of_pages(const struct smemv_drain *d, const struct smemv_run *run)
+{
+	u64 base = run->nr << SMEMV_RUN_SHIFT;
+	u32 slot, i = 0;
+
+	if (d->req.reply_count != bitmap_weight(d->pages, SMEMV_RUN_PAGES))
+		return false;
+	for_each_set_bit(slot, d->pages, SMEMV_RUN_PAGES)
+		if (le64_to_cpu(d->result[i++].index) != base + slot)
+			return false;
+	return true;
+}
+
 /* Whether the reply says something about the pages. */
-static bool reply_counts(struct smemv_drain *d, u32 to)
+static bool reply_counts(struct smemv_drain *d, const struct smemv_run *run, u32 to)
 {
 	struct smemv_lane *lane;
 
@@ -280,10 +309,9 @@ static bool reply_counts(struct smemv_drain *d, u32 to)
 		d->why = "a server that is to get its pages was restarted";
 		return false;
 	}
-	if (d->req.status == SMEMV_ST_PARTIAL &&
-	    d->req.reply_count != bitmap_weight(d->pages, SMEMV_RUN_PAGES)) {
-		lane = smemv_drain_source(d)->server->lane[0];
-		smemv_lane_break(lane, "reply to a push has another number of pages");
+	if (d->req.status == SMEMV_ST_PARTIAL && !tells_of_pages(d, run)) {
+		lane = smemv_server_lane(smemv_drain_source(d)->server, run->nr);
+		smemv_lane_break(lane, "reply to a push tells of other pages");
 		d->target[to].unsettled = true;
 		d->why = "it answers a push with nonsense";
 		return false;
@@ -311,7 +339,7 @@ static void move_batch(struct smemv_drain *d, struct smemv_run *run)
 		d->why = "it cannot be reached";
 		return;
 	}
-	if (!reply_counts(d, to))
+	if (!reply_counts(d, run, to))
 		return;
 	read_results(d, run, to);
 	if (bitmap_empty(d->pages, SMEMV_RUN_PAGES))

@@ -360,6 +360,12 @@ static void report_deadline(struct smemv_io *io, u32 type)
 	});
 }
 
+/* Who chose where it goes can choose anew: it is never suspended. */
+static bool names_server(const struct smemv_io *io)
+{
+	return io->op == SMEMV_OP_STORE && io->fixed;
+}
+
 /* The deadline decides by policy. True: it failed, do not wait any longer. */
 static bool fails_now(struct smemv_io *io)
 {
@@ -369,7 +375,7 @@ static bool fails_now(struct smemv_io *io)
 		return true;
 	if (time_before(jiffies, io_deadline(io)))
 		return false;
-	if (READ_ONCE(space->policy) == SMEMV_POLICY_ERROR) {
+	if (READ_ONCE(space->policy) == SMEMV_POLICY_ERROR || names_server(io)) {
 		smemv_space_count(space, DEADLINES, 1);
 		report_deadline(io, SMEMV_EV_DEADLINE);
 		return true;

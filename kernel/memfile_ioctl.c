@@ -33,6 +33,7 @@ static void describe_space(struct smemv_space *space,
 	to->size_bytes = space->size_pages << PAGE_SHIFT;
 	to->arbiter = space->arbiter;
 	to->state = smemv_space_owner(space);
+	to->flags = smemv_space_is_draining(space) ? SMEMV_SPACE_F_DRAINING : 0;
 	to->nr_servers = space->nr_binds;
 	for (i = 0; i < space->nr_binds; i++)
 		if (space->bind[i].server)
@@ -63,7 +64,7 @@ static int tell_space(struct smemv_memfile *mf, void __user *arg)
 
 	if (copy_from_user(&to, arg, sizeof(to)))
 		return -EFAULT;
-	if (to.reserved)
+	if (to.flags)
 		return -EINVAL;
 	servers = kcalloc(SMEMV_MAX_SETS, sizeof(*servers), GFP_KERNEL);
 	if (!servers)

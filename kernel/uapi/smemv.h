@@ -406,8 +406,10 @@ struct smemv_ioc_space {
 	__u32 nr_servers;	/* in: room; out: how many there are, at most 64 */
 	__u32 arbiter;		/* out: index of the one that decides about ownership */
 	__u32 state;		/* out: enum smemv_owner */
-	__u32 reserved;
+	__u32 flags;		/* in: 0; out: SMEMV_SPACE_F_... */
 };
+
+#define SMEMV_SPACE_F_DRAINING	1	/* pages are being moved off one of its servers to others */
 
 /*
  * SMEMV_IOC_MAP: the location map, in pieces, ascending. Waits for what is under way in each
