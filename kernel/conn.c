@@ -333,12 +333,15 @@ static void note_progress(struct smemv_lane *lane)
 	lane->last_ack = ack;
 }
 
+/* Deadlines are as different as what is asked for, so that it need not be the oldest. */
 static bool past_deadline(struct list_head *list)
 {
-	const struct smemv_req *req =
-		list_first_entry_or_null(list, struct smemv_req, link);
+	const struct smemv_req *req;
 
-	return req && time_after(jiffies, req->deadline);
+	list_for_each_entry(req, list, link)
+		if (time_after(jiffies, req->deadline))
+			return true;
+	return false;
 }
 
 /* Why the connection must end now, or NULL. */
@@ -487,7 +490,7 @@ void smemv_lane_free(struct smemv_lane *lane)
 	}
 	mutex_unlock(&lane->connect_lock);
 	cancel_delayed_work_sync(&lane->work);
-	cancel_work_sync(&lane->xmit_work);
+	smemv_xmit_flush(lane);
 	smemv_inflight_uninit(&lane->inflight);
 	kfree(lane);
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that the front gave up: a bit each in the run (set without a lock:
- * swap frees slots under its spinlocks), and workers that invalidate what has
- * gathered. A page given up while an operation owns it is taken up when that
- * ends; one that is stored again is not given up any more (smemv_io_own).
+ * Pages that the front gave up: a bit each in the run, and workers that invalidate what has
+ * gathered. A page given up while an operation owns it, or while a store waits for it, is
+ * taken up when that ends; one that is stored again is not given up any more (smemv_io_own).
  */
 #include <linux/slab.h>
 
@@ -40,18 +39,35 @@ void smemv_forget_run(struct smemv_space *space, struct smemv_run *run)
 	queue_work(smemv_wq, &f->work);
 }
 
+/* Pages that stores which came before wait for. */
+static void mark_waiting(const struct smemv_run *run, unsigned long *pages)
+{
+	const struct smemv_io *io;
+
+	lockdep_assert_held(&run->lock);
+	list_for_each_entry(io, &run->waiters, link)
+		if (io->op == SMEMV_OP_STORE)
+			smemv_io_mark(io, pages);
+}
+
 static void give_up_slots(struct smemv_space *space, struct smemv_run *run,
 			  u32 from, u32 end)
 {
+	DECLARE_BITMAP(stored, SMEMV_RUN_PAGES);
+	unsigned long flags;
 	u32 slot, n = 0;
 
+	spin_lock_irqsave(&run->lock, flags);
+	bitmap_copy(stored, run->busy, SMEMV_RUN_PAGES);
+	mark_waiting(run, stored);
 	for (slot = from; slot < end; slot++) {
 		if (smemv_map_where(run, slot) == SMEMV_WHERE_ABSENT &&
-		    !test_bit(slot, run->busy))
+		    !test_bit(slot, stored))
 			continue;
-		set_bit(slot, run->given_up);
+		__set_bit(slot, run->given_up);
 		n++;
 	}
+	spin_unlock_irqrestore(&run->lock, flags);
 	if (!n)
 		return;
 	smemv_space_count(space, INVALIDATE_PAGES, n);
@@ -81,27 +97,30 @@ void smemv_space_invalidate(struct smemv_space *space, u64 first, u64 nr)
 static u16 take_pages(struct smemv_space *space, struct smemv_run *run,
 		      unsigned long *pages)
 {
+	DECLARE_BITMAP(stored, SMEMV_RUN_PAGES);
 	unsigned long flags;
 	u16 set = 0;
 	u32 slot;
 
 	bitmap_zero(pages, SMEMV_RUN_PAGES);
 	spin_lock_irqsave(&run->lock, flags);
+	bitmap_copy(stored, run->busy, SMEMV_RUN_PAGES);
+	mark_waiting(run, stored);
 	for_each_set_bit(slot, run->given_up, SMEMV_RUN_PAGES) {
 		u16 where = smemv_map_where(run, slot);
 
-		if (test_bit(slot, run->busy))
+		if (test_bit(slot, stored))
 			continue;
 		if (where < SMEMV_WHERE_SET) {
 			smemv_map_set(&space->map, run, slot, SMEMV_WHERE_ABSENT);
-			clear_bit(slot, run->given_up);
+			__clear_bit(slot, run->given_up);
 			continue;
 		}
 		if (!set)
 			set = where;
 		if (where != set)
 			continue;
-		clear_bit(slot, run->given_up);
+		__clear_bit(slot, run->given_up);
 		__set_bit(slot, run->busy);
 		__set_bit(slot, pages);
 	}
@@ -139,6 +158,12 @@ static struct smemv_run *next_run(struct smemv_forget *f)
 	return run;
 }
 
+/* With the space its pages go all at once. */
+static bool is_wanted(const struct smemv_forget *f)
+{
+	return smemv_space_is_active(f->space) && !READ_ONCE(f->space->closing);
+}
+
 static void forget_work(struct work_struct *work)
 {
 	struct smemv_forget *f = container_of(work, struct smemv_forget, work);
@@ -147,8 +172,8 @@ static void forget_work(struct work_struct *work)
 	u16 where;
 
 	/* What is remembered here goes on with smemv_forget_resume(). */
-	while (smemv_space_is_active(f->space) && (run = next_run(f))) {
-		while ((where = take_pages(f->space, run, pages)))
+	while (is_wanted(f) && (run = next_run(f))) {
+		while (is_wanted(f) && (where = take_pages(f->space, run, pages)))
 			forget_set(f, run, where, pages);
 		cond_resched();
 	}

@@ -10,6 +10,9 @@ bool smemv_io_own(struct smemv_io *io);		/* false: it waits, parked later */
 void smemv_io_disown(struct smemv_io *io);
 void smemv_run_wake(struct smemv_space *space, struct smemv_run *run);
 
+/* Sets the bits of its pages. */
+void smemv_io_mark(const struct smemv_io *io, unsigned long *pages);
+
 /* Waits on space->parked; tried again every 200 ms and when a lane goes up. */
 void smemv_io_park(struct smemv_io *io);
 void smemv_park_work(struct work_struct *work);

@@ -75,6 +75,7 @@ struct smemv_rx {
  * @tx_vec: the frame of @tx_req
  * @tx_nr: its elements
  * @xmit_work: sends what a submitter could not
+ * @senders: submitters that may still touch this
  * @rx: see there
  * @page_crc: pages on this connection carry their CRC32C
  * @server_id: which run of the server it leads to
@@ -107,6 +108,7 @@ struct smemv_lane {
 	u32 tx_nr;
 	struct bio_vec tx_vec[1 + SMEMV_REQ_DESCS];
 	struct work_struct xmit_work;
+	atomic_t senders;
 
 	struct smemv_rx rx;
 	bool page_crc;
@@ -255,11 +257,14 @@ struct smemv_server {
  */
 void smemv_lane_break(struct smemv_lane *lane, const char *why);
 
-extern struct workqueue_struct *smemv_wq;
 /*
- * Of the lanes alone: what smemv_wq waits for ends by a deadline or by the rest of a frame that is
- * sent, and that must not wait behind those who wait.
+ * Who waits for whom: what waits for answers of servers (smemv_wq; drains, which take long) ends by
+ * a deadline or goes on with a connection (smemv_lane_wq), and that by what is sent on others
+ * (smemv_xmit_wq). None of them may stand behind those who wait for it.
  */
+extern struct workqueue_struct *smemv_wq;
+extern struct workqueue_struct *smemv_drain_wq;
 extern struct workqueue_struct *smemv_lane_wq;
+extern struct workqueue_struct *smemv_xmit_wq;
 
 #endif

@@ -16,7 +16,9 @@
 #include "trace.h"
 
 struct workqueue_struct *smemv_wq;
+struct workqueue_struct *smemv_drain_wq;
 struct workqueue_struct *smemv_lane_wq;
+struct workqueue_struct *smemv_xmit_wq;
 
 unsigned int smemv_spin_us = 100;
 module_param_named(spin_us, smemv_spin_us, uint, 0644);
@@ -72,28 +74,52 @@ static struct pernet_operations ns_ops = {
 	.size = sizeof(struct smemv_ns),
 };
 
-static struct workqueue_struct *make_workqueue(const char *name)
+static const struct {
+	struct workqueue_struct **queue;
+	const char *name;
+} queues[] = {
+	{ &smemv_wq, "smemv" },
+	{ &smemv_drain_wq, "smemv_drain" },
+	{ &smemv_lane_wq, "smemv_lane" },
+	{ &smemv_xmit_wq, "smemv_xmit" },
+};
+
+static void destroy_workqueues(void)
 {
-	return alloc_workqueue("%s", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI,
-			       0, name);
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(queues) && *queues[i].queue; i++)
+		destroy_workqueue(*queues[i].queue);
+}
+
+static int __init make_workqueues(void)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(queues); i++) {
+		*queues[i].queue = alloc_workqueue("%s", WQ_UNBOUND | WQ_MEM_RECLAIM |
+						   WQ_HIGHPRI, 0, queues[i].name);
+		if (!*queues[i].queue) {
+			destroy_workqueues();
+			return -ENOMEM;
+		}
+	}
+	return 0;
 }
 
 static int __init smemv_init(void)
 {
-	int err = -ENOMEM;
+	int err;
 
 	smemv_crc32c_init();
 	if (smemv_crc32c_by_tables)
 		pr_info("CRC32C by tables: they are quicker here than the kernel's\n");
-	smemv_wq = make_workqueue("smemv");
-	if (!smemv_wq)
-		return -ENOMEM;
-	smemv_lane_wq = make_workqueue("smemv_lane");
-	if (!smemv_lane_wq)
-		goto destroy_wq;
+	err = make_workqueues();
+	if (err)
+		return err;
 	err = smemv_map_module_init();
 	if (err)
-		goto destroy_lane_wq;
+		goto destroy_queues;
 	err = smemv_scan_module_init();
 	if (err)
 		goto exit_map;
@@ -123,10 +149,8 @@ exit_scan:
 	smemv_scan_module_exit();
 exit_map:
 	smemv_map_module_exit();
-destroy_lane_wq:
-	destroy_workqueue(smemv_lane_wq);
-destroy_wq:
-	destroy_workqueue(smemv_wq);
+destroy_queues:
+	destroy_workqueues();
 	return err;
 }
 
@@ -138,8 +162,7 @@ static void __exit smemv_exit(void)
 	unregister_pernet_device(&ns_ops);
 	smemv_scan_module_exit();
 	smemv_map_module_exit();
-	destroy_workqueue(smemv_lane_wq);
-	destroy_workqueue(smemv_wq);
+	destroy_workqueues();
 }
 
 module_init(smemv_init);

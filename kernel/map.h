@@ -44,7 +44,7 @@ struct smemv_set {
  * @nr: page index / 512
  * @busy: pages that an operation owns. An operation changes a page's entry or
  *	  sends anything about it only while it owns the page (rule 4)
- * @given_up: pages to be invalidated; set without the lock, see forget.c
+ * @given_up: pages to be invalidated, see forget.c
  * @forget_node: on a forget worker's list while
  * @forget_queued: bit 0 is set
  * @waiters: struct smemv_io.link: operations that wait for pages, oldest first

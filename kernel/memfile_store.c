@@ -52,10 +52,12 @@ struct store_request {
  * @nr: of them
  * @request: all of them, each in memory of its own: TCP takes their frames from there
  * @nr_requests: of them
+ * @counted: in @mf->stores
  */
 struct storing {
 	struct smemv_memfile *mf;
 	struct kref ref;
+	bool counted;
 	u16 fixed;
 	spinlock_t lock;
 	struct list_head idle;
@@ -72,6 +74,7 @@ static void free_storing(struct kref *ref)
 {
 	struct storing *call = container_of(ref, struct storing, ref);
 	struct smemv_memfile *mf = call->mf;
+	bool counted;
 	u32 i, n;
 
 	for (i = 0; i < call->nr_requests; i++) {
@@ -80,8 +83,9 @@ static void free_storing(struct kref *ref)
 				__free_page(call->request[i]->copy[n]);
 		kfree(call->request[i]);
 	}
+	counted = call->counted;
 	kvfree(call);
-	if (atomic_dec_and_test(&mf->stores))
+	if (counted && atomic_dec_and_test(&mf->stores))
 		wake_up_var(&mf->stores);
 }
 
@@ -113,7 +117,6 @@ static struct storing *new_storing(struct smemv_memfile *mf)
 	spin_lock_init(&call->lock);
 	INIT_LIST_HEAD(&call->idle);
 	init_waitqueue_head(&call->wait);
-	atomic_inc(&mf->stores);
 	return call;
 }
 
@@ -406,6 +409,9 @@ static int store(struct storing *call, struct smemv_ioc_store *args,
 		return err;
 	if (down_read_killable(&call->mf->owner_lock))
 		return -EINTR;
+	/* Who waits for none to be under way has the lock: one that waits for it is not. */
+	atomic_inc(&call->mf->stores);
+	call->counted = true;
 	err = store_all(call);
 	up_read(&call->mf->owner_lock);
 	if (err)

@@ -18,12 +18,12 @@ static bool any_slot(const struct smemv_io *io, const unsigned long *bits)
 	return false;
 }
 
-static void mark_slots(const struct smemv_io *io, unsigned long *bits)
+void smemv_io_mark(const struct smemv_io *io, unsigned long *pages)
 {
 	u32 i;
 
 	for (i = 0; i < io->nr; i++)
-		__set_bit(io->slot[i], bits);
+		__set_bit(io->slot[i], pages);
 }
 
 /*
@@ -36,7 +36,7 @@ static void want_locked(struct smemv_io *io)
 
 	lockdep_assert_held(&io->run->lock);
 	for (i = 0; io->op == SMEMV_OP_STORE && i < io->nr; i++)
-		clear_bit(io->slot[i], io->run->given_up);
+		__clear_bit(io->slot[i], io->run->given_up);
 }
 
 bool smemv_io_own(struct smemv_io *io)
@@ -51,12 +51,12 @@ bool smemv_io_own(struct smemv_io *io)
 	list_for_each_entry(waiter, &run->waiters, link) {
 		DECLARE_BITMAP(wanted, SMEMV_RUN_PAGES) = {};
 
-		mark_slots(waiter, wanted);
+		smemv_io_mark(waiter, wanted);
 		free = free && !any_slot(io, wanted);
 	}
 	want_locked(io);
 	if (free) {
-		mark_slots(io, run->busy);
+		smemv_io_mark(io, run->busy);
 	} else {
 		smemv_space_count(io->space, CONFLICTS, 1);
 		list_add_tail(&io->link, &run->waiters);
@@ -78,10 +78,10 @@ void smemv_run_wake(struct smemv_space *space, struct smemv_run *run)
 	bitmap_copy(taken, run->busy, SMEMV_RUN_PAGES);
 	list_for_each_entry_safe(io, next, &run->waiters, link) {
 		if (!any_slot(io, taken)) {
-			mark_slots(io, run->busy);
+			smemv_io_mark(io, run->busy);
 			list_move_tail(&io->link, &ready);
 		}
-		mark_slots(io, taken);
+		smemv_io_mark(io, taken);
 	}
 	spin_unlock_irqrestore(&run->lock, flags);
 
@@ -123,7 +123,7 @@ void smemv_io_park(struct smemv_io *io)
 	list_add_tail(&io->link, &space->parked);
 	atomic_inc(&space->nr_parked);
 	/* Under the lock to the end: it may end from then on, and its space with it. */
-	queue_delayed_work(smemv_wq, &space->park_work, PARK_TICK);
+	queue_delayed_work(smemv_lane_wq, &space->park_work, PARK_TICK);
 	spin_unlock_irqrestore(&space->park_lock, flags);
 }
 
@@ -177,5 +177,5 @@ void smemv_space_submit(struct smemv_io *io)
 
 void smemv_space_kick(struct smemv_space *space)
 {
-	mod_delayed_work(smemv_wq, &space->park_work, 0);
+	mod_delayed_work(smemv_lane_wq, &space->park_work, 0);
 }

@@ -227,6 +227,24 @@ static int drop_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 	return -ESTALE;
 }
 
+/* The server was added by another name while it was not known who it is, and has the space by that. */
+static bool is_kept_by_another_name(const struct smemv_bind *bind)
+{
+	const struct smemv_server *own = bind->server, *server;
+	const struct smemv_bind *other;
+
+	lockdep_assert_held(&own->ns->lock);
+	list_for_each_entry(server, &own->ns->servers, link) {
+		if (server == own || memcmp(server->server_id, own->server_id,
+					    sizeof(own->server_id)))
+			continue;
+		list_for_each_entry(other, &server->binds, link)
+			if (!memcmp(other->uuid, bind->uuid, sizeof(bind->uuid)))
+				return true;
+	}
+	return false;
+}
+
 /* Takes the bind off its server, and frees its handle. 0, or why it was not dropped. */
 static int leave(struct smemv_bind *bind, bool drop, struct smemv_req *req)
 {
@@ -234,7 +252,7 @@ static int leave(struct smemv_bind *bind, bool drop, struct smemv_req *req)
 	int err = 0;
 
 	lockdep_assert_held(&server->bind_lock);
-	if (drop)
+	if (drop && !is_kept_by_another_name(bind))
 		err = drop_on_lane(server->lane[0], bind, req);
 	list_del(&bind->link);
 	if (err == -ENOTCONN && smemv_undropped_add(server, bind))

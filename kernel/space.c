@@ -74,15 +74,12 @@ static int bind_server(struct smemv_space *space, u32 n,
 		       struct smemv_server *server, const char **why)
 {
 	struct smemv_bind *bind = &space->bind[n];
-	int err;
 
 	smemv_space_use_bind(space, bind);
 	bind->standing = SMEMV_STANDING_ACTIVE;
 	bind->may_create = true;
 	bind->leaving = false;
-	err = smemv_server_bind(server, bind, why);
-	WRITE_ONCE(bind->made_anew, false);
-	return err;
+	return smemv_server_bind(server, bind, why);
 }
 
 /* nr_binds: none is. Of NULL: a free place. */
@@ -134,6 +131,10 @@ int smemv_space_add_server(struct smemv_space *space,
 	space->nr_binds = max(space->nr_binds, n + 1);
 	/* ... and who sees the number sees all sets below it. */
 	smp_store_release(&space->map.nr_sets, space->nr_binds);
+	/* A server that kept the space from before may have pages that the map does not know. */
+	if (!READ_ONCE(space->bind[n].made_anew))
+		smemv_reconcile(space, n);
+	WRITE_ONCE(space->bind[n].made_anew, false);
 	return n;
 }
 
@@ -295,21 +296,38 @@ static bool can_be_relied_on(const struct smemv_bind *bind, u64 run_nr)
 
 bool smemv_space_was_restarted(struct smemv_space *space, u16 where)
 {
-	const struct smemv_set *set = smemv_map_set_of(&space->map, where);
+	const struct smemv_set *set;
+	bool restarted;
 	u32 i;
 
+	rcu_read_lock();	/* see smemv_space_remove_server() */
+	set = smemv_map_set_of(&space->map, where);
+	restarted = set;
 	for (i = 0; set && i < set->n; i++)
-		if (!smemv_bind_is_doubted(set->member[i]))
-			return false;
-	return set;
+		restarted = restarted && smemv_bind_is_doubted(set->member[i]);
+	rcu_read_unlock();
+	return restarted;
+}
+
+static bool any_can_be_relied_on(struct smemv_space *space, u16 where, u64 run_nr)
+{
+	const struct smemv_set *set;
+	bool any = false;
+	u32 i;
+
+	rcu_read_lock();	/* see smemv_space_remove_server() */
+	set = smemv_map_set_of(&space->map, where);
+	for (i = 0; set && i < set->n; i++)
+		any = any || can_be_relied_on(set->member[i], run_nr);
+	rcu_read_unlock();
+	return any;
 }
 
 enum smemv_copy smemv_space_copy(struct smemv_space *space, u64 index)
 {
 	u64 run_nr = index >> SMEMV_RUN_SHIFT;
 	struct smemv_run *run = smemv_map_run(&space->map, run_nr);
-	u32 slot = index % SMEMV_RUN_PAGES, i;
-	const struct smemv_set *set;
+	u32 slot = index % SMEMV_RUN_PAGES;
 	u16 where;
 
 	if (!run)
@@ -318,13 +336,10 @@ enum smemv_copy smemv_space_copy(struct smemv_space *space, u64 index)
 	where = smemv_map_where(run, slot);
 	if (where == SMEMV_WHERE_ABSENT || test_bit(slot, run->given_up))
 		return SMEMV_COPY_ZERO;
-	set = smemv_map_set_of(&space->map, where);
-	if (!set || test_bit(slot, run->busy) || READ_ONCE(space->fenced))
+	if (test_bit(slot, run->busy) || READ_ONCE(space->fenced) ||
+	    !any_can_be_relied_on(space, where, run_nr))
 		return SMEMV_COPY_NONE;
-	for (i = 0; i < set->n; i++)
-		if (can_be_relied_on(set->member[i], run_nr))
-			return SMEMV_COPY_VALID;
-	return SMEMV_COPY_NONE;
+	return SMEMV_COPY_VALID;
 }
 
 void smemv_space_close(struct smemv_space *space)

@@ -194,7 +194,7 @@ void smemv_space_submit(struct smemv_io *io);
 
 /*
  * The front gave these pages up: reads give zeros from now on, servers forget
- * them soon. Any context but hard interrupt, takes no lock.
+ * them soon. Any context but hard interrupt; takes innermost locks only.
  */
 void smemv_space_invalidate(struct smemv_space *space, u64 first, u64 nr);
 

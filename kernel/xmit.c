@@ -200,16 +200,26 @@ int smemv_xmit(struct smemv_lane *lane, struct smemv_req *req, bool direct)
 		return -ENOTCONN;
 	}
 	list_add_tail(&req->link, &lane->sendq);
+	atomic_inc(&lane->senders);
 	spin_unlock_bh(&lane->lock);
 
+	/* The request may end from here on, and with it what keeps the lane. */
 	if (direct) {
 		smemv_server_count(lane->server, SEND_DIRECT, 1);
 		send_if_idle(lane);
 	} else {
 		smemv_server_count(lane->server, SEND_QUEUED, 1);
-		queue_work(smemv_lane_wq, &lane->xmit_work);
+		queue_work(smemv_xmit_wq, &lane->xmit_work);
 	}
+	if (atomic_dec_and_test(&lane->senders))
+		wake_up_var(&lane->senders);
 	return 0;
+}
+
+void smemv_xmit_flush(struct smemv_lane *lane)
+{
+	wait_var_event(&lane->senders, !atomic_read(&lane->senders));
+	cancel_work_sync(&lane->xmit_work);
 }
 
 void smemv_xmit_work(struct work_struct *work)
@@ -221,5 +231,5 @@ void smemv_xmit_work(struct work_struct *work)
 	send_all(lane);
 	mutex_unlock(&lane->xmit_lock);
 	if (can_send(lane))
-		queue_work(smemv_lane_wq, &lane->xmit_work);
+		queue_work(smemv_xmit_wq, &lane->xmit_work);
 }

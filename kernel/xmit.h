@@ -19,4 +19,7 @@ int smemv_xmit(struct smemv_lane *lane, struct smemv_req *req, bool direct);
 
 void smemv_xmit_work(struct work_struct *work);
 
+/* Of a lane that is down for good: nobody sends on it, or touches it after a request, any more. */
+void smemv_xmit_flush(struct smemv_lane *lane);
+
 #endif
