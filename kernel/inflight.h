@@ -2,7 +2,7 @@
 /*
  * Requests, and the table of those that wait for their reply.
  *
- * A request belongs to whoever embeds it until smemv_lane_submit() accepts it,
+ * A request belongs to whoever embeds it until smemv_xmit() accepts it,
  * then to the lane until done() is called, exactly once. It is never copied
  * and needs no allocation: what is needed to send it again is inside.
  */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
 /*
- * S-memV's generic netlink interface: what smemv.ko and the smemv command say
- * to each other. State is per network namespace: a command sees and changes
- * only objects of the namespace that its socket belongs to.
+ * S-memV's interfaces: generic netlink, which is what smemv.ko and the smemv
+ * command say to each other, and ioctls of memory files, for migrations (below).
  *
- * Every command needs CAP_NET_ADMIN and CAP_SYS_ADMIN in the initial user
- * namespace. Every failure carries an extended-ack text that says why, and the
- * offending attribute where there is one.
+ * Netlink: state is per network namespace: a command sees and changes only
+ * objects of the namespace that its socket belongs to. Every command needs
+ * CAP_NET_ADMIN and CAP_SYS_ADMIN in the initial user namespace. Every failure
+ * carries an extended-ack text that says why, and the offending attribute where
+ * there is one.
  *
  * Message tree (M: must be there, O: may be there; all integers host order)
  *
@@ -18,7 +19,8 @@
  *    SMEMV_A_SERVER_TIMEOUT  O  u32 ms, 100..60000, default 4000: a connection
  *                               on which an answer is due for this long is dead
  *  SMEMV_CMD_SERVER_DEL
- *    SMEMV_A_SERVER_NAME     M  EBUSY while pages are there or a swap disk uses it
+ *    SMEMV_A_SERVER_NAME     M  EBUSY while pages are there, or a swap disk or memory file
+ *                               uses it
  *  SMEMV_CMD_SERVER_DRAIN    begins to move all pages to other servers; it takes no new
  *                            ones from then on. SMEMV_A_SERVER_DRAINS says how many swap
  *                            disks and memory files are not done, SMEMV_A_SERVER_PAGES
@@ -229,7 +231,7 @@ enum smemv_vm_attr {
 	SMEMV_A_VM_OWNER,		/* u32 enum smemv_owner */
 	SMEMV_A_VM_PID,			/* u32: whose scan is attached, or 0 */
 	SMEMV_A_VM_KVM_FD,		/* u32 */
-	SMEMV_A_VM_ORDER,		/* string: pages are evicted by "heat", or by the "clock" */
+	SMEMV_A_VM_ORDER,		/* string: pages are evicted by "heat", "clock" or "random" */
 	SMEMV_A_VM_MISSED,		/* u64 pages that the latest VM_POPULATE could not bring */
 	__SMEMV_A_VM_MAX
 };
@@ -559,6 +561,7 @@ struct smemv_ioc_heat {
 #define SMEMV_UAPI_ASSERT(t, n)	_Static_assert(sizeof(t) == (n), #t)
 #endif
 
+SMEMV_UAPI_ASSERT(struct smemv_scan_range, 16);
 SMEMV_UAPI_ASSERT(struct smemv_map_server, 80);
 SMEMV_UAPI_ASSERT(struct smemv_map_run, 16);
 SMEMV_UAPI_ASSERT(struct smemv_ioc_space, 56);
