@@ -27,6 +27,7 @@ sbindir    ?= $(PREFIX)/sbin
 mandir     ?= $(PREFIX)/share/man
 includedir ?= $(PREFIX)/include
 completiondir ?= $(PREFIX)/share/bash-completion/completions
+loaddir    ?= $(PREFIX)/lib/modules-load.d
 unitdir    ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,/etc/systemd/system)
 
 -include memserver/rules.mk userspace/rules.mk tests/unit/rules.mk tests/sim/rules.mk tests/rules.mk
@@ -35,11 +36,12 @@ unitdir    ?= $(if $(filter /usr,$(PREFIX)),/lib/systemd/system,/etc/systemd/sys
 KDIR     ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build))
 release   = $(if $(KDIR),$(shell scripts/build-module --release "$(KDIR)" 2>/dev/null))
 moduledir = /lib/modules/$(release)/updates
+built     = $(if $(release),$(wildcard $(B)/ko/$(release)/smemv.ko))
 
 # FILE:KIND, see scripts/install. The parts name theirs.
 install_files = $(cli_install) $(memserver_install) \
 		kernel/uapi/smemv.h:uapi kernel/uapi/smemv_counters.h:uapi kernel/uapi/smemv_wire.h:uapi \
-		$(addsuffix :module,$(if $(release),$(wildcard $(B)/ko/$(release)/smemv.ko)))
+		$(if $(built),kernel/smemv.conf:load $(built):module)
 
 .DEFAULT_GOAL := all
 .PHONY: all module memserver cli qemu install check check-quick check-long bench demo lint help clean
@@ -59,7 +61,7 @@ qemu: ## Build Debian's QEMU with the split migration, into the cache and build/
 
 install: memserver cli ## Install into DESTDIR, below PREFIX (/usr/local); the module too if it was built
 	@DESTDIR='$(DESTDIR)' sbin='$(sbindir)' man8='$(mandir)/man8' completion='$(completiondir)' \
-		unit='$(unitdir)' uapi='$(includedir)/smemv' module='$(moduledir)' \
+		unit='$(unitdir)' uapi='$(includedir)/smemv' load='$(loaddir)' module='$(moduledir)' \
 		scripts/install $(install_files)
 
 check: ## Lint, unit tests, protocol tests and the lab scenarios (needs root on Debian; about 40 minutes)

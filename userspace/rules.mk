@@ -12,7 +12,8 @@ cli_cflags   = $(shell pkg-config --cflags $(cli_packages))
 cli_libs     = $(shell pkg-config --libs $(cli_packages)) -lm
 
 # What `make install` puts where: FILE:KIND.
-cli_install := $(B)/smemv:sbin userspace/smemv.8:man8 userspace/smemv.bash-completion:completion
+cli_install := $(B)/smemv:sbin userspace/smemv.8:man8 userspace/smemv.bash-completion:completion \
+	       userspace/dev-smemv.mount:unit
 
 $(cli_objects) $(cli_dir)/smemv.o: $(B)/%.o: %.c Makefile userspace/rules.mk
 	@mkdir -p $(@D)
