@@ -4,7 +4,6 @@
 # 00-smoke: a swap disk over one server keeps every byte.
 #
 # These lines are read by tests/run; leave out what is the default.
-# kernels: 6.1 6.12 7.2
 # smoke: yes
 # memory: 3G
 # processors: 1

@@ -4,7 +4,7 @@
 # 41-fake-server-hello: a server that cannot be used is refused when it is added, in bounded time and
 # with a reason that says what to do; likewise a disk whose space the server does not open.
 #
-# check-kernels: 6.12
+# check-kernels: 6.12  (about the wire protocol, which hardly depends on the kernel)
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../fakes/fakes.sh"

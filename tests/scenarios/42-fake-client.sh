@@ -4,7 +4,7 @@
 # 42-fake-client: a client that breaks the protocol in every way harms nobody but itself. A swap disk on
 # the same memory server loses no byte, no connection and no time.
 #
-# check-kernels: 6.12
+# check-kernels: 6.12  (about the wire protocol, which hardly depends on the kernel)
 # processors: 2
 
 . "$(dirname "$0")/../lib/scenario.sh"

@@ -3,7 +3,7 @@
 #
 # 45-version: when two releases do not fit, the people on both sides are told so in words.
 #
-# check-kernels: 6.1
+# check-kernels: 6.1  (about the wire protocol, which hardly depends on the kernel)
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../fakes/fakes.sh"

@@ -3,7 +3,7 @@
 #
 # 53-events: "smemv monitor" tells what happens, in order, in words and in JSON.
 #
-# check-kernels: 6.12
+# check-kernels: 6.12  (about messages, which hardly depend on the kernel)
 
 . "$(dirname "$0")/../lib/scenario.sh"
 

@@ -3,7 +3,7 @@
 #
 # 62-reload: what passes once passes a second time in the same boot, after the module was loaded anew.
 #
-# check-kernels: 6.12
+# check-kernels: 6.12  (what it repeats runs by itself on the others)
 
 . "$(dirname "$0")/../lib/scenario.sh"
 

@@ -6,7 +6,6 @@
 # whatever that one's epoch was. A space that an operator dropped behind its owner's back loses what was at the
 # server only, and nothing that the owner still has.
 #
-# check-kernels: 6.1 6.12
 # timeout: 300
 
 . "$(dirname "$0")/../lib/scenario.sh"

@@ -6,7 +6,7 @@
 # its memory right; servers drop what a failed attempt got; the next attempt works.
 #
 # qemu: patched
-# check-kernels: 6.1
+# check-kernels: 6.1  (long, as all migrations: each of their scenarios runs on one kernel)
 # timeout: 1200
 # timeout-long: 3600
 

@@ -14,7 +14,7 @@
 #
 # qemu: patched
 # memory: 4G
-# check-kernels: none
+# check-kernels: none  (long; 95-migrate-failures shows a part)
 # timeout: 900
 # timeout-long: 3600
 

@@ -7,7 +7,7 @@
 # share went through the destination.
 #
 # qemu: patched
-# check-kernels: 6.12
+# check-kernels: 6.12  (long, as all migrations: each of their scenarios runs on one kernel)
 # timeout: 900
 
 . "$(dirname "$0")/../lib/scenario.sh"

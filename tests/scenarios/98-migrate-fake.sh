@@ -4,7 +4,7 @@
 # 98-migrate-fake: smemv migrate plans a split with the module's servers, and makes and removes the space
 # under construction, whether the migration succeeds, fails or is cancelled. The QEMUs are fakes.
 #
-# check-kernels: 6.1
+# check-kernels: 6.1  (its QEMUs are fakes: about QMP, which hardly depends on the kernel)
 # timeout: 300
 
 . "$(dirname "$0")/../lib/scenario.sh"

@@ -9,7 +9,7 @@
 # links carry: it ends by its time limit, and moves with auto-converge.
 #
 # qemu: patched
-# check-kernels: 6.12
+# check-kernels: 6.12  (long, as all migrations: each of their scenarios runs on one kernel)
 # timeout: 1500
 # timeout-long: 9000
 
