@@ -5,8 +5,8 @@
 # makes in the mount, of which half may be here; its QMP socket is there for smemv migrate; every byte is right;
 # when it is destroyed the servers hold nothing any more.
 #
-# kernels: 6.1 6.12
-# check-kernels: 6.12
+# qemu: patched
+# check-kernels: 6.12  (long: some 130 s of a processor)
 # smoke: no
 # timeout: 600
 
