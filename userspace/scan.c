@@ -96,6 +96,11 @@ int scan_stop(struct call *call)
 
 int scan_show(struct call *call)
 {
+	struct reason why;
+	uint32_t pid;
+
+	if (call_peek(call) && parse_number(call_peek(call), &pid, &why))
+		return call_usage(call, "%s", why.text);
 	return request_show(call, snapshot_scans, view_scans);
 }
 

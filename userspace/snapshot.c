@@ -187,10 +187,6 @@ int snapshot_vms(struct link *link, const char *name, struct snapshot *snapshot,
 int snapshot_scans(struct link *link, const char *name, struct snapshot *snapshot,
 		   struct reason *why)
 {
-	uint32_t pid;
-
-	if (name && parse_number(name, &pid, why))
-		return -EINVAL;
 	return ask_until_consistent(link, &scan_query, name, snapshot, why);
 }
 

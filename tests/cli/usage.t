@@ -68,6 +68,10 @@ refused 'vm attach web1: pid PID is missing' vm vm attach web1
 refused 'scan: the action is missing' scan scan
 refused 'scan start: pid PID is missing' scan scan start
 refused 'scan start: the interval must be 10 to 600000 ms' scan scan start pid 1 interval 0
+refused 'scan show: "abc" is not a number' scan scan show abc
+refused 'scan show: "1s" is not a number' scan scan show 1s
+refused 'scan show: "99999999999" is too large a number' scan scan show 99999999999
+refused 'scan show 1: "2" is not expected here' scan scan show 1 2
 refused 'scan stop: "interval" is not expected here' scan scan stop pid 1 interval 100
 refused 'vm show web1: "web2" is not expected here' vm vm show web1 web2
 refused 'show: "all" is not expected here' show show all
