@@ -26,6 +26,23 @@ static const char *const swap_words[SMEMV_A_SWAP_MAX + 1] = {
 	[SMEMV_A_SWAP_QUEUES] = "queues",
 };
 
+static const char *const vm_words[SMEMV_A_VM_MAX + 1] = {
+	[SMEMV_A_VM_NAME] = "name",
+	[SMEMV_A_VM_SIZE] = "size",
+	[SMEMV_A_VM_BUDGET] = "budget",
+	[SMEMV_A_VM_SERVERS] = "servers",
+	[SMEMV_A_VM_POLICY] = "policy",
+	[SMEMV_A_VM_DEADLINE] = "deadline",
+	[SMEMV_A_VM_DMA] = "dma",
+	[SMEMV_A_VM_PID] = "pid",
+};
+
+static const char *const scan_words[SMEMV_A_SCAN_MAX + 1] = {
+	[SMEMV_A_SCAN_PID] = "pid",
+	[SMEMV_A_SCAN_INTERVAL] = "interval",
+	[SMEMV_A_SCAN_COLD] = "cold",
+};
+
 static const char *attribute_word(const struct nlmsghdr *sent, int type)
 {
 	const struct genlmsghdr *genl = nlmsg_data(sent);
@@ -35,6 +52,10 @@ static const char *attribute_word(const struct nlmsghdr *sent, int type)
 		return type <= SMEMV_A_SERVER_MAX ? server_words[type] : NULL;
 	case SMEMV_CMD_SWAP_ADD ... SMEMV_CMD_SWAP_GET:
 		return type <= SMEMV_A_SWAP_MAX ? swap_words[type] : NULL;
+	case SMEMV_CMD_VM_ADD ... SMEMV_CMD_VM_ATTACH:
+		return type <= SMEMV_A_VM_MAX ? vm_words[type] : NULL;
+	case SMEMV_CMD_SCAN_START ... SMEMV_CMD_SCAN_RANGES:
+		return type <= SMEMV_A_SCAN_MAX ? scan_words[type] : NULL;
 	}
 	return NULL;
 }

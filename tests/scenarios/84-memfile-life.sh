@@ -38,8 +38,9 @@ fails "to whole pages" 'Invalid argument' truncate -s 1000001 /dev/smemv/demo
 is "$(smemv vm create web1 size 16M budget 4M --json | jq -r 'first | .budget_bytes')" $((4 << 20)) "--json tells what was made"
 fails "the budget of no file" 'there is no memory file of this name' smemv vm set web2 budget 4M
 fails "nothing changes to nothing" 'must be between' smemv vm set web1 budget 0
+fails "nor has it no time" 'out of range.*deadline|deadline.*out of range' smemv vm set web1 deadline 1
 fails "nor does a file begin with nothing" 'budget' smemv vm create none size 16M budget 0
-fails "nor without time" 'out of range' smemv vm create none size 16M deadline 0
+fails "nor without time" 'out of range.*deadline|deadline.*out of range' smemv vm create none size 16M deadline 0
 fails "a server with files stays" 'memory file uses it; drain it first' smemv server del one
 
 # Names, modes, directories, as on any filesystem.

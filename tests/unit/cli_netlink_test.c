@@ -254,6 +254,34 @@ static void the_offending_word_is_named(void **state)
 	check_error(-EBUSY, "it is in use", SMEMV_A_SERVER_NAME, false, "it is in use");
 }
 
+/* Of a request of @command with one attribute, which the kernel blames. */
+static void check_word(uint8_t command, int attribute, const char *want)
+{
+	struct link *link = link_with_nothing_said();
+	struct nl_msg *request = link_request(link, command, NLM_F_ACK);
+	struct reason why;
+
+	nla_put_u32(request, attribute, 1);
+	new_read();
+	say_error(-ERANGE, "integer out of range", GENL_HDRLEN + NLMSG_HDRLEN, NULL);
+	assert_int_equal(link_exchange(link, request, NULL, NULL, &why), -ERANGE);
+	assert_string_equal(why.text, want);
+	link_close(link);
+}
+
+static void each_object_has_its_words(void **state)
+{
+	(void)state;
+	check_word(SMEMV_CMD_SERVER_ADD, SMEMV_A_SERVER_TIMEOUT, "integer out of range (timeout)");
+	check_word(SMEMV_CMD_SWAP_ADD, SMEMV_A_SWAP_QUEUES, "integer out of range (queues)");
+	check_word(SMEMV_CMD_VM_ADD, SMEMV_A_VM_DEADLINE, "integer out of range (deadline)");
+	check_word(SMEMV_CMD_VM_SET, SMEMV_A_VM_POLICY, "integer out of range (policy)");
+	check_word(SMEMV_CMD_VM_ATTACH, SMEMV_A_VM_PID, "integer out of range (pid)");
+	check_word(SMEMV_CMD_VM_ADD, SMEMV_A_VM_FD, "integer out of range");
+	check_word(SMEMV_CMD_SCAN_START, SMEMV_A_SCAN_INTERVAL, "integer out of range (interval)");
+	check_word(SMEMV_CMD_SCAN_RANGES, SMEMV_A_SCAN_COLD, "integer out of range (cold)");
+}
+
 static void an_error_without_text_is_explained(void **state)
 {
 	(void)state;
@@ -394,6 +422,7 @@ int main(void)
 		cmocka_unit_test(an_ack_ends_a_request),
 		cmocka_unit_test(the_kernels_text_reaches_the_user),
 		cmocka_unit_test(the_offending_word_is_named),
+		cmocka_unit_test(each_object_has_its_words),
 		cmocka_unit_test(an_error_without_text_is_explained),
 		cmocka_unit_test(a_list_comes_in_several_reads),
 		cmocka_unit_test(a_list_can_fail_at_its_end),
