@@ -97,6 +97,16 @@ static int connect_to(int fd, const struct address *address, int timeout_ms)
 	return 0;
 }
 
+/* A unix socket without QEMU behind it is made by an option that is easily forgotten. */
+static void tell_failure(const char *where, int err, struct reason *why)
+{
+	bool unheard = strchr(where, '/') && (err == ENOENT || err == ECONNREFUSED);
+
+	reason_set(why, unheard ?
+		   "cannot connect to %s: %s; start QEMU with -qmp unix:%s,server=on,wait=off" :
+		   "cannot connect to %s: %s", where, strerror(err), where);
+}
+
 int qmp_wire_connect(struct qmp_wire *wire, const char *where, int timeout_ms, struct reason *why)
 {
 	struct address address;
@@ -109,7 +119,7 @@ int qmp_wire_connect(struct qmp_wire *wire, const char *where, int timeout_ms, s
 	wire->fd = socket(address.sockaddr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	err = wire->fd < 0 ? -errno : connect_to(wire->fd, &address, timeout_ms);
 	if (err)
-		reason_set(why, "cannot connect to %s: %s", where, strerror(-err));
+		tell_failure(where, -err, why);
 	return err;
 }
 

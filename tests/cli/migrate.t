@@ -209,6 +209,9 @@ ok "the destination dies in the end" ends 4 '*where the guest is cannot be told*
 fake --source-at quit=hang
 ok "a source that does not end is told of" ends 4 "*QEMU at $qmp/source does not end: end it, its guest must not run again"
 stop_fake
-ok "nobody there" ends 1 "*cannot connect to $qmp/source: Connection refused"
+hint="start QEMU with -qmp unix:$qmp/source,server=on,wait=off"
+ok "nobody there" ends 1 "*cannot connect to $qmp/source: Connection refused; $hint"
+rm "$qmp/source"
+ok "no socket there" ends 1 "*cannot connect to $qmp/source: No such file or directory; $hint"
 
 done_testing
