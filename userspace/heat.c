@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -59,18 +58,18 @@ struct heat_cell heat_map_sum(const struct heat_map *map, size_t from, size_t to
 	return sum;
 }
 
-static int fail(struct reason *why, const char *path, int err)
+static int fail(struct reason *why, const char *name, int err)
 {
 	switch (err) {
 	case ENODATA:
 		reason_set(why, "nobody scans the guest; attach it first: smemv vm attach %s pid PID",
-			   vm_name(path));
+			   name);
 		break;
 	case ENOTTY:
 		reason_set(why, "the module that is loaded cannot tell the heat of memory files");
 		break;
 	default:
-		reason_set(why, "%s: %s", path, strerror(err));
+		reason_set(why, "%s", strerror(err));
 	}
 	return -err;
 }
@@ -116,20 +115,17 @@ static int read_all(int fd, struct heat_map *map)
 	return err;
 }
 
-int heat_map_read(const char *path, struct heat_map *map, struct reason *why)
+int heat_map_read(int fd, struct heat_map *map, struct reason *why)
 {
-	int fd = open(path, O_RDWR | O_CLOEXEC), err;
 	struct stat stat;
+	int err;
 
-	if (fd < 0)
-		return fail(why, path, errno);
 	memset(map->cell, 0, sizeof(map->cell));
 	err = fstat(fd, &stat) ? errno : 0;
 	map->pages = err ? 0 : (uint64_t)stat.st_size / 4096;
 	if (!err)
 		err = map->pages ? read_all(fd, map) : ENODATA;
-	close(fd);
-	return err ? fail(why, path, err) : 0;
+	return err ? fail(why, map->name, err) : 0;
 }
 
 void view_heat(struct printer *printer, const struct heat_map *map)

@@ -36,8 +36,8 @@ void heat_map_add(struct heat_map *map, uint64_t first, uint64_t nr, const uint8
 /* Of the parts from @from to before @to. */
 struct heat_cell heat_map_sum(const struct heat_map *map, size_t from, size_t to);
 
-/* Asks the module. 0 or a negative errno. */
-int heat_map_read(const char *path, struct heat_map *map, struct reason *why);
+/* Asks the module, of an open memory file. 0 or a negative errno. */
+int heat_map_read(int fd, struct heat_map *map, struct reason *why);
 
 void view_heat(struct printer *printer, const struct heat_map *map);
 /* Guest address across, age down, how dark: which share of the pages there are that old. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netlink/attr.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "request.h"
 
@@ -54,6 +55,21 @@ int request_run(struct call *call, uint8_t command, request_put_fn put, const vo
 	return EXIT_SUCCESS;
 }
 
+int request_look(request_snapshot_fn take, const char *name, struct snapshot *snapshot,
+		 struct reason *why)
+{
+	struct link *link;
+	int err;
+
+	memset(snapshot, 0, sizeof(*snapshot));
+	err = link_open(&link, why);
+	if (err)
+		return err;
+	err = take(link, name, snapshot, why);
+	link_close(link);
+	return err;
+}
+
 static void print_objects(const struct call *call, const struct snapshot *snapshot,
 			  request_view_fn view)
 {
@@ -66,19 +82,15 @@ static void print_objects(const struct call *call, const struct snapshot *snapsh
 
 int request_show(struct call *call, request_snapshot_fn take, request_view_fn view)
 {
-	struct snapshot snapshot = { 0 };
+	struct snapshot snapshot;
 	struct reason why;
-	struct link *link;
 	int err;
 
 	if (call_peek(call) && !parse_file_subject(call))
 		return EXIT_USAGE;
 	if (parse_end(call))
 		return EXIT_USAGE;
-	if (link_open(&link, &why))
-		return call_fail(call, "%s", why.text);
-	err = take(link, call->subject, &snapshot, &why);
-	link_close(link);
+	err = request_look(take, call->subject, &snapshot, &why);
 	if (!err)
 		print_objects(call, &snapshot, view);
 	snapshot_free(&snapshot);

@@ -27,6 +27,10 @@ typedef int (*request_snapshot_fn)(struct link *link, const char *name, struct s
 typedef void (*request_view_fn)(struct printer *printer, const char *key,
 				const struct snapshot *now, const struct snapshot *before);
 
+/* One look at the module's objects; the caller frees @snapshot, whatever comes of it. */
+int request_look(request_snapshot_fn take, const char *name, struct snapshot *snapshot,
+		 struct reason *why);
+
 /* "show [NAME]": a table of all objects, or all there is to say about one. Returns an exit status. */
 int request_show(struct call *call, request_snapshot_fn take, request_view_fn view);
 

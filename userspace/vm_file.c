@@ -72,6 +72,28 @@ int vm_file_make(const char *name, struct new_vm *vm, struct snapshot *made, str
 	return err;
 }
 
+/* Who asks for a file that is not there is told whether it is the module that is missing. */
+static int look_for(const char *name, struct reason *why)
+{
+	struct snapshot snapshot;
+	int err = request_look(snapshot_vms, name, &snapshot, why);
+
+	snapshot_free(&snapshot);
+	return err;
+}
+
+int vm_file_open(const char *name, struct reason *why)
+{
+	struct vm_path path = vm_path(name);
+	int fd = open(path.text, O_RDWR | O_CLOEXEC), err = errno;
+
+	if (fd >= 0)
+		return fd;
+	if (err != ENOENT || !look_for(name, why))
+		reason_set(why, "cannot open %s: %s", path.text, strerror(err));
+	return -err;
+}
+
 static int put_name(struct nl_msg *request, const void *name)
 {
 	return nla_put_string(request, SMEMV_A_VM_NAME, name);

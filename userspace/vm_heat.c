@@ -9,8 +9,7 @@
 
 #include "command.h"
 #include "heat.h"
-#include "parse.h"
-#include "vm_mount.h"
+#include "vm.h"
 
 #define LABELS		12	/* columns beside the picture */
 #define COLUMNS_MIN	40u
@@ -60,21 +59,25 @@ int vm_heat(struct call *call)
 	struct keyword keywords[] = { { "--png", "FILE", parse_file, &png, false }, { 0 } };
 	struct heat_map *map;
 	struct reason why;
-	int status;
+	int status, fd;
 
 	if (!parse_file_subject(call))
 		return EXIT_USAGE;
 	status = parse_keywords(call, keywords);
 	if (status)
 		return status;
+	fd = vm_file_open(call->subject, &why);
+	if (fd < 0)
+		return call_fail(call, "%s", why.text);
 	map = must(calloc(1, sizeof(*map)));
 	map->name = call->subject;
-	if (heat_map_read(vm_path(call->subject).text, map, &why))
+	if (heat_map_read(fd, map, &why))
 		status = call_fail(call, "%s", why.text);
 	else if (!png)
 		show_heat(call, map);
 	else if (write_heat_png(png, map, &why))
 		status = call_fail(call, "%s", why.text);
 	free(map);
+	close(fd);
 	return status;
 }

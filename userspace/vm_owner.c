@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A memory file changes its owner: map, adopt, activate, take-back. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +30,11 @@ static int fail_with(const struct call *call, int err, const struct error_text *
 /* -1 after the complaint was printed. */
 static int open_file(const struct call *call)
 {
-	struct vm_path path = vm_path(call->subject);
-	int fd = open(path.text, O_RDWR | O_CLOEXEC);
+	struct reason why;
+	int fd = vm_file_open(call->subject, &why);
 
 	if (fd < 0)
-		call_fail(call, "cannot open %s: %s", path.text, strerror(errno));
+		call_fail(call, "%s", why.text);
 	return fd;
 }
 

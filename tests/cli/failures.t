@@ -25,6 +25,11 @@ without_module() {
 	fails "smemv: $1: the kernel module is not loaded: run 'modprobe smemv', or *insmod*" "${@:2}"
 }
 
+adopts_nothing() {
+	printf '{"uuid": "%032d", "epoch": 1, "size_bytes": 1048576, "arbiter": 0, "servers": [], "runs": []}' 0 >"$work/map"
+	without_module 'vm adopt web1' vm adopt web1 "$work/map"
+}
+
 if [[ -e /sys/module/smemv ]]; then
 	skip "a missing module is explained" "the module is loaded here"
 else
@@ -40,6 +45,10 @@ else
 	ok "vm show without the module" without_module 'vm show' vm show
 	ok "vm set without the module" without_module 'vm set web1' vm set web1 budget 1G
 	ok "vm evict without the module" without_module 'vm evict web1' vm evict web1 1G
+	for verb in map heat activate take-back populate; do
+		ok "vm $verb without the module" without_module "vm $verb web1" vm "$verb" web1
+	done
+	ok "vm adopt without the module" adopts_nothing
 	ok "vm attach needs a machine" fails "smemv: vm attach web1: process $$ has no virtual machine of KVM" \
 		vm attach web1 pid $$
 	ok "scan start needs a machine" fails "smemv: scan start: process $$ has no virtual machine of KVM" \

@@ -28,6 +28,9 @@ fails "not a multiple of a page" 'the size must be a multiple of 4096' smemv vm 
 fails "too large" 'the size must be between 1 MiB and 4 PiB' smemv vm create demo size 5000T
 fails "a budget that is too small" 'the budget must be between 1 MiB and 4 PiB' smemv vm create demo size 16M budget 64K
 fails "an unknown server" 'there is no server of this name' smemv vm create demo size 16M servers three
+for verb in map heat activate take-back; do
+	fails "vm $verb of no file" "^smemv: vm $verb none: there is no memory file of this name" smemv vm "$verb" none
+done
 ok "no failure leaves a file" test ! -e /dev/smemv/demo
 ok "larger than all servers together is possible" smemv vm create demo size 4T budget 1G
 is "$(stat -c %s /dev/smemv/demo)" $((4 << 40)) "it is sparse"
