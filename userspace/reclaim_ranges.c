@@ -52,7 +52,7 @@ static int add_ranges(const struct nlmsghdr *reply, void *arg, struct reason *wh
 
 	if (genlmsg_parse((struct nlmsghdr *)reply, 0, tb, SMEMV_A_SCAN_MAX, NULL) ||
 	    !tb[SMEMV_A_SCAN_RANGES]) {
-		reason_set(why, "the module's answer makes no sense");
+		reason_set(why, "the module's answer cannot be understood: use the module and the program of one version");
 		return -EBADMSG;
 	}
 	bytes = (size_t)nla_len(tb[SMEMV_A_SCAN_RANGES]);
