@@ -345,7 +345,9 @@ void view_event(struct printer *printer, const struct event_info *event, const c
 	if (event->server[0])
 		print_text(printer, "server", "server", event->server);
 	if (event->space[0])
-		print_text(printer, "swap", "swap", event->space);
+		print_text(printer, "space", "space", event->space);
+	if (event->space[0] && print_is_json(printer))	/* its former name, also of memory files */
+		print_text(printer, "swap", NULL, event->space);
 	if (event->has_page)
 		print_number(printer, "page", "page", event->page);
 	if (event->has_count)

@@ -45,6 +45,18 @@ for word in 'server add' 'server show' 'server del' 'server drain' 'swap add' 's
 	ok "the man page has: $word" grep -qF -- "$word" <<<"$page"
 done
 
+knows_each_event() {
+	local name
+
+	for name in $(grep -oE '\[SMEMV_EV_\w+\] = "[a-z-]+"' "$tree/userspace/decode.c" | cut -d '"' -f 2); do
+		grep -qF -- " $name" <<<"${page##* EVENTS }" || same "nothing of $name" "" || return
+	done
+	[[ -n $name ]]
+}
+ok "the man page has each event" knows_each_event
+ok "and their members" grep -qE '"time".*"event".*"server".*"space".*"page".*"count".*"reason"' <<<"$page"
+ok "and what \"-\" is" grep -qF '("-" is standard input)' <<<"$page"
+
 renders_cleanly() {
 	local warnings
 	warnings=$(mandoc -Tlint -Wwarning "$tree/userspace/smemv.8" 2>&1 || true)

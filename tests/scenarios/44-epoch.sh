@@ -60,7 +60,7 @@ blkdiscard "$taken" 2>/dev/null || true
 fails "and is no more after a discard" 'Input/output error' dd if=/dev/zero of="$taken" bs=4k count=1 oflag=direct
 like "$(dmesg_since)" 'smemv: taken: server one says that another main host owns this space now' "the log says why"
 is "$(dmesg_since | grep -c 'owns this space now')" 1 "once"
-ok "there is an event" wait_until 10 jq -es 'any(.event == "fenced-out" and .swap == "taken" and .server == "one")' \
+ok "there is an event" wait_until 10 jq -es 'any(.event == "fenced-out" and .space == "taken" and .server == "one")' \
 	"$scenario_out/events"
 compare "$(smemv_json '.[0].counters.stale_epoch' server show one)" -ge 1 "it is counted"
 ok "another disk on this server reads on" disk_is_right "$other"

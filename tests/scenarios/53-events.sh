@@ -44,38 +44,42 @@ expect "server-added" '.server == "one"'
 expect "server-up" '.server == "one"'
 disk=$(smemv swap add 32M servers one name demo deadline 2000) || bail "no disk"
 wait_until 10 test -b "$disk" || bail "no disk"
-expect "swap-added" '.swap == "demo"'
+expect "swap-added" '.space == "demo"'
 dd if=/dev/urandom of="$disk" bs=64k count=32 oflag=direct status=none
 
 memserver_kill one
 expect "server-down" '.server == "one" and (.reason | length > 0)'
 fails "with nobody there a read fails" 'error' dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct
-expect deadline '.swap == "demo" and .count == 1'
+expect deadline '.space == "demo" and .count == 1'
 
 memserver_start one 64M
 expect "server-restarted" '.server == "one" and .count == 512'
 ok "it is connected again" wait_until 30 server_state_is one up
-expect "page-lost" '.swap == "demo" and .count == 512 and .server == "one"'
+expect "page-lost" '.space == "demo" and .count == 512 and .server == "one"'
 fails "its pages are lost" 'error' dd if="$disk" of=/dev/null bs=4k count=1 skip=7 iflag=direct
 
 smemv swap set demo policy suspend
 memserver_pause one
 dd if=/dev/zero of="$disk" bs=4k count=1 oflag=direct status=none &
 writer=$!
-expect suspended '.swap == "demo"'
+expect suspended '.space == "demo"'
 memserver_resume one
-expect resumed '.swap == "demo"'
+expect resumed '.space == "demo"'
 ok "the write that waited succeeded" wait $writer
 
 smemv swap del demo
-expect "swap-deleted" '.swap == "demo"'
+expect "swap-deleted" '.space == "demo" and .swap == "demo"'
+smemv vm create guest size 2M >/dev/null
+expect "vm-added" '.space == "guest"'
+smemv vm del guest
+expect "vm-deleted" '.space == "guest"'
 smemv server del one
 expect "server-deleted" '.server == "one"'
 
 # The whole is in order, valid, and the same in words.
 in_order() {
 	local wanted=("server-added" "swap-added" "server-down" deadline "server-restarted"
-		"page-lost" suspended resumed "swap-deleted" "server-deleted")
+		"page-lost" suspended resumed "swap-deleted" "vm-added" "vm-deleted" "server-deleted")
 	jq -r .event "$scenario_out/json" | awk -v wanted="$(IFS=,; echo "${wanted[*]}")" '
 		BEGIN { n = split(wanted, want, ","); at = 1 }
 		$0 == want[at] { at++ }

@@ -308,10 +308,10 @@ static void an_event_is_one_line(void **state)
 	nla_put_u64(msg, SMEMV_A_EVENT_PAGE, 0);
 	nla_put_string(msg, SMEMV_A_EVENT_TEXT, "gone\nfor \"good\"");
 	text = event_line(PRINT_LINE, msg);
-	assert_string_equal(text, "2026-01-02T03:04:05.678+0000 page-lost server s1 swap disk page 0 reason gone?for \"good\"\n");
+	assert_string_equal(text, "2026-01-02T03:04:05.678+0000 page-lost server s1 space disk page 0 reason gone?for \"good\"\n");
 	free(text);
 	text = event_line(PRINT_JSON, msg);
-	assert_string_equal(text, "{\"time\":\"2026-01-02T03:04:05.678+0000\",\"event\":\"page-lost\",\"server\":\"s1\",\"swap\":\"disk\",\"page\":0,\"reason\":\"gone?for \\\"good\\\"\"}\n");
+	assert_string_equal(text, "{\"time\":\"2026-01-02T03:04:05.678+0000\",\"event\":\"page-lost\",\"server\":\"s1\",\"space\":\"disk\",\"swap\":\"disk\",\"page\":0,\"reason\":\"gone?for \\\"good\\\"\"}\n");
 	free(text);
 	nlmsg_free(msg);
 }
