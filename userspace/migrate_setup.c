@@ -138,10 +138,10 @@ static int make_space(struct migration *m)
 		.size_bytes = m->plan.ram_bytes,
 		.servers = m->plan.servers,
 		/* Whatever the mount says: a server that takes nothing is to be left for another. */
-		.has_policy = true,
-		.policy = SMEMV_POLICY_ERROR,
-		.has_deadline = true,
-		.deadline_ms = DEADLINE_MS,
+		.settings = {
+			.has_policy = true, .policy = SMEMV_POLICY_ERROR,
+			.has_deadline = true, .deadline_ms = DEADLINE_MS,
+		},
 	};
 	struct snapshot made = { 0 };
 	int err = vm_file_make(m->plan.space, &space, &made, &m->why);

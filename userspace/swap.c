@@ -6,19 +6,19 @@
 
 #include "command.h"
 #include "request.h"
+#include "settings.h"
 
 #define NODE_WAIT_MS	2000
 #define NODE_POLL_MS	10
 
-enum { SERVERS, NAME, POLICY, DEADLINE, QUEUES, N_OPTIONS };
+enum { SERVERS, NAME, QUEUES, SETTINGS, N_OPTIONS = SETTINGS + N_SETTINGS };
 
 struct new_swap {
 	uint64_t size_bytes;
 	struct name_list servers;
 	char name[SMEMV_NAME_LEN];
-	uint32_t policy;
-	uint32_t deadline_ms;
 	uint32_t queues;
+	struct settings settings;
 	struct keyword keywords[N_OPTIONS + 1];
 };
 
@@ -32,13 +32,9 @@ static int put_new_swap(struct nl_msg *request, const void *arg)
 		err |= nla_put_string(request, SMEMV_A_SWAP_NAME, swap->name);
 	if (swap->keywords[SERVERS].seen)
 		err |= request_put_names(request, SMEMV_A_SWAP_SERVERS, &swap->servers);
-	if (swap->keywords[POLICY].seen)
-		err |= nla_put_u32(request, SMEMV_A_SWAP_POLICY, swap->policy);
-	if (swap->keywords[DEADLINE].seen)
-		err |= nla_put_u32(request, SMEMV_A_SWAP_DEADLINE, swap->deadline_ms);
 	if (swap->keywords[QUEUES].seen)
 		err |= nla_put_u32(request, SMEMV_A_SWAP_QUEUES, swap->queues);
-	return err;
+	return err | settings_put(request, &swap->settings, SMEMV_A_SWAP_POLICY, SMEMV_A_SWAP_DEADLINE);
 }
 
 /* devtmpfs or udev makes the node a little after the disk is there. */
@@ -91,8 +87,6 @@ int swap_add(struct call *call)
 		.keywords = {
 			[SERVERS] = { "servers", "NAME[,NAME]", parse_names, &swap.servers, false },
 			[NAME] = { "name", "NAME", parse_name, swap.name, false },
-			[POLICY] = { "policy", "error|suspend", parse_policy, &swap.policy, false },
-			[DEADLINE] = { "deadline", "MS", parse_number, &swap.deadline_ms, false },
 			[QUEUES] = { "queues", "N", parse_number, &swap.queues, false },
 		},
 	};
@@ -104,7 +98,9 @@ int swap_add(struct call *call)
 		return EXIT_USAGE;
 	if (parse_size(size, &swap.size_bytes, &why))
 		return call_usage(call, "%s", why.text);
+	settings_keywords(&swap.settings, &swap.keywords[SETTINGS]);
 	status = parse_keywords(call, swap.keywords);
+	settings_take(&swap.settings, &swap.keywords[SETTINGS]);
 	if (swap.keywords[NAME].seen)
 		call->subject = swap.name;
 	if (!status)
@@ -118,47 +114,34 @@ int swap_show(struct call *call)
 	return request_show(call, snapshot_swaps, view_swaps);
 }
 
-enum { SET_POLICY, SET_DEADLINE, N_SETTINGS };
-
-struct settings {
+struct change {
 	const char *name;
-	uint32_t policy;
-	uint32_t deadline_ms;
-	struct keyword keywords[N_SETTINGS + 1];
+	struct settings settings;
 };
 
-static int put_settings(struct nl_msg *request, const void *arg)
+static int put_change(struct nl_msg *request, const void *arg)
 {
-	const struct settings *settings = arg;
-	int err;
+	const struct change *change = arg;
 
-	err = nla_put_string(request, SMEMV_A_SWAP_NAME, settings->name);
-	if (settings->keywords[SET_POLICY].seen)
-		err |= nla_put_u32(request, SMEMV_A_SWAP_POLICY, settings->policy);
-	if (settings->keywords[SET_DEADLINE].seen)
-		err |= nla_put_u32(request, SMEMV_A_SWAP_DEADLINE, settings->deadline_ms);
-	return err;
+	return nla_put_string(request, SMEMV_A_SWAP_NAME, change->name) |
+	       settings_put(request, &change->settings, SMEMV_A_SWAP_POLICY, SMEMV_A_SWAP_DEADLINE);
 }
 
 int swap_set(struct call *call)
 {
-	struct settings settings = {
-		.keywords = {
-			[SET_POLICY] = { "policy", "error|suspend", parse_policy, &settings.policy, false },
-			[SET_DEADLINE] = { "deadline", "MS", parse_number, &settings.deadline_ms, false },
-		},
-	};
+	struct keyword keywords[N_SETTINGS + 1] = { 0 };
+	struct change change = { 0 };
 	int status;
 
-	settings.name = parse_subject(call);
-	if (!settings.name)
+	change.name = parse_subject(call);
+	if (!change.name)
 		return EXIT_USAGE;
 	if (!call_peek(call))
 		return call_usage(call, "policy or deadline is missing");
-	status = parse_keywords(call, settings.keywords);
-	if (status)
-		return status;
-	return request_run(call, SMEMV_CMD_SWAP_SET, put_settings, &settings, NULL, NULL);
+	settings_keywords(&change.settings, keywords);
+	status = parse_keywords(call, keywords);
+	settings_take(&change.settings, keywords);
+	return status ? status : request_run(call, SMEMV_CMD_SWAP_SET, put_change, &change, NULL, NULL);
 }
 
 static int put_name(struct nl_msg *request, const void *name)

@@ -14,7 +14,7 @@
 #define POLL_MS		50
 #define DELETE_WAIT_MS	10000
 
-enum { SIZE, BUDGET, SERVERS, POLICY, DEADLINE, DMA, N_OPTIONS };
+enum { SIZE, BUDGET, SERVERS, DMA, SETTINGS, N_OPTIONS = SETTINGS + N_SETTINGS };
 
 static void print_new(const struct call *call, const struct snapshot *made)
 {
@@ -58,18 +58,16 @@ int vm_create(struct call *call)
 		[SIZE] = { "size", "SIZE", parse_size, &vm.size_bytes, false },
 		[BUDGET] = { "budget", "SIZE", parse_size, &vm.budget_bytes, false },
 		[SERVERS] = { "servers", "NAME[,NAME]", parse_names, &vm.servers, false },
-		[POLICY] = { "policy", "error|suspend", parse_policy, &vm.policy, false },
-		[DEADLINE] = { "deadline", "MS", parse_number, &vm.deadline_ms, false },
 		[DMA] = { "dma", NULL, NULL, NULL, false },
 	};
 	int status;
 
 	if (!parse_file_subject(call))
 		return EXIT_USAGE;
+	settings_keywords(&vm.settings, &keywords[SETTINGS]);
 	status = parse_keywords(call, keywords);
+	settings_take(&vm.settings, &keywords[SETTINGS]);
 	vm.has_budget = keywords[BUDGET].seen;
-	vm.has_policy = keywords[POLICY].seen;
-	vm.has_deadline = keywords[DEADLINE].seen;
 	vm.dma = keywords[DMA].seen;
 	if (!status && !keywords[SIZE].seen)
 		status = call_usage(call, "size SIZE is missing");
@@ -84,51 +82,43 @@ int vm_show(struct call *call)
 	return request_show(call, snapshot_vms, view_vms);
 }
 
-enum { SET_BUDGET, SET_POLICY, SET_DEADLINE, N_SETTINGS };
+enum { SET_BUDGET, SET_SETTINGS, N_SET = SET_SETTINGS + N_SETTINGS };
 
-struct settings {
+struct change {
 	const char *name;
+	bool has_budget;
 	uint64_t budget_bytes;
-	uint32_t policy;
-	uint32_t deadline_ms;
-	struct keyword keywords[N_SETTINGS + 1];
+	struct settings settings;
 };
 
-static int put_settings(struct nl_msg *request, const void *arg)
+static int put_change(struct nl_msg *request, const void *arg)
 {
-	const struct settings *settings = arg;
-	int err;
+	const struct change *change = arg;
+	int err = nla_put_string(request, SMEMV_A_VM_NAME, change->name);
 
-	err = nla_put_string(request, SMEMV_A_VM_NAME, settings->name);
-	if (settings->keywords[SET_BUDGET].seen)
-		err |= nla_put_u64(request, SMEMV_A_VM_BUDGET, settings->budget_bytes);
-	if (settings->keywords[SET_POLICY].seen)
-		err |= nla_put_u32(request, SMEMV_A_VM_POLICY, settings->policy);
-	if (settings->keywords[SET_DEADLINE].seen)
-		err |= nla_put_u32(request, SMEMV_A_VM_DEADLINE, settings->deadline_ms);
-	return err;
+	if (change->has_budget)
+		err |= nla_put_u64(request, SMEMV_A_VM_BUDGET, change->budget_bytes);
+	return err | settings_put(request, &change->settings, SMEMV_A_VM_POLICY, SMEMV_A_VM_DEADLINE);
 }
 
 int vm_set(struct call *call)
 {
-	struct settings settings = {
-		.keywords = {
-			[SET_BUDGET] = { "budget", "SIZE", parse_size, &settings.budget_bytes, false },
-			[SET_POLICY] = { "policy", "error|suspend", parse_policy, &settings.policy, false },
-			[SET_DEADLINE] = { "deadline", "MS", parse_number, &settings.deadline_ms, false },
-		},
+	struct change change = { 0 };
+	struct keyword keywords[N_SET + 1] = {
+		[SET_BUDGET] = { "budget", "SIZE", parse_size, &change.budget_bytes, false },
 	};
 	int status;
 
-	settings.name = parse_file_subject(call);
-	if (!settings.name)
+	change.name = parse_file_subject(call);
+	if (!change.name)
 		return EXIT_USAGE;
 	if (!call_peek(call))
 		return call_usage(call, "budget, policy or deadline is missing");
-	status = parse_keywords(call, settings.keywords);
-	if (status)
-		return status;
-	return request_run(call, SMEMV_CMD_VM_SET, put_settings, &settings, NULL, NULL);
+	settings_keywords(&change.settings, &keywords[SET_SETTINGS]);
+	status = parse_keywords(call, keywords);
+	settings_take(&change.settings, &keywords[SET_SETTINGS]);
+	change.has_budget = keywords[SET_BUDGET].seen;
+	return status ? status : request_run(call, SMEMV_CMD_VM_SET, put_change, &change, NULL, NULL);
 }
 
 static void pause_ms(long ms)

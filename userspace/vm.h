@@ -4,6 +4,7 @@
 #define SMEMV_VM_H
 
 #include "request.h"
+#include "settings.h"
 
 /* Options of a new file; what is 0, empty or not set is the module's choice. */
 struct new_vm {
@@ -12,10 +13,7 @@ struct new_vm {
 	bool has_budget;
 	uint64_t budget_bytes;
 	struct name_list servers;
-	bool has_policy;
-	uint32_t policy;
-	bool has_deadline;
-	uint32_t deadline_ms;
+	struct settings settings;
 	bool dma;
 };
 

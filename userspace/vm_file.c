@@ -19,13 +19,9 @@ static int put_new_vm(struct nl_msg *request, const void *arg)
 		err |= nla_put_u64(request, SMEMV_A_VM_BUDGET, vm->budget_bytes);
 	if (vm->servers.count)
 		err |= request_put_names(request, SMEMV_A_VM_SERVERS, &vm->servers);
-	if (vm->has_policy)
-		err |= nla_put_u32(request, SMEMV_A_VM_POLICY, vm->policy);
-	if (vm->has_deadline)
-		err |= nla_put_u32(request, SMEMV_A_VM_DEADLINE, vm->deadline_ms);
 	if (vm->dma)
 		err |= nla_put_flag(request, SMEMV_A_VM_DMA);
-	return err;
+	return err | settings_put(request, &vm->settings, SMEMV_A_VM_POLICY, SMEMV_A_VM_DEADLINE);
 }
 
 /* So that a missing module is told as such, not as a filesystem that cannot be mounted. */

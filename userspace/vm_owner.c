@@ -158,15 +158,13 @@ static int read_map(const struct call *call, const char *path, struct space_map 
 	return EXIT_SUCCESS;
 }
 
-enum { BUDGET, POLICY, DEADLINE, N_OPTIONS };
+enum { BUDGET, SETTINGS, N_OPTIONS = SETTINGS + N_SETTINGS };
 
 int vm_adopt(struct call *call)
 {
 	struct new_vm vm = { 0 };
 	struct keyword keywords[N_OPTIONS + 1] = {
 		[BUDGET] = { "budget", "SIZE", parse_size, &vm.budget_bytes, false },
-		[POLICY] = { "policy", "error|suspend", parse_policy, &vm.policy, false },
-		[DEADLINE] = { "deadline", "MS", parse_number, &vm.deadline_ms, false },
 	};
 	struct space_map map;
 	bool has_options;
@@ -179,12 +177,12 @@ int vm_adopt(struct call *call)
 	if (!path)
 		return EXIT_USAGE;
 	has_options = call_peek(call);
+	settings_keywords(&vm.settings, &keywords[SETTINGS]);
 	status = parse_keywords(call, keywords);
 	if (status)
 		return status;
 	vm.has_budget = keywords[BUDGET].seen;
-	vm.has_policy = keywords[POLICY].seen;
-	vm.has_deadline = keywords[DEADLINE].seen;
+	settings_take(&vm.settings, &keywords[SETTINGS]);
 	status = read_map(call, path, &map);
 	if (!status && exists(call) && has_options)
 		status = call_fail(call, "the file exists already; set its options with smemv vm set");
