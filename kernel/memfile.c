@@ -277,6 +277,11 @@ void smemv_memfile_evict(struct smemv_memfile *mf, u64 pages)
 		   resident > pages ? resident - pages : 0);
 }
 
+void smemv_memfile_evict_stop(struct smemv_memfile *mf)
+{
+	with_inode(mf, smemv_evict_set_goal, SMEMV_NO_GOAL);
+}
+
 u64 smemv_memfile_resident(struct smemv_memfile *mf)
 {
 	u64 pages = 0;

@@ -151,6 +151,8 @@ int smemv_memfile_remove(struct smemv_memfile *mf, const char **why);
 void smemv_memfile_set_budget(struct smemv_memfile *mf, u64 pages);
 /* So many pages shall leave the host; begins to. */
 void smemv_memfile_evict(struct smemv_memfile *mf, u64 pages);
+/* What is being stored ends as always. */
+void smemv_memfile_evict_stop(struct smemv_memfile *mf);
 u64 smemv_memfile_resident(struct smemv_memfile *mf);
 bool smemv_memfile_is_deleted(struct smemv_memfile *mf);
 

@@ -20,6 +20,7 @@ const struct nla_policy smemv_nl_vm_policy[SMEMV_A_VM_MAX + 1] = {
 	[SMEMV_A_VM_DMA] = { .type = NLA_FLAG },
 	[SMEMV_A_VM_PID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[SMEMV_A_VM_KVM_FD] = { .type = NLA_U32 },
+	[SMEMV_A_VM_STOP] = { .type = NLA_FLAG },
 };
 
 static int put_u64(struct sk_buff *skb, int attr, u64 value)
@@ -326,6 +327,10 @@ int smemv_nl_vm_evict(struct sk_buff *skb, struct genl_info *info)
 	mf = named_with_size(info, &err);
 	if (!mf)
 		return err;
+	if (info->attrs[SMEMV_A_VM_STOP]) {
+		smemv_memfile_evict_stop(mf);
+		return 0;
+	}
 	if (!size)
 		return smemv_nl_error(info, -EINVAL, "a size is needed", NULL);
 	smemv_memfile_evict(mf, nla_get_u64(size) >> PAGE_SHIFT);
@@ -338,7 +343,9 @@ int smemv_nl_vm_populate(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	mf = named_with_size(info, &err);
-	if (mf)
+	if (mf && info->attrs[SMEMV_A_VM_STOP])
+		smemv_populate_stop(mf);
+	else if (mf)
 		smemv_memfile_populate(mf);
 	return err;
 }

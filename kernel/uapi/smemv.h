@@ -69,11 +69,13 @@
  *    SMEMV_A_VM_NAME         M  EBUSY while somebody has it open or mapped
  *  SMEMV_CMD_VM_EVICT        begins to; SMEMV_A_VM_GOAL tells whether it still does
  *    SMEMV_A_VM_NAME         M
- *    SMEMV_A_VM_SIZE         M  u64 bytes to take off this host
+ *    SMEMV_A_VM_SIZE         M  u64 bytes to take off this host; not with STOP
+ *    SMEMV_A_VM_STOP         O  flag: do so no longer instead. What is being stored ends
  *  SMEMV_CMD_VM_POPULATE     begins to bring pages here, as far as the budget has room;
  *                            SMEMV_A_VM_POPULATING tells whether it still does, and
  *                            SMEMV_A_VM_MISSED what it could not bring
  *    SMEMV_A_VM_NAME         M
+ *    SMEMV_A_VM_STOP         O  flag: do so no longer instead. What is being loaded comes
  *  SMEMV_CMD_VM_GET          dump, or one by name
  *    SMEMV_A_VM_NAME         O
  *    -> all SMEMV_A_VM_*; those of its space only when it has a size
@@ -233,6 +235,7 @@ enum smemv_vm_attr {
 	SMEMV_A_VM_KVM_FD,		/* u32 */
 	SMEMV_A_VM_ORDER,		/* string: pages are evicted by "heat", "clock" or "random" */
 	SMEMV_A_VM_MISSED,		/* u64 pages that the latest VM_POPULATE could not bring */
+	SMEMV_A_VM_STOP,		/* flag */
 	__SMEMV_A_VM_MAX
 };
 #define SMEMV_A_VM_MAX	(__SMEMV_A_VM_MAX - 1)
