@@ -2,35 +2,25 @@
 /* server drain: begins it, shows how it goes, and gives it up on Ctrl-C. */
 #include <inttypes.h>
 #include <netlink/attr.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "command.h"
-#include "human.h"
 #include "request.h"
-
-#define LOOK_EVERY_MS 200
+#include "wait.h"
 
 struct drain {
-	const char *name;
+	struct call *call;
 	struct name_list targets;
 	bool stop;
-};
-
-struct progress {
-	uint64_t pages_before;
-	uint64_t missing_before;
-	uint64_t drained_before;
-	double started;
-	bool shown;
+	struct server_info before;	/* zeros when it could not be looked at */
+	struct server_info now;
 };
 
 static int put_drain(struct nl_msg *request, const void *arg)
 {
 	const struct drain *drain = arg;
-	int err = nla_put_string(request, SMEMV_A_SERVER_NAME, drain->name);
+	int err = nla_put_string(request, SMEMV_A_SERVER_NAME, drain->call->subject);
 
 	if (drain->targets.count)
 		err |= request_put_names(request, SMEMV_A_SERVER_TO, &drain->targets);
@@ -39,96 +29,45 @@ static int put_drain(struct nl_msg *request, const void *arg)
 	return err;
 }
 
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* 0, or non-zero when the server cannot be looked at. */
 static int look(const char *name, struct server_info *server, struct reason *why)
 {
-	struct snapshot snapshot = { 0 };
-	struct link *link;
-	int err = link_open(&link, why);
+	struct snapshot snapshot;
+	int err = request_look(snapshot_servers, name, &snapshot, why);
 
-	if (err)
-		return err;
-	err = snapshot_servers(link, name, &snapshot, why);
-	link_close(link);
 	if (!err)
 		*server = snapshot.servers[0];
 	snapshot_free(&snapshot);
 	return err;
 }
 
-static void show_progress(struct progress *progress, const struct server_info *server)
+static int look_on(void *arg, struct progress *progress, bool *goes_on)
 {
-	double seconds = now_s() - progress->started, rate;
-	uint64_t moved;
-
-	if (!isatty(STDERR_FILENO))
-		return;
-	moved = progress->pages_before > server->pages ? progress->pages_before - server->pages : 0;
-	rate = seconds > 0 ? (double)moved / seconds : 0;
-	fprintf(stderr, "\r%s left of %s, %s/s",
-		human_size((double)(server->pages * PAGE_BYTES)).text,
-		human_size((double)(progress->pages_before * PAGE_BYTES)).text,
-		human_size(rate * PAGE_BYTES).text);
-	if (rate > 0)
-		fprintf(stderr, ", %.0f s to go", (double)server->pages / rate);
-	fputs("\033[K", stderr);
-	progress->shown = true;
-}
-
-static void block_interrupt(sigset_t *interrupt)
-{
-	sigemptyset(interrupt);
-	sigaddset(interrupt, SIGINT);
-	sigaddset(interrupt, SIGTERM);
-	sigprocmask(SIG_BLOCK, interrupt, NULL);
-}
-
-static bool was_interrupted(const sigset_t *interrupt)
-{
-	struct timespec pause = { .tv_nsec = LOOK_EVERY_MS * 1000000L };
-
-	return sigtimedwait(interrupt, NULL, &pause) > 0;
-}
-
-static int give_up(struct call *call, struct drain *drain)
-{
-	drain->stop = true;
-	return request_run(call, SMEMV_CMD_SERVER_DRAIN, put_drain, drain, NULL, NULL);
-}
-
-/* Until no page is on its way any more. 0 or an exit status. */
-static int wait_for_end(struct call *call, struct drain *drain, struct progress *progress,
-			const sigset_t *interrupt, struct server_info *server)
-{
+	struct drain *drain = arg;
 	struct reason why;
-	int status = 0;
 
-	do {
-		if (was_interrupted(interrupt) && !drain->stop)
-			status = give_up(call, drain);
-		if (look(drain->name, server, &why))
-			return call_fail(call, "%s", why.text);
-		show_progress(progress, server);
-	} while (server->drains);
-	if (progress->shown)
-		fputc('\n', stderr);
-	return status;
+	if (look(drain->call->subject, &drain->now, &why))
+		return call_fail(drain->call, "%s", why.text);
+	progress->left_bytes = drain->now.pages * PAGE_BYTES;
+	*goes_on = drain->now.drains;
+	return 0;
 }
 
-static int tell_result(struct call *call, const struct progress *progress,
-		       const struct server_info *server)
+static int stop(void *arg)
 {
+	struct drain *drain = arg;
+
+	drain->stop = true;
+	return request_run(drain->call, SMEMV_CMD_SERVER_DRAIN, put_drain, drain, NULL, NULL);
+}
+
+static int tell_result(const struct drain *drain)
+{
+	const struct server_info *server = &drain->now, *before = &drain->before;
+	struct call *call = drain->call;
 	/* Not what is there no more: that may be lost, given up by its owner, or in his memory only. */
-	uint64_t moved = server->counters[SMEMV_SC_DRAINED] - progress->drained_before;
-	uint64_t lost = server->counters[SMEMV_SC_MISSING] - progress->missing_before;
+	uint64_t moved = server->counters[SMEMV_SC_DRAINED] - before->counters[SMEMV_SC_DRAINED];
+	uint64_t lost = server->counters[SMEMV_SC_MISSING] - before->counters[SMEMV_SC_MISSING];
 	struct printer *printer;
 
 	if (call->json) {
@@ -153,41 +92,38 @@ static int tell_result(struct call *call, const struct progress *progress,
 	return EXIT_SUCCESS;
 }
 
-static int run_drain(struct call *call, struct drain *drain)
+static int run_drain(struct drain *drain)
 {
-	struct progress progress = { .started = now_s() };
-	struct server_info server;
-	sigset_t interrupt;
+	struct background background = { .look = look_on, .stop = stop, .arg = drain };
+	struct call *call = drain->call;
 	struct reason why;
+	sigset_t ends;
 	int status;
 
-	if (!look(drain->name, &server, &why)) {	/* else the request will tell why */
-		progress.pages_before = server.pages;
-		progress.missing_before = server.counters[SMEMV_SC_MISSING];
-		progress.drained_before = server.counters[SMEMV_SC_DRAINED];
-	}
-	block_interrupt(&interrupt);
+	if (look(call->subject, &drain->before, &why))
+		memset(&drain->before, 0, sizeof(drain->before));	/* the request will tell why */
+	background.progress.all_bytes = drain->before.pages * PAGE_BYTES;
+	ends_block(&ends, 0);
 	status = request_run(call, SMEMV_CMD_SERVER_DRAIN, put_drain, drain, NULL, NULL);
 	if (!status)
-		status = wait_for_end(call, drain, &progress, &interrupt, &server);
-	return status ? status : tell_result(call, &progress, &server);
+		status = background_wait(&background, &ends);
+	return status ? status : tell_result(drain);
 }
 
 int server_drain(struct call *call)
 {
-	struct drain drain = { 0 };
+	struct drain drain = { .call = call };
 	struct keyword keywords[] = {
 		{ "to", "NAME[,NAME]", parse_names, &drain.targets, false },
 		{ 0 },
 	};
 	int status;
 
-	drain.name = parse_subject(call);
-	if (!drain.name)
+	if (!parse_subject(call))
 		return EXIT_USAGE;
 	status = parse_keywords(call, keywords);
 	if (!status)
-		status = run_drain(call, &drain);
+		status = run_drain(&drain);
 	name_list_free(&drain.targets);
 	return status;
 }

@@ -7,6 +7,7 @@
 #include "command.h"
 #include "human.h"
 #include "migrate.h"
+#include "wait.h"
 
 #define TIMEOUT_DEFAULT_S	86400.0
 #define PATIENCE_DEFAULT_S	30.0
@@ -205,15 +206,6 @@ static int conclude(const struct migration *m)
 	return exit_status(m);
 }
 
-static void block_signals(sigset_t *signals)
-{
-	sigemptyset(signals);
-	sigaddset(signals, SIGINT);
-	sigaddset(signals, SIGTERM);
-	sigaddset(signals, SIGHUP);
-	sigprocmask(SIG_BLOCK, signals, NULL);
-}
-
 static int run(struct migration *m)
 {
 	m->result = MIGRATE_REFUSED;
@@ -233,7 +225,7 @@ static int run(struct migration *m)
 		return EXIT_SUCCESS;
 	}
 	fflush(stdout);
-	block_signals(&m->signals);
+	ends_block(&m->signals, SIGHUP);
 	migrate_drive(m);
 	return conclude(m);
 }

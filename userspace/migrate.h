@@ -131,7 +131,7 @@ struct migration {
 	struct migrate_end destination;
 	struct migrate_plan plan;
 	struct migrate_problems problems;
-	sigset_t signals;		/* blocked: SIGINT and SIGTERM */
+	sigset_t signals;		/* blocked: SIGINT, SIGTERM, SIGHUP */
 	long long started_ms;
 	json_t *former;			/* the source's parameters that were changed, as they were */
 	bool listening;			/* the destination was told to, and takes no second time */

@@ -12,13 +12,14 @@
 #include "migrate.h"
 #include "migrate_setup.h"
 #include "qmp_wire.h"
+#include "wait.h"
 
 #define LOOK_EVERY_MS	250
 
 /* For what QEMU does after it answered: giving the guest back, starting it, ending. */
 static long long settle_deadline_ms(const struct migration *m)
 {
-	return now_ms() + (long long)(2e3 * m->options.patience_s);
+	return clock_ms() + (long long)(2e3 * m->options.patience_s);
 }
 
 static void look_at_end(struct migrate_end *end)
@@ -69,7 +70,7 @@ static void settle_at_source(struct migration *m, const char *before)
 		if (!may_settle(m))
 			return;
 		poll(NULL, 0, LOOK_EVERY_MS);
-	} while (now_ms() < deadline_ms);
+	} while (clock_ms() < deadline_ms);
 }
 
 static int look(struct migration *m)
@@ -79,7 +80,7 @@ static int look(struct migration *m)
 
 	if (err)
 		return err;
-	migrate_status_read(answer, (double)now_ms() / 1e3, &m->status);
+	migrate_status_read(answer, (double)clock_ms() / 1e3, &m->status);
 	json_decref(answer);
 	return 0;
 }
@@ -87,17 +88,16 @@ static int look(struct migration *m)
 /* Until QEMU says something, a signal comes, or it is time to look. True: a signal came. */
 static bool pause_for_signal(struct migration *m)
 {
-	static const struct timespec at_once;
 	struct pollfd event = { .fd = qmp_fd(m->source.qmp), .events = POLLIN };
-	long long until_ms = now_ms() + LOOK_EVERY_MS;
+	long long until_ms = clock_ms() + LOOK_EVERY_MS;
 	struct reason ignored;
 
 	do {
-		if (sigtimedwait(&m->signals, NULL, &at_once) > 0)
+		if (ends_wait(&m->signals, 0))
 			return true;
 		if (poll(&event, 1, 50) > 0)
 			return qmp_take_events(m->source.qmp, &ignored) ? poll(NULL, 0, LOOK_EVERY_MS) > 0 : false;
-	} while (now_ms() < until_ms);
+	} while (clock_ms() < until_ms);
 	return false;
 }
 
@@ -123,13 +123,13 @@ static int follow(struct migration *m)
 			return err;
 		migrate_progress_show(m);
 		interrupted = pause_for_signal(m);
-		if (settled_ms && now_ms() > settled_ms) {
+		if (settled_ms && clock_ms() > settled_ms) {
 			reason_set(&m->why, "QEMU at %s does not end the migration that was cancelled",
 				   m->source.where);
 			m->result = MIGRATE_FAILED;
 			return -ETIMEDOUT;
 		}
-		if (settled_ms || (!interrupted && now_ms() < deadline_ms))
+		if (settled_ms || (!interrupted && clock_ms() < deadline_ms))
 			continue;
 		settled_ms = settle_deadline_ms(m);
 		cancel(m, interrupted ? MIGRATE_CANCELLED : MIGRATE_TIMED_OUT);
@@ -151,7 +151,7 @@ static int start_destination(struct migration *m)
 			return 0;
 		if (in_state(&m->destination, "paused") || in_state(&m->destination, "prelaunch"))
 			qmp_run(m->destination.qmp, "cont", NULL, NULL, &ignored);
-		if (now_ms() > deadline_ms) {
+		if (clock_ms() > deadline_ms) {
 			reason_set(&m->why, "QEMU at %s has the whole guest, but it is in state %s",
 				   m->destination.where, m->destination.run_state);
 			return -ETIMEDOUT;
@@ -178,7 +178,7 @@ static void conclude(struct migration *m)
 	m->result = MIGRATE_DONE;
 	m->place = PLACE_DESTINATION;
 	m->why.text[0] = '\0';
-	m->destination_ready_s = (double)(now_ms() - m->started_ms) / 1e3;
+	m->destination_ready_s = (double)(clock_ms() - m->started_ms) / 1e3;
 	migrate_setup_end(m);
 	end_source(m);
 }
@@ -225,13 +225,13 @@ void migrate_drive(struct migration *m)
 	int err;
 
 	strcpy(before, m->source.run_state);
-	m->started_ms = now_ms();
+	m->started_ms = clock_ms();
 	m->result = MIGRATE_FAILED;
 	err = migrate_setup(m);
 	if (!err)
 		err = follow(m);
 	migrate_progress_end();
-	m->seconds = (double)(now_ms() - m->started_ms) / 1e3;
+	m->seconds = (double)(clock_ms() - m->started_ms) / 1e3;
 	if (!err && !strcmp(m->status.status, "completed")) {
 		finish(m, !strcmp(before, "paused"));
 	} else {

@@ -8,6 +8,7 @@
 #include "qmp_wire.h"
 #include "vm.h"
 #include "vm_mount.h"
+#include "wait.h"
 
 /* A server in trouble may keep the guest stopped for so long, and then what it got is sent to another. */
 #define DEADLINE_MS	10000
@@ -233,13 +234,13 @@ void migrate_setup_undo(struct migration *m)
 
 void migrate_setup_remove_space(struct migration *m)
 {
-	long long deadline_ms = now_ms() + REMOVE_MS;
+	long long deadline_ms = clock_ms() + REMOVE_MS;
 	struct reason why;
 	int err;
 
 	if (!m->plan.needs_space)
 		return;
-	while ((err = vm_file_remove(m->plan.space, &why)) && now_ms() < deadline_ms)
+	while ((err = vm_file_remove(m->plan.space, &why)) && clock_ms() < deadline_ms)
 		poll(NULL, 0, 100);
 	if (err)
 		reason_set(&m->warning, "the space of the migration stays: %s; later: smemv vm del %s",

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -10,6 +9,7 @@
 
 #include "command.h"
 #include "request.h"
+#include "wait.h"
 
 #define TIME_LEN	40
 
@@ -63,10 +63,7 @@ static int open_signals(void)
 {
 	sigset_t ends;
 
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGINT);
-	sigaddset(&ends, SIGTERM);
-	sigprocmask(SIG_BLOCK, &ends, NULL);
+	ends_block(&ends, 0);
 	return signalfd(-1, &ends, SFD_CLOEXEC);
 }
 

@@ -10,6 +10,7 @@
 #include "print.h"
 #include "qmp.h"
 #include "qmp_wire.h"
+#include "wait.h"
 
 struct qmp {
 	struct qmp_wire wire;
@@ -158,7 +159,7 @@ static bool is_answer(const struct qmp *qmp, const json_t *message)
 /* Also of a QEMU that never stops talking of something else. */
 static int receive_until(struct qmp *qmp, long long deadline_ms, json_t **message, struct reason *why)
 {
-	long long left_ms = deadline_ms - now_ms();
+	long long left_ms = deadline_ms - clock_ms();
 
 	return left_ms > 0 ? qmp_wire_receive(&qmp->wire, message, (int)left_ms, why) : -ETIMEDOUT;
 }
@@ -166,7 +167,7 @@ static int receive_until(struct qmp *qmp, long long deadline_ms, json_t **messag
 static int await_answer(struct qmp *qmp, const char *command, json_t **result, struct reason *why)
 {
 	int patience_ms = patience_of(qmp);
-	long long deadline_ms = now_ms() + patience_ms;
+	long long deadline_ms = clock_ms() + patience_ms;
 	json_t *message;
 	bool found;
 	int err;
@@ -209,7 +210,7 @@ int qmp_take_events(struct qmp *qmp, struct reason *why)
 
 int qmp_wait_for_end(struct qmp *qmp, int timeout_ms)
 {
-	long long deadline_ms = now_ms() + timeout_ms;
+	long long deadline_ms = clock_ms() + timeout_ms;
 	struct reason why;
 	json_t *message;
 	int err;

@@ -13,29 +13,22 @@
 #include "human.h"
 #include "print.h"
 #include "qmp_wire.h"
+#include "wait.h"
 
 /* No answer that we ask for comes near this; what does is not QMP. */
 #define MESSAGE_MAX	(1 << 20)
 #define READ_STEP	4096
 
-long long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 /* 0 when @events came, -ETIMEDOUT when they did not until @deadline_ms. */
 static int wait_for(int fd, short events, long long deadline_ms)
 {
 	struct pollfd ready = { .fd = fd, .events = events };
-	long long left = deadline_ms - now_ms();
+	long long left = deadline_ms - clock_ms();
 	int n;
 
 	do {
 		n = poll(&ready, 1, left > 0 ? (int)left : 0);
-		left = deadline_ms - now_ms();
+		left = deadline_ms - clock_ms();
 	} while (n < 0 && errno == EINTR);
 	return n > 0 ? 0 : -ETIMEDOUT;
 }
@@ -82,7 +75,7 @@ static int finish_connect(int fd, long long deadline_ms)
 
 static int connect_to(int fd, const struct address *address, int timeout_ms)
 {
-	long long deadline_ms = now_ms() + timeout_ms;
+	long long deadline_ms = clock_ms() + timeout_ms;
 
 	while (connect(fd, (const struct sockaddr *)&address->sockaddr, address->len)) {
 		if (errno == EINPROGRESS)
@@ -90,7 +83,7 @@ static int connect_to(int fd, const struct address *address, int timeout_ms)
 		/* A unix socket whose queue is full: QEMU serves one client at a time. */
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		if (now_ms() >= deadline_ms)
+		if (clock_ms() >= deadline_ms)
 			return -ETIMEDOUT;
 		poll(NULL, 0, 50);
 	}
@@ -158,10 +151,10 @@ static int send_all(struct qmp_wire *wire, const char *text, size_t len, long lo
 int qmp_wire_send(struct qmp_wire *wire, const json_t *message, int timeout_ms, struct reason *why)
 {
 	char *text = must(json_dumps(message, JSON_COMPACT));
-	int err = send_all(wire, text, strlen(text), now_ms() + timeout_ms, why);
+	int err = send_all(wire, text, strlen(text), clock_ms() + timeout_ms, why);
 
 	if (!err)
-		err = send_all(wire, "\n", 1, now_ms() + timeout_ms, why);
+		err = send_all(wire, "\n", 1, clock_ms() + timeout_ms, why);
 	free(text);
 	return err;
 }
@@ -236,7 +229,7 @@ static int read_more(struct qmp_wire *wire, struct reason *why)
 
 int qmp_wire_receive(struct qmp_wire *wire, json_t **message, int timeout_ms, struct reason *why)
 {
-	long long deadline_ms = now_ms() + timeout_ms;
+	long long deadline_ms = clock_ms() + timeout_ms;
 	int err;
 
 	for (;;) {

@@ -24,7 +24,5 @@ int qmp_wire_send(struct qmp_wire *wire, const json_t *message, int timeout_ms, 
 /* The next object; -ETIMEDOUT when none is complete by then. @timeout_ms may be 0. */
 int qmp_wire_receive(struct qmp_wire *wire, json_t **message, int timeout_ms, struct reason *why);
 
-/* Milliseconds of the monotonic clock, for deadlines. */
-long long now_ms(void);
 
 #endif

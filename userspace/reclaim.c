@@ -9,6 +9,7 @@
 #include "human.h"
 #include "print.h"
 #include "reclaim.h"
+#include "wait.h"
 
 #define RATE_DEFAULT	(256ull << 20)
 
@@ -23,7 +24,7 @@ static struct {
 
 static double rate_so_far(const struct reclaim *r)
 {
-	double seconds = reclaim_now_s() - shown.began_s;
+	double seconds = clock_s() - shown.began_s;
 
 	return seconds > 0 ? (double)r->out_bytes / seconds : 0;
 }
@@ -44,7 +45,7 @@ static void write_progress(const struct reclaim *r, uint64_t left_bytes)
 static void show_progress(struct reclaim *r, uint64_t left_bytes)
 {
 	bool terminal = isatty(STDERR_FILENO);
-	double now_s = reclaim_now_s();
+	double now_s = clock_s();
 
 	if (now_s - shown.line_s < (terminal ? 0.2 : LINE_EVERY_S))
 		return;
@@ -113,7 +114,7 @@ static int run_once(struct reclaim *r)
 	bool more;
 	int err;
 
-	shown.began_s = shown.line_s = reclaim_now_s();
+	shown.began_s = shown.line_s = clock_s();
 	do
 		err = run_round(r, &left, &more, &why);
 	while (!err && more && !r->interrupted);
@@ -122,7 +123,7 @@ static int run_once(struct reclaim *r)
 	if (err && reclaim_is_gone(r))
 		reason_set(&why, "process %u ended", r->pid);
 	if (!err || r->out_bytes)
-		report(r, left, reclaim_now_s() - shown.began_s);
+		report(r, left, clock_s() - shown.began_s);
 	if (err)
 		return call_fail(r->call, "%s", why.text);
 	if (r->stayed_bytes && !has_free_swap())
@@ -159,14 +160,6 @@ static int parse_reclaim(struct call *call, struct reclaim *r)
 	return status ? status : check(r, &keywords[0], &keywords[3]);
 }
 
-static void block_ends(struct reclaim *r)
-{
-	sigemptyset(&r->ends);
-	sigaddset(&r->ends, SIGINT);
-	sigaddset(&r->ends, SIGTERM);
-	sigprocmask(SIG_BLOCK, &r->ends, NULL);
-}
-
 static int run(struct reclaim *r)
 {
 	struct reason why;
@@ -191,7 +184,7 @@ int reclaim(struct call *call)
 
 	if (status)
 		return status;
-	block_ends(&r);
-	bucket_init(&r.bucket, (double)r.rate, reclaim_now_s());
+	ends_block(&r.ends, 0);
+	bucket_init(&r.bucket, (double)r.rate, clock_s());
 	return run(&r);
 }

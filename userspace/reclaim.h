@@ -71,7 +71,6 @@ int reclaim_work(struct reclaim *r, const struct range_list *list, uint64_t limi
 		 reclaim_progress_fn progress, uint64_t *left, struct reason *why);
 /* Until @seconds are over. True: a signal came, and r->interrupted is set. */
 bool reclaim_pause(struct reclaim *r, double seconds);
-double reclaim_now_s(void);
 
 /* reclaim_daemon.c. Returns the exit status. */
 int reclaim_daemon(struct reclaim *r);

@@ -9,6 +9,7 @@
 #include "process.h"
 #include "reclaim.h"
 #include "reclaim_signs.h"
+#include "wait.h"
 
 #define TICK_S		1.0
 #define LINE_EVERY_S	10.0
@@ -30,7 +31,7 @@ static void look(struct hold *hold)
 	hold->look.resident_bytes = process_resident_bytes((int)r->pid);
 	hold->look.out_bytes = r->out_bytes - hold->out_before;
 	hold->out_before = r->out_bytes;
-	signs_take(&hold->signs, reclaim_now_s(), &hold->look);
+	signs_take(&hold->signs, clock_s(), &hold->look);
 }
 
 static int page_out(struct hold *hold, uint64_t bytes, struct reason *why)
@@ -79,7 +80,7 @@ static void print_line(const struct hold *hold)
 
 static void show(struct hold *hold)
 {
-	double now_s = reclaim_now_s();
+	double now_s = clock_s();
 	bool is_news = hold->control.state != hold->shown || now_s - hold->line_s >= LINE_EVERY_S;
 
 	if (hold->r->call->json)
@@ -131,7 +132,7 @@ int reclaim_daemon(struct reclaim *r)
 	int err;
 
 	control_init(&hold.control, r->target_bytes);
-	signs_open(&hold.signs, r->pid, reclaim_now_s());
+	signs_open(&hold.signs, r->pid, clock_s());
 	/* What cannot work is told now, not when the guest is too large. */
 	err = reclaim_find(r, &list, &why);
 	range_list_free(&list);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <time.h>
-
 #include "decode.h"
 #include "reclaim.h"
+#include "wait.h"
 
 /* So that a signal is heard and progress is seen. */
 #define BATCH_BYTES	(8ull << 20)
@@ -19,20 +18,9 @@ struct batch {
 	uint64_t pages;
 };
 
-double reclaim_now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 bool reclaim_pause(struct reclaim *r, double seconds)
 {
-	struct timespec pause = { .tv_sec = (time_t)seconds };
-
-	pause.tv_nsec = (long)((seconds - (double)pause.tv_sec) * 1e9);
-	r->interrupted |= sigtimedwait(&r->ends, NULL, &pause) > 0;
+	r->interrupted |= ends_wait(&r->ends, seconds);
 	return r->interrupted;
 }
 
@@ -83,14 +71,14 @@ int reclaim_work(struct reclaim *r, const struct range_list *list, uint64_t limi
 {
 	static struct batch batch;
 	struct position at = { 0, 0 };
-	double until_s = reclaim_now_s() + seconds;
+	double until_s = clock_s() + seconds;
 	uint64_t granted;
 	int err = 0;
 
 	*left = list->pages * PAGE_BYTES;
 	limit = lesser(limit, *left);
-	while (!err && limit && reclaim_now_s() < until_s) {
-		granted = bucket_take(&r->bucket, lesser(limit, BATCH_BYTES), reclaim_now_s());
+	while (!err && limit && clock_s() < until_s) {
+		granted = bucket_take(&r->bucket, lesser(limit, BATCH_BYTES), clock_s());
 		take_batch(list, &at, granted / PAGE_BYTES, &batch);
 		bucket_give_back(&r->bucket, granted - batch.pages * PAGE_BYTES);
 		if (batch.pages)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <ctype.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,6 +9,7 @@
 #include "command.h"
 #include "process.h"
 #include "request.h"
+#include "wait.h"
 
 #define WATCH_DEFAULT_S	2.0
 
@@ -100,23 +100,6 @@ static void refresh(const struct call *call, const struct watch *watch,
 	free(text);
 }
 
-static void block_ends(sigset_t *ends)
-{
-	sigemptyset(ends);
-	sigaddset(ends, SIGINT);
-	sigaddset(ends, SIGTERM);
-	sigprocmask(SIG_BLOCK, ends, NULL);
-}
-
-/* True when a signal asked to end. */
-static bool pause_watch(const sigset_t *ends, double seconds)
-{
-	struct timespec pause = { .tv_sec = (time_t)seconds };
-
-	pause.tv_nsec = (long)((seconds - (double)pause.tv_sec) * 1e9);
-	return sigtimedwait(ends, NULL, &pause) > 0;
-}
-
 static int watch_loop(struct call *call, struct link *link, const struct watch *watch)
 {
 	struct snapshot now = { 0 }, before = { 0 };
@@ -125,7 +108,7 @@ static int watch_loop(struct call *call, struct link *link, const struct watch *
 	sigset_t ends;
 	int err;
 
-	block_ends(&ends);
+	ends_block(&ends, 0);
 	do {
 		memset(&now, 0, sizeof(now));
 		err = snapshot_all(link, &now, &why);
@@ -134,7 +117,7 @@ static int watch_loop(struct call *call, struct link *link, const struct watch *
 		snapshot_free(&before);
 		before = now;
 	} while (!err && !ferror(stdout) && ++refreshes != watch->refreshes &&
-		 !pause_watch(&ends, watch->seconds));
+		 !ends_wait(&ends, watch->seconds));
 	snapshot_free(&before);
 	return err ? call_fail(call, "%s", why.text) : EXIT_SUCCESS;
 }

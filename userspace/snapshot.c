@@ -3,10 +3,10 @@
 #include <netlink/genl/genl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "print.h"
 #include "snapshot.h"
+#include "wait.h"
 
 #define DUMP_TRIES	8
 
@@ -153,7 +153,6 @@ static int ask(struct link *link, const struct query *query, const char *name,
 static int ask_until_consistent(struct link *link, const struct query *query, const char *name,
 				struct snapshot *snapshot, struct reason *why)
 {
-	struct timespec now;
 	int tries, err = -EAGAIN;
 
 	for (tries = 0; tries < DUMP_TRIES && err == -EAGAIN; tries++) {
@@ -161,8 +160,7 @@ static int ask_until_consistent(struct link *link, const struct query *query, co
 		reason_set(why, "the objects changed too often to be listed, try again");
 		err = ask(link, query, name, snapshot, why);
 	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	snapshot->taken_s = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	snapshot->taken_s = clock_s();
 	return err;
 }
 

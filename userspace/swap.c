@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <netlink/attr.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "request.h"
 #include "settings.h"
+#include "wait.h"
 
 #define NODE_WAIT_MS	2000
 #define NODE_POLL_MS	10
@@ -40,13 +40,12 @@ static int put_new_swap(struct nl_msg *request, const void *arg)
 /* devtmpfs or udev makes the node a little after the disk is there. */
 static bool wait_for_node(const char *path)
 {
-	const struct timespec pause = { .tv_nsec = NODE_POLL_MS * 1000000L };
 	int waited_ms;
 
 	for (waited_ms = 0; access(path, F_OK); waited_ms += NODE_POLL_MS) {
 		if (waited_ms >= NODE_WAIT_MS)
 			return false;
-		nanosleep(&pause, NULL);
+		wait_s(NODE_POLL_MS / 1e3);
 	}
 	return true;
 }
