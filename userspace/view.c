@@ -272,6 +272,8 @@ static void view_vm_memory(struct printer *printer, const struct vm_info *vm)
 	print_number(printer, "going_bytes", NULL, vm->going_bytes);
 	if (vm->has_goal)
 		print_number(printer, "goal_bytes", NULL, vm->goal_bytes);
+	if (vm->populating)
+		print_number(printer, "populating", NULL, 1);
 	print_number(printer, "missed_pages", NULL, vm->missed);
 	print_bytes(printer, "remote_bytes", "ON SERVERS", vm->pages * PAGE_BYTES);
 	print_number(printer, "pages", NULL, vm->pages);

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
-#include <inttypes.h>
 #include <netlink/attr.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
-#include "human.h"
 #include "vm.h"
 #include "vm_mount.h"
+#include "wait.h"
 
 #define POLL_MS		50
 #define DELETE_WAIT_MS	10000
@@ -121,130 +118,23 @@ int vm_set(struct call *call)
 	return status ? status : request_run(call, SMEMV_CMD_VM_SET, put_change, &change, NULL, NULL);
 }
 
-static void pause_ms(long ms)
+static bool is_there(const struct call *call)
 {
-	const struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
-
-	nanosleep(&pause, NULL);
-}
-
-/* What the module says about the call's subject now. -ENOENT: there is no such file. */
-static int look(struct call *call, struct vm_info *vm)
-{
-	struct snapshot snapshot = { 0 };
+	struct snapshot snapshot;
 	struct reason why;
-	struct link *link;
-	int err;
+	int err = request_look(snapshot_vms, call->subject, &snapshot, &why);
 
-	err = link_open(&link, &why);
-	if (err)
-		return err;
-	err = snapshot_vms(link, call->subject, &snapshot, &why);
-	link_close(link);
-	if (!err && !snapshot.n_vms)
-		err = -ENOENT;
-	if (!err)
-		*vm = snapshot.vms[0];	/* only its numbers are used */
 	snapshot_free(&snapshot);
-	return err;
-}
-
-struct eviction {
-	const char *name;
-	uint64_t bytes;
-};
-
-static int put_eviction(struct nl_msg *request, const void *arg)
-{
-	const struct eviction *eviction = arg;
-
-	return nla_put_string(request, SMEMV_A_VM_NAME, eviction->name) |
-	       nla_put_u64(request, SMEMV_A_VM_SIZE, eviction->bytes);
-}
-
-/* Pages that come back meanwhile count against it; what was asked for is less of it here. */
-static int wait_for_eviction(struct call *call, uint64_t before, uint64_t bytes)
-{
-	struct vm_info vm;
-	uint64_t gone;
-
-	do {
-		pause_ms(POLL_MS);
-		if (look(call, &vm))
-			return call_fail(call, "the file went away meanwhile");
-	} while (vm.has_goal);
-	gone = before > vm.resident_bytes ? before - vm.resident_bytes : 0;
-	if (gone < bytes && vm.resident_bytes)
-		return call_fail(call, "only %s of %s could be evicted: the rest is in use, pinned, or no server takes it",
-				 human_size((double)gone).text, human_size((double)bytes).text);
-	return EXIT_SUCCESS;
-}
-
-int vm_evict(struct call *call)
-{
-	struct eviction eviction;
-	struct reason why;
-	struct vm_info vm;
-	const char *size;
-	int status;
-
-	eviction.name = parse_file_subject(call);
-	if (!eviction.name)
-		return EXIT_USAGE;
-	size = parse_required(call, "SIZE");
-	if (!size)
-		return EXIT_USAGE;
-	if (parse_size(size, &eviction.bytes, &why))
-		return call_usage(call, "%s", why.text);
-	if (parse_end(call))
-		return EXIT_USAGE;
-	if (look(call, &vm))
-		vm.resident_bytes = 0;	/* the request will tell why */
-	else if (vm.owner != SMEMV_OWNER_ACTIVE)
-		return call_fail(call, "%s", vm.owner == SMEMV_OWNER_LOST ?
-				 "another main host owns its pages now: nothing can be stored" :
-				 "it is claimed and not active: nothing can be stored before smemv vm activate");
-	status = request_run(call, SMEMV_CMD_VM_EVICT, put_eviction, &eviction, NULL, NULL);
-	return status ? status : wait_for_eviction(call, vm.resident_bytes, eviction.bytes);
-}
-
-static int put_name(struct nl_msg *request, const void *name)
-{
-	return nla_put_string(request, SMEMV_A_VM_NAME, name);
+	return !err;
 }
 
 /* The servers are told in the background; who deletes them next should find them unused. */
 static void wait_until_gone(struct call *call)
 {
-	struct vm_info vm;
 	int waited_ms;
 
-	for (waited_ms = 0; waited_ms < DELETE_WAIT_MS && !look(call, &vm); waited_ms += POLL_MS)
-		pause_ms(POLL_MS);
-}
-
-int vm_populate(struct call *call)
-{
-	struct vm_info vm;
-	int status;
-
-	if (!parse_file_subject(call) || parse_end(call))
-		return EXIT_USAGE;
-	status = request_run(call, SMEMV_CMD_VM_POPULATE, put_name, call->subject, NULL, NULL);
-	if (status)
-		return status;
-	do {
-		pause_ms(POLL_MS);
-		if (look(call, &vm))
-			return call_fail(call, "the file went away meanwhile");
-	} while (vm.populating);
-	if (vm.missed && vm.owner == SMEMV_OWNER_LOST)
-		return call_fail(call, "%" PRIu64 " pages could not be brought: another main host owns them now",
-				 vm.missed);
-	if (vm.missed)
-		return call_fail(call, "%" PRIu64 " pages could not be brought: they are lost, being moved, or their server cannot be reached",
-				 vm.missed);
-	return EXIT_SUCCESS;
+	for (waited_ms = 0; waited_ms < DELETE_WAIT_MS && is_there(call); waited_ms += POLL_MS)
+		wait_s(POLL_MS / 1e3);
 }
 
 int vm_del(struct call *call)

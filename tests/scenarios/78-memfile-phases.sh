@@ -324,8 +324,8 @@ full_end() {
 
 # What the phase comes to when the failure met it; '': it succeeds all the same.
 declare -A outcome=(
-	[evict, gone]='only .* could be evicted: .* no server takes it'
-	[evict, full]='only .* could be evicted: .* no server takes it'
+	[evict, gone]='only .* could be evicted: no server (takes the rest: .* is (down|connecting)|took the rest within)'
+	[evict, full]='only .* could be evicted: no server takes the rest: .*full'
 	[populate, killed]='[0-9]+ pages could not be'
 	[populate, cut]='maybe [0-9]+ pages could not be'
 	[populate, gone]='[0-9]+ pages could not be'
