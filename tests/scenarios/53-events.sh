@@ -73,6 +73,7 @@ smemv vm create guest size 2M >/dev/null
 expect "vm-added" '.space == "guest"'
 smemv vm del guest
 expect "vm-deleted" '.space == "guest"'
+umount /dev/smemv
 smemv server del one
 expect "server-deleted" '.server == "one"'
 
