@@ -147,9 +147,14 @@ guest_has_passed() {
 	(($(guest_passes "$1") >= $2))
 }
 
-# guest_sweeps NAME SECONDS: two full sweeps from now on.
+guest_has_said_passes() {
+	has_line 'MEMCHECK progress' "$(guest_log_file "$1")"
+}
+
+# guest_sweeps NAME SECONDS: two full sweeps from now on. One that has just come says first how many it had before.
 guest_sweeps() {
 	local from
+	wait_until "$2" guest_has_said_passes "$1" || true
 	from=$(guest_passes "$1")
 	wait_until "$2" guest_has_passed "$1" $((from + 3)) || {
 		echo "passes: $from when it began, now $(guest_passes "$1"); $(guest_status "$1")"
