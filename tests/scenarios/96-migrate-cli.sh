@@ -4,7 +4,8 @@
 # 96-migrate-cli: smemv migrate splits a running guest between two patched QEMUs: 16 MiB of it and its devices go to
 # the destination, the rest straight from the source to two memory servers. Ctrl-C before that leaves the guest and
 # all its memory at the source. It goes on at the destination and finds every byte right, twice; nothing but its
-# share went through the destination.
+# share went through the destination. Before all that the guest came from the other host as a whole, to ordinary memory,
+# for which no server is needed.
 #
 # qemu: patched
 # check-kernels: 6.12  (long, as all migrations: each of their scenarios runs on one kernel)
@@ -21,10 +22,24 @@ no_space_is_left() {
 	[[ $(smemv_json 'length' vm show) == 0 && ! -e /dev/smemv/source.out ]]
 }
 
+# The guest is called source from then on.
+comes_as_a_whole() {
+	migrate_from=dst migrate_to=src
+	migrate_guest dst first $ram "${workload[@]}" --
+	migrate_guest src source $ram "${workload[@]}" -- -incoming defer
+	require "the guest fills its memory" guest_fills first 200
+	ok "whole: it migrates to ordinary memory" migrate_cli first source
+	is "$(migrate_report '.plan.mode + " " + .result + " " + .guest_is_at')" "whole migrated destination" "whole: the report says so"
+	ok "whole: it runs there" wait_until 30 guest_runs source
+	ok "whole: no memory file was made" no_space_is_left
+	ok "whole: the servers got nothing" servers_hold_nothing
+	require "whole: it goes through its memory twice" guest_sweeps source 200
+	migrate_from=src migrate_to=dst
+}
+
 migrate_hosts 192M
-migrate_guest src source $ram "${workload[@]}" --
+comes_as_a_whole
 migrate_target target $ram 64M "${workload[@]}" --
-require "the guest fills its memory" guest_fills source 200
 
 fails "the capability conflicts with postcopy" "not compatible with 'postcopy-ram'" \
 	qmp source migrate-set-capabilities '{"capabilities": [{"capability": "smemv", "state": true},
