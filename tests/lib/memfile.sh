@@ -4,6 +4,8 @@
 # Memory files: what scenarios about them share. Source it after scenario.sh.
 
 filecheck=$guest_dir/filecheck
+# Of guests' RAM: KVM has large pages only of what begins at a multiple of them.
+memfile_align=,align=2M
 
 # memfile_servers SIZE [SERVER-ADD-OPTION...]: memory servers one and two, and the module with both.
 memfile_servers() {
@@ -33,7 +35,7 @@ servers_hold_nothing() {
 
 # memfile_ram FILE SIZE: QEMU's options, a line each, that make a memory file the guest's RAM.
 memfile_ram() {
-	printf '%s\n' -object "memory-backend-file,id=pc.ram,share=on,align=2M,size=$2,mem-path=$1" \
+	printf '%s\n' -object "memory-backend-file,id=pc.ram,share=on$memfile_align,size=$2,mem-path=$1" \
 		-machine memory-backend=pc.ram
 }
 

@@ -5,8 +5,8 @@
 # What is at the servers stays there, what is here takes the stream; it has two processors, and uses a disk and a
 # network card meanwhile; every byte is right. One with ordinary memory keeps large pages. In full: one and three
 # servers, 50 migrations there and back, and a source with ordinary memory of which 0, 10, 50 and 100 % go to the main
-# host, an idle guest and ones that write, a balloon that moves meanwhile, and a guest that writes faster than its
-# links carry: it ends by its time limit, and moves with auto-converge.
+# host, where both have large pages and where none has any, an idle guest and ones that write, a balloon that moves
+# meanwhile, and a guest that writes faster than its links carry: it ends by its time limit, and moves with auto-converge.
 #
 # qemu: patched
 # check-kernels: 6.12  (long, as all migrations: each of their scenarios runs on one kernel)
@@ -20,6 +20,7 @@
 readonly ram=112M ram_mib=112 used=24M
 # What else is said of a memory file at the source.
 file_words=()
+readonly large_pages_are=/sys/kernel/mm/transparent_hugepage/enabled
 
 # workload WRITE-PERCENT
 workload() {
@@ -88,6 +89,33 @@ splits() {
 	diag "$(migrate_report -c '{total_ms, downtime_ms, main, targets}')"
 	guest_is_right "$case"
 	ok "$case: the servers hold nothing any more" wait_until 30 all_servers_hold_nothing
+}
+
+# Neither host has a large page of the guest.
+splits_in_small_pages() {
+	local case="$1, $2 %, 4 KiB pages" memfile_align='' allowed
+	allowed=$(grep -o '\[.*\]' "$large_pages_are")
+
+	echo never >"$large_pages_are"
+	start_ordinary 5
+	is "$(large_pages_kb source)" 0 "$case: the source has no large page"
+	ok "$case: it migrates" migrate_cli source there servers "$1" budget "$(($2 * ram_mib / 100))M" heat dirty
+	diag "$(migrate_report -c '{total_ms, downtime_ms, main, targets}')"
+	ok "$case: nor has the destination" has_small_pages there
+	guest_is_right "$case"
+	ok "$case: the servers hold nothing any more" wait_until 30 all_servers_hold_nothing
+	echo "${allowed//[][]/}" >"$large_pages_are"
+}
+
+large_pages_kb() {
+	awk '/^(AnonHugePages|FilePmdMapped):/ { sum += $2 } END { print sum + 0 }' "/proc/$(guest_pid "$1")/smaps"
+}
+
+# One that nobody aligned may begin at a multiple of 2 MiB by chance.
+has_small_pages() {
+	local start
+	start=$(awk '$6 == "/dev/smemv/there" { sub(/-.*/, ""); print; exit }' "/proc/$(guest_pid "$1")/maps")
+	((16#$start % (2 << 20) == 0 || $(large_pages_kb "$1") == 0))
 }
 
 # Of what is used most all pages go to the main host, and large pages are made of them there.
@@ -219,6 +247,9 @@ if is_long_run; then
 		for percent in 0 10 50 100; do
 			splits $servers $percent 5
 		done
+	done
+	for percent in 0 10 100; do
+		splits_in_small_pages one,two $percent
 	done
 	splits one,two 50 0
 	splits one,two 50 100
