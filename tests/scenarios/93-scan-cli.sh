@@ -39,6 +39,9 @@ fails "who may not look into the process" 'needs root|CAP_SYS' \
 	setpriv --reuid 65534 --regid 65534 --clear-groups smemv scan start pid "$machine_pid"
 ok "a machine is scanned" smemv scan start pid "$machine_pid" interval 100
 fails "not twice" 'scanned already' smemv scan start pid "$machine_pid"
+fails "nor by a second main host" 'scanned from another network namespace' \
+	ip netns exec one smemv scan start pid "$machine_pid"
+is "$(ip netns exec one smemv scan show --json)" '[]' "which does not see the first one's scan"
 ok "it touches its memory" machine_tell touch 0 2048
 ok "that is seen" wait_until 30 scan_passes .mapped_bytes $(((8 << 20) - 1))
 is "$(scan_get .method)" tdp-walk "by the walk"
