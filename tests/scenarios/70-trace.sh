@@ -1,16 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# 70-trace: the tracepoints exist and tell each step of a store and a load, in order.
+# 70-trace: the tracepoints exist and tell each step of a store and a load, in order, and what a scan found.
 
 . "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/scan.sh"
 
 readonly tracing=/sys/kernel/tracing events=/sys/kernel/tracing/events/smemv
 
 net_subhost one
 memserver_start one 64M
 smemv_load
-for event in smemv_io_start smemv_io_park smemv_io_done smemv_send smemv_reply smemv_lane; do
+for event in smemv_io_start smemv_io_park smemv_io_done smemv_send smemv_reply smemv_lane smemv_scan; do
 	ok "tracepoint $event" test -e "$events/$event/enable"
 	ok "$event has a format" grep -q 'print fmt' "$events/$event/format"
 done
@@ -29,6 +30,10 @@ trace_start() {
 trace_stop() {
 	echo 0 >"$tracing/tracing_on"
 	echo 0 >"$events/enable"
+}
+
+scan_is_traced() {
+	trace | grep -q "^smemv_scan: pid=$machine_pid .* accessed=[1-9]"
 }
 
 # steps OP FIRST: the names of the steps of the operation on these pages, on one line.
@@ -61,6 +66,18 @@ tags() {
 	trace | sed -n "s/^smemv_$1:.* tag=\([0-9a-f]*\) .*/\1/p" | sort
 }
 is "$(tags reply)" "$(tags send)" "each request has its reply"
+
+# Of a scan it tells what it found.
+kvm_start
+machine_start --size $((1 << 20))
+trace_start
+ok "a machine is scanned" smemv scan start pid "$machine_pid" interval 50
+machine_tell touch 0 256
+ok "what it touches is traced" wait_until 30 scan_is_traced
+trace_stop
+like "$(trace)" "smemv_scan: pid=$machine_pid method=[12] scans=[0-9]+ accessed=[0-9]+ idle=[0-9]+ ns=[0-9]+" "it says whose it is, and what was found"
+ok "the scan ends" smemv scan stop pid "$machine_pid"
+end_process "$machine_pid" KILL
 
 # Without a server it waits.
 trace_start
