@@ -76,12 +76,13 @@ static uint32_t *generations;
 static bool *lost;
 static uint64_t *order;		/* of verifying, or NULL */
 static double started;
+static volatile sig_atomic_t told_to_end;
 static __thread sigjmp_buf bus_error;
 
 static const char usage_text[] =
 	"usage: filecheck [OPTION...] FILE\n"
 	"  --passes N         visits, in multiples of the number of pages (default 3)\n"
-	"  --duration SECONDS go on until this long has passed instead\n"
+	"  --duration SECONDS go on until this long has passed instead, or until SIGTERM\n"
 	"  --threads N        side by side (default 2)\n"
 	"  --write PERCENT    how many visits also write (default 50)\n"
 	"  --punch PERCENT    how many visits punch a hole of up to 16 pages (default 0)\n"
@@ -174,6 +175,11 @@ static void on_bus_error(int signal)
 	siglongjmp(bus_error, signal);
 }
 
+static void on_termination(int signal)
+{
+	told_to_end = signal;
+}
+
 /* The holes stay within the block, that is with one thread. */
 static void punch(struct worker *worker, uint64_t page)
 {
@@ -253,7 +259,7 @@ static uint64_t own_pages(void)
 static bool enough(uint64_t visits)
 {
 	if (options.duration_s)
-		return now_s() - started >= options.duration_s;
+		return told_to_end || now_s() - started >= options.duration_s;
 	return visits >= options.passes * own_pages();
 }
 
@@ -494,6 +500,7 @@ static void parse_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_bus_error };
+	struct sigaction termination = { .sa_handler = on_termination };
 	struct worker workers[MAX_THREADS] = { 0 };
 	unsigned int i;
 
@@ -503,6 +510,8 @@ int main(int argc, char **argv)
 	open_device();
 	lock_pages();
 	sigaction(SIGBUS, &action, NULL);
+	if (options.duration_s)
+		sigaction(SIGTERM, &termination, NULL);
 	for (i = 0; i < options.threads; i++) {
 		workers[i].nr = i;
 		workers[i].random_state = mix(options.seed + i);
