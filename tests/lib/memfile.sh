@@ -4,6 +4,7 @@
 # Memory files: what scenarios about them share. Source it after scenario.sh.
 
 filecheck=$guest_dir/filecheck
+filepin=$guest_dir/filepin
 # Of guests' RAM: KVM has large pages only of what begins at a multiple of them.
 memfile_align=,align=2M
 
@@ -97,6 +98,12 @@ filecheck_holds() {
 
 filecheck_go_on() {
 	echo >&"${filecheck_inputs[$1]}"
+}
+
+# filecheck_end NAME SECONDS: one with a duration; as filecheck_verdict.
+filecheck_end() {
+	kill -TERM "${filecheck_pids[$1]}"
+	filecheck_verdict "$@"
 }
 
 # filecheck_verdict NAME SECONDS: prints it; fails unless it is PASS.
