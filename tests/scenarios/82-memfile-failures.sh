@@ -13,6 +13,17 @@
 memfile_servers 64M timeout 1000
 file=$(smemv vm create demo size 16M budget 6M deadline 60000) || bail "no file was made"
 
+# To groups of generic netlink.
+listening() {
+	awk '$2 == 16 && $4 != "00000000" { found = 1 } END { exit !found }' /proc/net/netlink
+}
+
+# An event is of one page, or tells how many.
+pages_told_lost() {
+	jq -s '[.[] | select(.event == "page-lost" and .server == "two") | .count // 1] | add' \
+		"$scenario_out/events"
+}
+
 # A cut, in the midst of evictions and faults.
 filecheck_start cut --duration 20 --punch 5 "$file"
 require "pages come back" wait_until 60 memfile_passes demo .file_counters.remote_faults 300
@@ -29,6 +40,10 @@ filecheck_start killed --hold --allow-lost --seed 2 "$file"
 require "the file is written anew" wait_until 120 filecheck_holds killed
 there=$(memfile_get demo '.where.two // 0')
 compare "$there" -gt 500 "pages are at server two"
+smemv monitor --json >"$scenario_out/events" &
+monitor=$!
+at_exit "kill -KILL $monitor 2>/dev/null"
+ok "somebody listens" wait_until 20 listening
 memserver_kill two
 memserver_start two 64M
 ok "an empty one takes its place" wait_until 60 memfile_server_is two up
@@ -40,6 +55,8 @@ compare "$lost" -le "$there" "no more than were there"
 is "$(memfile_get demo .lost_pages)" "$lost" "the module counts as many"
 like "$(dmesg)" 'demo: (page [0-9]+ is|[0-9]+ pages are) lost: server two' "the kernel's log names the server"
 compare "$(memfile_get demo .file_counters.fault_errors)" -ge "$lost" "each was a SIGBUS"
+ok "the monitor ends" end_process $monitor TERM 10
+is "$(pages_told_lost)" "$lost" "events told of each lost page"
 
 # Written pages do not care for what was lost, and holes heal.
 ok "a file with lost pages can be emptied" fallocate -p -o 0 -l 16M "$file"
