@@ -5,7 +5,7 @@
 # nothing that a guest touched: without the TDP MMU and with shadow paging, by one processor and several,
 # through dirty logging, by 2 MiB; with the TDP MMU back it walks again, under the same module.
 #
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12  (on 7.2, without the TDP MMU, a page touched while writes are logged was missed once in four runs)
 # smoke: no
 # timeout: 400
 
