@@ -227,7 +227,7 @@ static int drop_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 	return -ESTALE;
 }
 
-/* The server was added by another name while it was not known who it is, and has the space by that. */
+/* The server was added by another name too, before it was known which it is. */
 static bool is_kept_by_another_name(const struct smemv_bind *bind)
 {
 	const struct smemv_server *own = bind->server, *server;

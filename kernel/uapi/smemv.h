@@ -118,7 +118,7 @@
 #define SMEMV_GENL_GROUP	"events"
 
 #define SMEMV_NAME_LEN		32	/* with the terminating 0 */
-#define SMEMV_PATH_LEN		128	/* the same, of a memory file's path below its filesystem's root */
+#define SMEMV_PATH_LEN		128	/* the same, of a memory file's path */
 
 enum smemv_cmd {
 	SMEMV_CMD_UNSPEC,
@@ -206,7 +206,7 @@ enum smemv_swap_attr {
 enum smemv_vm_attr {
 	SMEMV_A_VM_UNSPEC,
 	SMEMV_A_VM_PAD,
-	SMEMV_A_VM_NAME,		/* string, less than SMEMV_PATH_LEN: path below the filesystem's root */
+	SMEMV_A_VM_NAME,		/* string: path below the filesystem's root */
 	SMEMV_A_VM_FD,			/* u32 */
 	SMEMV_A_VM_SIZE,		/* u64 bytes */
 	SMEMV_A_VM_BUDGET,		/* u64 bytes */
