@@ -26,7 +26,7 @@ static void describe_space(struct smemv_space *space,
 {
 	u32 i;
 
-	if (to->servers)
+	if (to->flags & SMEMV_SPACE_F_HAND_OVER)
 		smemv_space_note_told(space);
 	memcpy(to->uuid, space->uuid, sizeof(to->uuid));
 	to->epoch = space->epoch;
@@ -64,7 +64,7 @@ static int tell_space(struct smemv_memfile *mf, void __user *arg)
 
 	if (copy_from_user(&to, arg, sizeof(to)))
 		return -EFAULT;
-	if (to.flags)
+	if (to.flags & ~SMEMV_SPACE_F_HAND_OVER)
 		return -EINVAL;
 	servers = kcalloc(SMEMV_MAX_SETS, sizeof(*servers), GFP_KERNEL);
 	if (!servers)

@@ -62,6 +62,7 @@ int space_map_ask(int fd, struct space_map *map, struct reason *why)
 	memset(map, 0, sizeof(*map));
 	map->space.servers = (uintptr_t)map->servers;
 	map->space.nr_servers = SPACE_MAP_SERVERS;
+	map->space.flags = SMEMV_SPACE_F_HAND_OVER;
 	if (ioctl(fd, SMEMV_IOC_SPACE, &map->space))
 		err = -errno;
 	if (!err)

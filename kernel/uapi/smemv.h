@@ -399,9 +399,9 @@ struct smemv_map_run {
 };
 
 /*
- * SMEMV_IOC_SPACE: who the space is; in any state. It is also what makes a hand-over
- * possible: the arbiter is from then on believed only as long as it is the run that was told
- * here. With room for fewer than there are, the first ones are told.
+ * SMEMV_IOC_SPACE: who the space is; in any state. With SMEMV_SPACE_F_HAND_OVER it makes a
+ * hand-over possible: the arbiter is from then on believed only as long as it is the run that
+ * was told here. With room for fewer than there are, the first ones are told.
  */
 struct smemv_ioc_space {
 	__u8  uuid[16];		/* out */
@@ -411,10 +411,12 @@ struct smemv_ioc_space {
 	__u32 nr_servers;	/* in: room; out: how many there are, at most 64 */
 	__u32 arbiter;		/* out: index of the one that decides about ownership */
 	__u32 state;		/* out: enum smemv_owner */
-	__u32 flags;		/* in: 0; out: SMEMV_SPACE_F_... */
+	__u32 flags;		/* in, out: SMEMV_SPACE_F_... */
 };
 
-#define SMEMV_SPACE_F_DRAINING	1	/* pages are being moved off one of its servers to others */
+#define SMEMV_SPACE_F_DRAINING	1	/* out: pages are being moved off one of its servers to others */
+/* in: this, and what SMEMV_IOC_MAP tells, is for another host that is to adopt it */
+#define SMEMV_SPACE_F_HAND_OVER	2
 
 /*
  * SMEMV_IOC_MAP: the location map, in pieces, ascending. Waits for what is under way in each
