@@ -5,11 +5,12 @@
 # the end, runs there only, and finds all of its memory right; or nobody has it, because its only host died.
 #
 #	failures	cancel (Ctrl-C), timeout, source (killed), killed (a server), cut (a server), arbiter-killed and
-#			arbiter-cut (the server that decides about ownership), full (the only server, by another guest)
+#			arbiter-cut (the server that decides about ownership), full (the only server, by another guest),
+#			dst-cut (the destination)
 #	moments		setup (it warms up), meanwhile (pages are being sent), claim (the destination has adopted the
 #			memory and asks for ownership next)
 #
-# The destination's failures are those of 95-migrate-failures, which also shows a part of this in make check. With
+# How the destination dies is shown by 95-migrate-failures, which also shows a part of this in make check. With
 # arguments, failures and moments in turn, only these combinations are tried.
 #
 # qemu: patched
@@ -31,7 +32,8 @@ declare -A outcome=(
 	[killed, setup]=destination [killed, meanwhile]='destination|source' [killed, claim]=source
 	[cut, setup]=destination [cut, meanwhile]=destination [cut, claim]=source
 	[arbiter-killed, claim]=source-stopped [arbiter-cut, claim]='source|source-stopped'
-	[full, meanwhile]=source
+	[full, setup]=source [full, meanwhile]=source [full, claim]=destination
+	[dst-cut, setup]=source [dst-cut, claim]=source
 )
 
 # --- The moments. Each begins the migration and returns when it has come.
@@ -55,6 +57,7 @@ claim_comes() {
 
 options_of() {
 	case $failure in
+	dst-cut) echo timeout 20 ;;
 	timeout) if [[ $moment == setup ]]; then echo timeout 8; else echo timeout 20; fi ;;
 	full) echo servers three ;;
 	esac
@@ -112,6 +115,15 @@ arbiter-cut_begin() {
 
 arbiter-cut_end() {
 	link_comes_back one
+}
+
+# Neither the source nor a server hears of it.
+dst-cut_begin() {
+	net_cut dst
+}
+
+dst-cut_end() {
+	link_comes_back dst
 }
 
 full_begin() {
@@ -222,7 +234,7 @@ if (($#)); then
 		shift 2
 	done
 elif is_long_run; then
-	for failure_now in cancel timeout source killed cut arbiter-killed arbiter-cut full; do
+	for failure_now in cancel timeout source killed cut arbiter-killed arbiter-cut full dst-cut; do
 		for moment_now in setup meanwhile claim; do
 			if [[ -n ${outcome[$failure_now, $moment_now]:-} ]]; then
 				combination $failure_now $moment_now
