@@ -13,6 +13,7 @@
  *	attach                     let smemv scan the machine for the memory file
  *	base                       where the memory is in this process
  *	discard FIRST COUNT        MADV_DONTNEED, or a hole where it is a file
+ *	collapse FIRST COUNT       put together to pages of 2 MiB (MADV_COLLAPSE)
  * At the end of its input it ends.
  */
 #define _GNU_SOURCE
@@ -37,6 +38,10 @@
 #define MEMORY_GPA	(4ull << 30)	/* of the slot: 2 MiB aligned, above all devices */
 #define CODE_GPA	0x0ull
 #define CPUS_MAX	8
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
 
 /*
  * The guest's program, 64 bit: rsi is the address of the first page, rdx the step, rcx how many,
@@ -251,6 +256,15 @@ static void discard(uint64_t first, uint64_t count)
 	must(err, "discard");
 }
 
+static void collapse(uint64_t first, uint64_t count)
+{
+	uint8_t *area = m.memory + first * PAGE;
+
+	if (m.file < 0)
+		must(madvise(area, count * PAGE, MADV_HUGEPAGE), "MADV_HUGEPAGE");
+	must(madvise(area, count * PAGE, MADV_COLLAPSE), "MADV_COLLAPSE");
+}
+
 static void obey(const char *line)
 {
 	unsigned long long first, count, step = 1;
@@ -263,6 +277,8 @@ static void obey(const char *line)
 		touch(first, count, step, false);
 	else if (sscanf(line, "discard %llu %llu", &first, &count) == 2 && in_memory(first, count, 1))
 		discard(first, count);
+	else if (sscanf(line, "collapse %llu %llu", &first, &count) == 2 && in_memory(first, count, 1))
+		collapse(first, count);
 	else if (!strcmp(line, "log on\n") || !strcmp(line, "log off\n"))
 		set_logging(line[5] == 'n');
 	else if (!strcmp(line, "move\n"))

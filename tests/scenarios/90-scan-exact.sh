@@ -3,7 +3,7 @@
 #
 # 90-scan-exact: a scan reports exactly the pages that a guest touched, and none when it is idle: by
 # 4 KiB and 2 MiB, by one processor and several, on anonymous memory and on a memory file, through
-# dirty logging and moved memory slots.
+# dirty logging, moved memory slots and the collapse of pages into large ones.
 #
 # smoke: no
 # timeout: 400
@@ -24,6 +24,11 @@ scan_check "dirty logging" tdp-walk --size $((8 << 20)) -- \
 
 scan_check "several processors, moved slot" tdp-walk --cpus 3 --size $((8 << 20)) -- \
 	0+2048 10+300 move idle 20+77 idle
+
+# Half of it: the rest stays as it is. Each touch of a large page is one of all that it has.
+scan_check "collapse" tdp-walk --size $((8 << 20)) -- \
+	0+2048 idle 5+1 "collapse 0 1024" idle =0+512 5+1 =0+1024,1025+490*2 5+1000*2 =512+512 700+1 1500+77 \
+	0+2048 idle =0+1024 511+2 1024+1 idle
 
 # A touch of one page of a 2 MiB entry is one of all, so that they share what is remembered (the machine's program
 # does not); dirty logging splits it.
