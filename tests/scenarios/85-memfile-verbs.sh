@@ -3,7 +3,8 @@
 #
 # 85-memfile-verbs: pages are evicted and brought home by command, which can be stopped, and which says why
 # less was moved; clean pages leave without a byte of traffic; what a program reads in sequence is fetched
-# ahead, what it reads at random is not.
+# ahead, what it reads at random is not. Exactly the pages leave that are punched out. A server is drained while
+# its pages are stored, loaded and punched out.
 #
 # timeout: 500
 
@@ -116,6 +117,126 @@ compare $(($(memfile_get demo .file_counters.ahead_pages) - ahead)) -gt 1500 "is
 compare "$hits" -gt 1500 "and used"
 compare $(($(memfile_get demo .file_counters.ahead_waste) - waste)) -lt $((hits / 4)) "little of it in vain"
 
+round_is_over() {
+	(($(grep -c '^FILECHECK holding' "$(filecheck_log_file random)") == 2))
+}
+
+# The first round makes it forget that the file was written in sequence.
+filecheck_start random --hold --rounds 2 --scattered --threads 1 --seed 3 "$file"
+require "the file is written anew" wait_until 120 filecheck_holds random
+filecheck_go_on random
+require "and read at random" wait_until 120 round_is_over
+ok "all is evicted" smemv vm evict demo 16M
+faults=$(memfile_get demo .file_counters.remote_faults)
+ahead=$(memfile_get demo .file_counters.ahead_pages)
+filecheck_go_on random
+ok "every byte is right at random, too" filecheck_verdict random 120
+faults=$(($(memfile_get demo .file_counters.remote_faults) - faults))
+ahead=$(($(memfile_get demo .file_counters.ahead_pages) - ahead))
+diag "at random: $faults pages asked for, $ahead fetched ahead"
+compare "$faults" -gt 3500 "each page is asked for"
+compare "$ahead" -lt $((faults / 50)) "and next to nothing is fetched ahead"
+
+# Holes in what is only here, only there, and both.
+holes=(5+1 100+77 500+24 1030+300 2047+2 3000+1000 4095+1)
+
+# One line for each page that is anywhere: PAGE SERVER|absent HERE NEWER.
+page_states() {
+	smemv vm map demo --json | jq -r '.runs[] | "\(.where) \(.here // false) \(.newer // false)" as $state |
+		range(.first; .first + .count) | "\(.) \($state)"'
+}
+
+# There are no reads of it.
+content() {
+	python3 - "$file" <<-'PYTHON'
+		import mmap, os, sys
+		memory = mmap.mmap(os.open(sys.argv[1], os.O_RDONLY), 0, access=mmap.ACCESS_READ)
+		for at in range(0, len(memory), 4096):
+		    sys.stdout.buffer.write(memory[at:at + 4096])
+	PYTHON
+}
+
+punch_holes() {
+	local hole
+	for hole in "${holes[@]}"; do
+		fallocate -p -o $((${hole%+*} * 4096)) -l $((${hole#*+} * 4096)) "$file" || return
+	done
+}
+
+# in_holes 1|0 <STATES: those that are there, or elsewhere.
+in_holes() {
+	awk -v holes="${holes[*]}" '
+		BEGIN {
+			split(holes, hole, " ")
+			for (i in hole) {
+				split(hole[i], bounds, "+")
+				for (page = bounds[1]; page < bounds[1] + bounds[2]; page++)
+					punched[page]
+			}
+		}
+		($1 in punched) == '"$1"
+}
+
+servers_hold() {
+	(($(memfile_pages_at_servers) == $1))
+}
+
+ok "the file is emptied" fallocate -p -o 0 -l 16M "$file"
+smemv vm set demo budget 16M
+filecheck_start writer --hold --seed 4 "$file"
+require "the file is written for holes" wait_until 120 filecheck_holds writer
+kill -KILL "${filecheck_pids[writer]}"
+wait_until 20 is_gone "${filecheck_pids[writer]}"
+ok "some is evicted" smemv vm evict demo 12M
+content >"$scenario_tmp/content"
+ok "and some again" smemv vm evict demo 6M
+page_states >"$scenario_tmp/before"
+in_holes 1 <"$scenario_tmp/before" >"$scenario_tmp/punched"
+for kind in '[01] false false' '[01] true false' 'absent true true'; do
+	compare "$(grep -c " $kind\$" "$scenario_tmp/punched")" -gt 0 "there are holes where pages are: $kind"
+done
+held=$(memfile_pages_at_servers) left=$(grep -c ' [01] ' "$scenario_tmp/punched")
+ok "holes are punched" punch_holes
+page_states >"$scenario_tmp/after"
+is "$(in_holes 1 <"$scenario_tmp/after")" '' "what is in them is nowhere"
+ok "all else is where it was" diff <(in_holes 0 <"$scenario_tmp/before") "$scenario_tmp/after"
+ok "as many pages less are at the servers" wait_until 20 servers_hold $((held - left))
+for hole in "${holes[@]}"; do
+	dd if=/dev/zero of="$scenario_tmp/content" bs=4k seek="${hole%+*}" count="${hole#*+}" conv=notrunc status=none
+done
+ok "holes are zeros, and all else is what it was" cmp <(content) "$scenario_tmp/content"
+
+# drains_in_use SERVER OTHER: with a new one in its place afterwards.
+drains_in_use() {
+	local what="server $1 is drained in use" moved counter
+	local -A counted=()
+
+	for counter in out_stored remote_faults punched; do
+		counted[$counter]=$(memfile_get demo .file_counters.$counter)
+	done
+	ok "$what" smemv server drain "$1" to "$2"
+	for counter in out_stored remote_faults punched; do
+		moved=$(($(memfile_get demo .file_counters.$counter) - counted[$counter]))
+		compare "$moved" -gt 0 "$what: meanwhile pages are counted as $counter"
+	done
+	is "$(memfile_get demo ".where.$1 // 0")" 0 "$what: none of its pages is there"
+	ok "$what: nor anything else" wait_until 20 no_page_remains "$1"
+	ok "$what: it goes" smemv server del "$1"
+	ok "$what: and is added again" smemv server add "$1" "$(memserver_address "$1")" lanes 2
+}
+
+no_page_remains() {
+	(($(memserver_pages "$1") == 0))
+}
+
+smemv vm set demo budget 6M
+filecheck_start used --duration 3600 --punch 10 --seed 6 "$file"
+before=$(memfile_get demo .file_counters.remote_faults)
+require "pages go and come" wait_until 120 memfile_passes demo .file_counters.remote_faults $((before + 500))
+drains_in_use one two
+drains_in_use two one
+ok "every byte is right after both" filecheck_end used 120
+is "$(memfile_get demo .lost_pages)" 0 "no page is lost"
 fails "populating no file" 'there is no memory file of this name' smemv vm populate none
 fails "evicting no file" 'there is no memory file of this name' smemv vm evict none 1M
 leave_no_file demo
