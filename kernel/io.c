@@ -165,7 +165,7 @@ static u64 room_at(const struct smemv_io *io, u16 target)
 	if (io->refused & set_bit_of(target) || !reachable(io, target) ||
 	    READ_ONCE(bind_of(io, target)->leaving))
 		return 0;
-	return smemv_server_room(bind_of(io, target)->server);
+	return smemv_server_take_room(bind_of(io, target)->server);
 }
 
 static u16 choose_home(struct smemv_io *io)
@@ -508,6 +508,8 @@ static void page_refused(struct smemv_io *io, u32 i, unsigned int status,
 		if (io->op != SMEMV_OP_STORE)
 			break;	/* a load needs no space: do not ask for ever */
 		smemv_server_count(server, NO_SPACE, 1);
+		if (status == SMEMV_ST_NO_SPACE)
+			smemv_server_note_full(server);
 		io->refused |= set_bit_of(io->target);
 		return;
 	case SMEMV_ST_MISSING:

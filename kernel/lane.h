@@ -207,6 +207,7 @@ struct smemv_bind {
  * @max_pages: descriptors in one frame
  * @can_push: it can push pages to other servers, and be pushed to
  * @can_claim: it knows of owners that claim a space
+ * @full: people were told that it has no room, and it has hardly had any since
  * @draining: its pages are moved away; new ones are placed elsewhere
  * @drains: spaces whose pages are being moved away just now
  * @drain_why: static text: why pages stayed when the last of them ended, or NULL
@@ -240,6 +241,7 @@ struct smemv_server {
 	u32 max_pages;
 	bool can_push;
 	bool can_claim;
+	bool full;
 	bool draining;
 	atomic_t drains;
 	const char *drain_why;

@@ -9,6 +9,8 @@
 #include "undropped.h"
 
 #define LANES_DEFAULT_MAX	4
+/* One that was full is not told of again before so much of it, its 32nd part, was free. */
+#define FULL_AGAIN		32
 
 static struct smemv_server *find_on(const struct list_head *servers,
 				    const char *name)
@@ -367,6 +369,27 @@ u64 smemv_server_room(const struct smemv_server *server)
 	if (used >= server->limit_pages)
 		return 0;
 	return min(room, server->limit_pages - used);
+}
+
+void smemv_server_note_full(struct smemv_server *server)
+{
+	if (READ_ONCE(server->draining) || xchg(&server->full, true))
+		return;
+	smemv_event_send(server->ns->net, &(struct smemv_event_msg){
+		.type = SMEMV_EV_SERVER_FULL, .server = server->name,
+		.page = SMEMV_NO_PAGE,
+	});
+}
+
+u64 smemv_server_take_room(struct smemv_server *server)
+{
+	u64 room = smemv_server_room(server);
+
+	if (!room)
+		smemv_server_note_full(server);
+	else if (READ_ONCE(server->full) && room > server->capacity_pages / FULL_AGAIN)
+		WRITE_ONCE(server->full, false);
+	return room;
 }
 
 enum smemv_server_state smemv_server_state(const struct smemv_server *server)

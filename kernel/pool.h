@@ -59,6 +59,10 @@ static inline bool smemv_lane_is_up(const struct smemv_lane *lane)
 
 /* Pages that may still be stored there, as far as is known; 0 when full. */
 u64 smemv_server_room(const struct smemv_server *server);
+/* The same for who looks for a place; people are told when there is none. Any context. */
+u64 smemv_server_take_room(struct smemv_server *server);
+/* It took no page for want of room. Any context. */
+void smemv_server_note_full(struct smemv_server *server);
 
 enum smemv_server_state smemv_server_state(const struct smemv_server *server);
 

@@ -325,7 +325,7 @@ enum smemv_event {
 	SMEMV_EV_SERVER_ADDED = 1,
 	SMEMV_EV_SERVER_UP,		/* all its connections work */
 	SMEMV_EV_SERVER_DOWN,		/* a connection ended; TEXT says why */
-	SMEMV_EV_SERVER_FULL,
+	SMEMV_EV_SERVER_FULL,		/* it takes no new pages */
 	SMEMV_EV_SERVER_RESTARTED,	/* it came back without its pages */
 	SMEMV_EV_SERVER_DELETED,
 	SMEMV_EV_SWAP_ADDED,

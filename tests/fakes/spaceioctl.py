@@ -11,6 +11,7 @@ usage: spaceioctl.py bad FILE                  everything that must be refused; 
        spaceioctl.py verify FILE SEED          reads what "store" with this seed left
        spaceioctl.py touch FILE SEED           stores pages while they are touched; what was refused is not seen later
        spaceioctl.py killed FILE SEED          the same by a process that is killed; what was seen meanwhile stays
+       spaceioctl.py given FILE SEED           gives pages up while stores of them wait for others; zeros is what they are then
        spaceioctl.py errors FILE SERVER [COUNT]  stores to one server; prints each errno and how often
 """
 import errno
@@ -38,6 +39,7 @@ SPACE, MAP = ioc(3, 0, 56), ioc(3, 1, 24)
 STORE, ADOPT = ioc(3, 2, 16), ioc(3, 3, 64)
 ACTIVATE, TAKE_BACK = ioc(0, 4, 0), ioc(0, 5, 0)
 LEAVE = ioc(1, 9, 4)
+HAND_OVER = 2
 
 SPACE_FORM, MAP_FORM, STORE_FORM = "=16sQQQIIII", "=QQII", "=QII"
 PAGE_FORM, RUN_FORM, ADOPT_FORM = "=QQIi", "=QIHH", "=16sQQQQQII"
@@ -61,7 +63,7 @@ class File:
 
     def space(self, room=64):
         servers = ctypes.create_string_buffer(80 * 64)
-        err, out = self.call(SPACE, struct.pack(SPACE_FORM, b"", 0, 0, ctypes.addressof(servers), room, 0, 0, 0))
+        err, out = self.call(SPACE, struct.pack(SPACE_FORM, b"", 0, 0, ctypes.addressof(servers), room, 0, 0, HAND_OVER))
         assert not err, os.strerror(err)
         return struct.unpack(SPACE_FORM, out), servers
 
@@ -333,6 +335,26 @@ def killed(path, seed):
     print(f"stored={sum(1 for page in meanwhile if page != bytes(PAGE))}")
 
 
+def given(path, seed):
+    """Pages that are given up while a store of them waits, by its other pages, for the one before it."""
+    file, count = File(path), 16
+    memory, base = memory_of(seed, 4 * count)
+    first, then = range(0, 2 * count, 2), range(1, 2 * count, 2)
+    other = 2 * count * PAGE   # another content, of the same page of the second half
+    waits = [(i, base + other + i * PAGE) for i in range(2 * count)]
+    for what, known in (("nowhere", False), ("stored", True)):
+        if known:
+            expect("store", file.store([(i, base + i * PAGE) for i in then])[0], 0)
+        err, results = file.store([(i, base + i * PAGE) for i in first] + waits + [(i, 0) for i in then])
+        expect("store", (err, {error for _, error in results}), (0, {0}))
+        time.sleep(1)
+        for i, seen in enumerate(all_pages(file, 2 * count)):
+            if seen != (bytes(PAGE) if i % 2 else content(seed, 2 * count + i)):
+                expect(f"page {i}, {what} before", "wrong", "right")
+        evict(path, 2 * count)
+    del memory
+
+
 def errors(path, server, count=1 << 30):
     file = File(path)
     memory = mmap.mmap(-1, PAGE)
@@ -368,6 +390,8 @@ def main():
         touch(path, numbers[0])
     elif what == "killed":
         killed(path, numbers[0])
+    elif what == "given":
+        given(path, numbers[0])
     else:
         errors(path, *numbers)
     sys.exit(1 if failures else 0)

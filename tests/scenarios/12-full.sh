@@ -14,6 +14,9 @@ memserver_start two 12M
 smemv_load
 require "a small server is added" smemv server add one "$(memserver_address one)"
 require "a larger one is added" smemv server add two "$(memserver_address two)"
+smemv monitor --json >"$scenario_out/events" &
+monitor=$!
+at_exit "kill -KILL $monitor 2>/dev/null"
 make_disk 32M deadline 2000 policy error
 diskcheck_start "$disk"
 capacity=$(($(memserver_stat one smemv_capacity_pages) + $(memserver_stat two smemv_capacity_pages)))
@@ -33,6 +36,10 @@ compare "$(diskcheck_get no_space)" -gt 0 "writes without room fail with ENOSPC"
 is "$(diskcheck_get write_errors)" 0 "and with nothing else"
 takes_at_most 2000 "at once: no server is awaited"
 compare "$(swap_counter no_space)" -gt 0 "this is counted"
+both_told_full() {
+	[[ $(jq -r 'select(.event == "server-full") | .server' "$scenario_out/events" | sort) == $'one\ntwo' ]]
+}
+ok "people are told of each that it is full, once" wait_until 10 both_told_full
 ok "what fits is right" diskcheck_do 120 verify errors=read
 unreadable=$(diskcheck_get unreadable)
 compare "$unreadable" -gt 0 "what does not is an error"

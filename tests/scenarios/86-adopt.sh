@@ -195,11 +195,12 @@ ok "what was touched before is refused, and who touches the rest waits for it" "
 ok "the file goes" smemv vm del demo
 file=$(smemv vm create demo size 4M) || bail "no file was made"
 like "$("$spaceioctl" killed "$file" 81)" '^stored=[1-9][0-9]*$' "so it is when who stores is killed"
+ok "what is given up meanwhile stays so" "$spaceioctl" given "$file" 83
 net_shape one,two
 ok "the file goes" smemv vm del demo
 
 # Servers that are full, or gone.
-file=$(smemv vm create demo size 80M servers one,two deadline 2000) || bail "no file was made"
+file=$(smemv vm create demo size 80M servers one,two deadline 2000 policy suspend) || bail "no file was made"
 like "$("$spaceioctl" errors "$file" 0)" 'OK=1[0-9]{4} ENOSPC=' "a full server is told from others"
 memserver_kill two
 like "$("$spaceioctl" errors "$file" 1 512 | tr ' ' '\n' | head -n 1)" 'EIO=' "so is one that is gone"
@@ -217,6 +218,56 @@ ok "it is back at the new host" wait_until 30 new_server_is two up
 fails "a map of a server that was restarted is refused" 'was restarted since' on_new smemv vm adopt demo "$map"
 
 ok "the file goes" smemv vm del demo
+
+# Pages that are drained off the arbiter after the map was told are not where it says.
+drained_meanwhile() {
+	file=$(smemv vm create demo size 8M deadline 5000) || bail "no file was made"
+	ok "drained: it is written" "$filecheck" --hold --seed 10 "$file" </dev/null
+	ok "drained: and evicted" smemv vm evict demo 8M
+	take_map
+	compare "$(memfile_get demo .where.one)" -gt 0 "drained: some of it is at the arbiter"
+	ok "drained: then all of that is moved" smemv server drain one
+	ok "drained: the new host adopts it" on_new smemv vm adopt demo "$map" deadline 2000
+	fails "drained: it does not become the owner" 'a server with pages of it does not answer, or has lost some' \
+		on_new smemv vm activate demo
+	ok "drained: the old host takes it back" smemv vm take-back demo
+	ok "drained: the new host's file goes" on_new smemv vm del demo
+	ok "drained: every page is right" "$filecheck" --verify --seed 10 "$file"
+	ok "drained: the file goes" smemv vm del demo
+	ok "drained: the server goes" smemv server del one
+	ok "drained: and comes again" smemv server add one "$(memserver_address one)" timeout 2000
+}
+drained_meanwhile
+
+# A drain that cannot end does not keep the owner from taking back.
+some_moved() {
+	(($(memfile_get demo '.where.two // 0') > $1))
+}
+books_agree() {
+	[[ "$(memserver_pages one) $(memserver_pages two)" == "$(memfile_get demo '"\(.where.one // 0) \(.where.two // 0)"')" ]]
+}
+taken_back_in_a_drain() {
+	local there drain
+	file=$(smemv vm create demo size 16M deadline 20000) || bail "no file was made"
+	ok "in a drain: it is written" "$filecheck" --hold --seed 11 "$file" </dev/null
+	ok "in a drain: and evicted" smemv vm evict demo 16M
+	there=$(memfile_get demo '.where.two // 0')
+	compare "$there" -lt 4000 "in a drain: some of it is at the arbiter"
+	net_shape one,two rate 8mbit
+	smemv server drain one 2>/dev/null &
+	drain=$!
+	ok "in a drain: pages move" wait_until 30 some_moved $((there + 100))
+	memserver_pause two
+	net_shape one,two
+	ok "in a drain: it is taken back all the same" timeout 60 smemv vm take-back demo
+	memserver_resume two
+	wait $drain || true
+	ok "in a drain: the server is back" wait_until 30 memfile_server_is two up
+	ok "in a drain: every page is right" "$filecheck" --verify --seed 11 "$file"
+	ok "in a drain: the servers hold what the map says" wait_until 30 books_agree
+	ok "in a drain: the file goes" smemv vm del demo
+}
+taken_back_in_a_drain
 
 # The arbiter dies between claim and activation: nobody can know, so nobody runs, whichever host
 # the new arbiter hears of first.

@@ -3,8 +3,8 @@
 #
 # 99-migrate-on: a guest that lives on a memory file, most of it at memory servers, migrates on to another main host.
 # What is at the servers stays there, what is here takes the stream; it has two processors, and uses a disk and a
-# network card meanwhile; every byte is right. One with ordinary memory keeps large pages, or moves where none are. In
-# full: one and three servers, 50 migrations there and back, and a source with ordinary memory of which 0, 10, 50 and
+# network card meanwhile; every byte is right. One with ordinary memory keeps large pages, or moves where none are, or
+# by several channels. In full: one and three servers, 50 migrations there and back, and a source with ordinary memory of which 0, 10, 50 and
 # 100 % go to the main host, an idle guest and ones that write, a balloon that moves meanwhile, and a guest that writes
 # faster than its links carry: it ends by its time limit, and moves with auto-converge.
 #
@@ -105,6 +105,21 @@ splits_in_small_pages() {
 	guest_is_right "$case"
 	ok "$case: the servers hold nothing any more" wait_until 30 all_servers_hold_nothing
 	echo "${allowed//[][]/}" >"$large_pages_are"
+}
+
+# Its first pages come by channels that do not wait for the one which says what comes.
+splits_by_channels() {
+	local name
+
+	start_ordinary 5
+	for name in source there; do
+		ok "multifd: $name can have it" qmp "$name" migrate-set-capabilities \
+			'{"capabilities": [{"capability": "multifd", "state": true}]}'
+	done
+	ok "multifd: it migrates" migrate_cli source there servers one,two budget 56M heat address
+	diag "$(migrate_report -c '{total_ms, downtime_ms, main, targets}')"
+	guest_is_right multifd
+	ok "multifd: the servers hold nothing any more" wait_until 30 all_servers_hold_nothing
 }
 
 large_pages_kb() {
@@ -241,6 +256,7 @@ moves_on one,two 32M
 file_words=()
 arrives_in_large_pages
 splits_in_small_pages one,two 10
+splits_by_channels
 if is_long_run; then
 	moves_on one 32M
 	moves_on one,two,three 32M
