@@ -4,9 +4,9 @@
 # 99-migrate-on: a guest that lives on a memory file, most of it at memory servers, migrates on to another main host.
 # What is at the servers stays there, what is here takes the stream; it has two processors, and uses a disk and a
 # network card meanwhile; every byte is right. One with ordinary memory keeps large pages, or moves where none are, or
-# by several channels. In full: one and three servers, 50 migrations there and back, and a source with ordinary memory of which 0, 10, 50 and
-# 100 % go to the main host, an idle guest and ones that write, a balloon that moves meanwhile, and a guest that writes
-# faster than its links carry: it ends by its time limit, and moves with auto-converge.
+# by several channels. In full: one and three servers, 50 migrations there and back, and a source with ordinary memory
+# of which 0, 10, 50 and 100 % go to the main host, an idle guest and ones that write, a balloon that moves meanwhile,
+# and a guest that writes faster than its links carry: it ends by its time limit, and moves with auto-converge.
 #
 # qemu: patched
 # check-kernels: 6.12  (long, as all migrations: each of their scenarios runs on one kernel)
