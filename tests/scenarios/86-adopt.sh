@@ -339,6 +339,7 @@ force_back
 
 # Pages that are drained off the arbiter after the map was told are not where it says.
 drained_meanwhile() {
+	ok "drained: the former file goes" smemv vm del demo
 	file=$(smemv vm create demo size 8M deadline 5000) || bail "no file was made"
 	ok "drained: it is written" "$filecheck" --hold --seed 10 "$file" </dev/null
 	ok "drained: and evicted" smemv vm evict demo 8M
@@ -351,7 +352,6 @@ drained_meanwhile() {
 	ok "drained: the old host takes it back" smemv vm take-back demo
 	ok "drained: the new host's file goes" on_new smemv vm del demo
 	ok "drained: every page is right" "$filecheck" --verify --seed 10 "$file"
-	ok "drained: the file goes" smemv vm del demo
 	ok "drained: the server goes" smemv server del one
 	ok "drained: and comes again" smemv server add one "$(memserver_address one)" timeout 2000
 }
