@@ -414,7 +414,7 @@ struct smemv_ioc_space {
 	__u32 flags;		/* in, out: SMEMV_SPACE_F_... */
 };
 
-#define SMEMV_SPACE_F_DRAINING	1	/* out: pages are being moved off one of its servers to others */
+#define SMEMV_SPACE_F_DRAINING	1	/* out: pages are being moved off one of its servers */
 /* in: this, and what SMEMV_IOC_MAP tells, is for another host that is to adopt it */
 #define SMEMV_SPACE_F_HAND_OVER	2
 
