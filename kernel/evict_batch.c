@@ -87,6 +87,8 @@ void smemv_batch_submit(struct smemv_batch *batch)
 	io->space = batch->ev->space;
 	io->op = SMEMV_OP_STORE;
 	io->done = stored;
+	/* Who needs room waits for it in smemv_evict_wait(). */
+	io->unasked = true;
 	for (i = 0; i < io->nr; i++)
 		io->page[i] = batch->copy[i];
 	smemv_space_submit(io);

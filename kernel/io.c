@@ -239,8 +239,8 @@ static int no_target(struct smemv_io *io)
 	if (any_unreachable(io))
 		return -EAGAIN;
 	smemv_space_count(io->space, NO_SPACE, 1);
-	return READ_ONCE(io->space->policy) == SMEMV_POLICY_SUSPEND ? -EAGAIN :
-								      -ENOSPC;
+	return READ_ONCE(io->space->policy) == SMEMV_POLICY_SUSPEND &&
+	       !io->unasked ? -EAGAIN : -ENOSPC;
 }
 
 /*
@@ -265,7 +265,7 @@ static int plan_locked(struct smemv_io *io)
 			     store_target(io, i, &placed) : where(io, i);
 
 		if (!target)
-			return no_target(io);
+			continue;	/* when the others are done */
 		if (!io->target)
 			io->target = target;
 		if (target == io->target)
@@ -273,6 +273,8 @@ static int plan_locked(struct smemv_io *io)
 		if (hweight32(io->batch) == bind_of(io, io->target)->server->max_pages)
 			break;
 	}
+	if (!io->batch)
+		return no_target(io);
 	return reachable(io, io->target) ? 0 : -EAGAIN;
 }
 
@@ -380,7 +382,7 @@ static bool fails_now(struct smemv_io *io)
 		report_deadline(io, SMEMV_EV_DEADLINE);
 		return true;
 	}
-	if (io->op == SMEMV_OP_LOAD && io->unasked)
+	if (io->unasked)
 		return true;
 	if (!io->suspended) {
 		io->suspended = true;

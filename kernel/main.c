@@ -37,6 +37,7 @@ static int __net_init ns_init(struct net *net)
 
 	ns->net = net;
 	mutex_init(&ns->lock);
+	spin_lock_init(&ns->defaults_lock);
 	INIT_LIST_HEAD(&ns->servers);
 	INIT_LIST_HEAD(&ns->adding);
 	INIT_LIST_HEAD(&ns->disks);

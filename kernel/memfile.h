@@ -67,6 +67,7 @@ struct smemv_file_defaults {
  * @memcg: of the latest process that mapped it, or NULL; protected by @lock
  * @populate: brings pages home, from page index
  * @populate_pos: on
+ * @populate_anew: but first of all from the beginning
  * @populating: as long as this is set, or requests of it are open:
  * @populate_apart: a folio of several pages could not be filled: once more over all,
  * @populate_singly: page by page
@@ -105,6 +106,7 @@ struct smemv_memfile {
 	struct mem_cgroup *memcg;
 	struct delayed_work populate;
 	u64 populate_pos;
+	bool populate_anew;
 	bool populating;
 	bool populate_apart;
 	bool populate_singly;
@@ -172,9 +174,12 @@ extern const struct vm_operations_struct smemv_memfile_dma_vm_ops;
 
 /* memfile_populate.c: begins to bring remote pages home, as far as there is room. */
 void smemv_memfile_populate(struct smemv_memfile *mf);
+/* Soon it begins no request any more. Does not wait, so also under ns->lock. */
+void smemv_memfile_populate_stop(struct smemv_memfile *mf);
 void smemv_populate_init(struct smemv_memfile *mf);
 /* Of one of its requests, which ends with this: so many pages could not be had. */
 void smemv_populate_note(struct smemv_memfile *mf, u32 missed);
+/* The file is going: waits for the work. */
 void smemv_populate_stop(struct smemv_memfile *mf);
 /*
  * Between these it begins no request. May sleep. @anew: the owner changed meanwhile, so what was

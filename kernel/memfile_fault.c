@@ -169,6 +169,9 @@ static vm_fault_t fault_missing(struct smemv_memfile *mf, struct vm_fault *vmf,
 		if (ret)
 			return ret;
 	}
+	/* Who comes now need not be told of those who waited in vain before. */
+	if (READ_ONCE(mf->no_room))
+		WRITE_ONCE(mf->no_room, 0);
 	smemv_evict_note_fault(&mf->ev, vmf->pgoff);
 	ret = make_page(mf, vmf, make_small, made);
 	smemv_evict_release(&mf->ev, 1);

@@ -142,8 +142,6 @@ static struct smemv_load *new_load(const struct smemv_filling *filling,
 	load->io.run_nr = run_nr;
 	load->io.nr = 0;
 	load->io.done = loaded;
-	/* Pages of other servers wait with these: not for ever. See put_whole(). */
-	load->io.unasked = load->whole;
 	atomic_inc(&mf->loads);
 	if (load->populate)
 		atomic_inc(&mf->populate_open);
@@ -157,8 +155,14 @@ static bool fits(const struct smemv_load *load, u64 run_nr)
 
 void smemv_fill_end(struct smemv_filling *filling)
 {
-	if (filling->load)
-		smemv_space_submit(&filling->load->io);
+	struct smemv_load *load = filling->load;
+
+	if (!load)
+		return;
+	/* Pages of other servers wait with those of a whole folio: see put_whole(). */
+	load->io.unasked = load->whole ||
+			   load->ahead == GENMASK(load->io.nr - 1, 0);
+	smemv_space_submit(&load->io);
 	filling->load = NULL;
 }
 

@@ -150,7 +150,8 @@ static int memfs_statfs(struct dentry *dentry, struct kstatfs *buf)
 	buf->f_type = SMEMV_FS_MAGIC;
 	buf->f_bsize = PAGE_SIZE;
 	buf->f_namelen = NAME_MAX;
-	mutex_lock(&ns->lock);
+	if (mutex_lock_killable(&ns->lock))
+		return -EINTR;
 	list_for_each_entry(server, &ns->servers, link) {
 		buf->f_blocks += server->capacity_pages;
 		buf->f_bfree += smemv_server_room(server);
@@ -190,14 +191,13 @@ int smemv_memfs_fill_super(struct super_block *sb, struct fs_context *fc)
 	return 0;
 }
 
-/* A new super block cannot take this one's place before it is killed. */
+/* First: before Linux 6.6 a new super block can take this one's place while it is killed. */
 static void memfs_kill_sb(struct super_block *sb)
 {
 	struct net *net = sb->s_fs_info;
-	struct smemv_file_defaults *defaults = smemv_ns(net)->file_defaults;
 
+	smemv_memfs_forget_defaults(smemv_ns(net));
 	smemv_compat_kill_super(sb);
-	smemv_memfs_forget_defaults(smemv_ns(net), defaults);
 	put_net(net);
 }
 

@@ -29,8 +29,7 @@ int smemv_memfs_show_options(struct seq_file *seq, struct dentry *root);
 /* Takes over the options' defaults. */
 void smemv_memfs_set_defaults(struct smemv_ns *ns,
 			      struct smemv_memfs_options *options);
-void smemv_memfs_forget_defaults(struct smemv_ns *ns,
-				 struct smemv_file_defaults *defaults);
+void smemv_memfs_forget_defaults(struct smemv_ns *ns);
 
 /* memfile_fs.c */
 int smemv_memfs_fill_super(struct super_block *sb, struct fs_context *fc);

@@ -94,27 +94,26 @@ static void free_defaults(struct smemv_file_defaults *defaults)
 	kfree(defaults);
 }
 
+static void replace_defaults(struct smemv_ns *ns, struct smemv_file_defaults *defaults)
+{
+	mutex_lock(&ns->lock);
+	spin_lock(&ns->defaults_lock);
+	swap(ns->file_defaults, defaults);
+	spin_unlock(&ns->defaults_lock);
+	mutex_unlock(&ns->lock);
+	free_defaults(defaults);
+}
+
 void smemv_memfs_set_defaults(struct smemv_ns *ns,
 			      struct smemv_memfs_options *options)
 {
-	struct smemv_file_defaults *old;
-
-	mutex_lock(&ns->lock);
-	old = ns->file_defaults;
-	ns->file_defaults = options->defaults;
+	replace_defaults(ns, options->defaults);
 	options->defaults = NULL;
-	mutex_unlock(&ns->lock);
-	free_defaults(old);
 }
 
-void smemv_memfs_forget_defaults(struct smemv_ns *ns,
-				 struct smemv_file_defaults *defaults)
+void smemv_memfs_forget_defaults(struct smemv_ns *ns)
 {
-	mutex_lock(&ns->lock);
-	if (ns->file_defaults == defaults)
-		ns->file_defaults = NULL;
-	mutex_unlock(&ns->lock);
-	free_defaults(defaults);
+	replace_defaults(ns, NULL);
 }
 
 /* The key of the super block; it is the super block's when one was made. */
@@ -174,7 +173,8 @@ int smemv_memfs_show_options(struct seq_file *seq, struct dentry *root)
 	struct smemv_ns *ns = smemv_ns(root->d_sb->s_fs_info);
 	const struct smemv_file_defaults *defaults;
 
-	mutex_lock(&ns->lock);
+	/* All mounts of the host wait for this: not for ns->lock, whose holder may wait for a server. */
+	spin_lock(&ns->defaults_lock);
 	defaults = ns->file_defaults;
 	if (defaults->budget)
 		seq_printf(seq, ",budget=%lluK",
@@ -187,6 +187,6 @@ int smemv_memfs_show_options(struct seq_file *seq, struct dentry *root)
 		seq_show_option(seq, "servers", defaults->servers);
 	if (defaults->dma)
 		seq_puts(seq, ",dma");
-	mutex_unlock(&ns->lock);
+	spin_unlock(&ns->defaults_lock);
 	return 0;
 }

@@ -37,24 +37,48 @@ static bool wait_for_loads(struct smemv_memfile *mf)
 	return wait_for_end(mf, &mf->loads);
 }
 
+/**
+ * struct still - a file whose owner may change
+ * @claimed: what its space was before
+ * @locked: the invalidate lock is held
+ */
+struct still {
+	bool claimed;
+	bool locked;
+};
+
 /*
  * No store of the file is under way afterwards, nor begins before end_stillness(): of the
- * evictor, and of callers by ioctl that were killed. @claimed: what the space was before.
+ * evictor, and of callers by ioctl that were killed. Nor does a fault begin before let_go().
+ * That may take long where a hole is punched into what waits for a server: before ns->lock, which
+ * is needed to tell such a wait to end. 0, -EINTR, or @not_still. In any case both have to follow.
  */
-static bool begin_stillness(struct smemv_memfile *mf, bool *claimed)
+static int begin_stillness(struct smemv_memfile *mf, struct still *still, int not_still)
 {
-	*claimed = mf->space->claimed;
+	still->claimed = mf->space->claimed;
+	still->locked = false;
 	smemv_populate_hold(mf);
 	smemv_space_set_claimed(mf->space, true);
-	return smemv_evict_settle(&mf->ev) && wait_for_end(mf, &mf->stores);
+	if (!smemv_evict_settle(&mf->ev) || !wait_for_end(mf, &mf->stores))
+		return not_still;
+	if (down_write_killable(&mf->ev.mapping->invalidate_lock))
+		return -EINTR;
+	still->locked = true;
+	return 0;
+}
+
+static void let_go(struct smemv_memfile *mf, const struct still *still)
+{
+	if (still->locked)
+		filemap_invalidate_unlock(mf->ev.mapping);
 }
 
 /* Unless the owner @changed the space is what it was. Under ns->lock. */
-static void end_stillness(struct smemv_memfile *mf, bool claimed, bool changed)
+static void end_stillness(struct smemv_memfile *mf, const struct still *still, bool changed)
 {
 	lockdep_assert_held(&mf->ns->lock);
 	if (!changed)
-		smemv_space_set_claimed(mf->space, claimed);
+		smemv_space_set_claimed(mf->space, still->claimed);
 	smemv_evict_resume(&mf->ev);
 	smemv_populate_resume(mf, changed);
 }
@@ -147,7 +171,6 @@ static bool split_for(struct smemv_memfile *mf,
 /* Under ns->lock; the file is still. */
 static int adopt_locked(struct smemv_memfile *mf, struct smemv_adoption *a)
 {
-	struct address_space *mapping = mf->ev.mapping;
 	const char *why = NULL;
 	int err;
 
@@ -159,28 +182,26 @@ static int adopt_locked(struct smemv_memfile *mf, struct smemv_adoption *a)
 	err = smemv_adopt_claim(a, &why);
 	if (err)
 		return log_failure(mf, "adopt", err, why);
-	filemap_invalidate_lock(mapping);
-	if (wait_for_loads(mf) && split_for(mf, a)) {
-		smemv_adopt_install(a);
-		drop_pages(mf);
-	} else {
-		err = fatal_signal_pending(current) ? -EINTR : -EBUSY;
-	}
-	filemap_invalidate_unlock(mapping);
-	return err;
+	if (!wait_for_loads(mf) || !split_for(mf, a))
+		return fatal_signal_pending(current) ? -EINTR : -EBUSY;
+	smemv_adopt_install(a);
+	drop_pages(mf);
+	return 0;
 }
 
 static int adopt_still(struct smemv_memfile *mf, struct smemv_adoption *a)
 {
-	bool claimed, still = begin_stillness(mf, &claimed);
-	int err;
+	struct still still;
+	int err = begin_stillness(mf, &still, -EBUSY);
 
 	mutex_lock(&mf->ns->lock);
-	err = still ? adopt_locked(mf, a) : -EBUSY;
+	if (!err)
+		err = adopt_locked(mf, a);
 	smemv_adopt_end(a);
 	/* By its epoch the space does not tell: it is another space, which may have the same. */
-	end_stillness(mf, claimed, a->installed);
+	end_stillness(mf, &still, a->installed);
 	mutex_unlock(&mf->ns->lock);
+	let_go(mf, &still);
 	return err;
 }
 
@@ -298,30 +319,29 @@ typedef int (*take_fn)(struct smemv_space *space, const char **why);
 /* Under ns->lock; nothing is stored. */
 static int take_back_locked(struct smemv_memfile *mf, take_fn take)
 {
-	struct address_space *mapping = mf->ev.mapping;
 	const char *why = "pages are being loaded all the time; ask again";
 	int err = -EIO;
 
-	filemap_invalidate_lock(mapping);
 	if (wait_for_loads(mf))
 		err = take(mf->space, &why);
 	if (!err)
 		note_owned(mf);
-	filemap_invalidate_unlock(mapping);
 	return log_failure(mf, "take the space back", err, why);
 }
 
 static int take_back(struct smemv_memfile *mf, take_fn take)
 {
-	bool claimed, still = begin_stillness(mf, &claimed);
+	struct still still;
+	int err = begin_stillness(mf, &still, -EIO);
 	u64 epoch;
-	int err;
 
 	mutex_lock(&mf->ns->lock);
 	epoch = mf->space->epoch;
-	err = still ? take_back_locked(mf, take) : -EIO;
-	end_stillness(mf, claimed, mf->space->epoch != epoch);
+	if (!err)
+		err = take_back_locked(mf, take);
+	end_stillness(mf, &still, mf->space->epoch != epoch);
 	mutex_unlock(&mf->ns->lock);
+	let_go(mf, &still);
 	return err;
 }
 

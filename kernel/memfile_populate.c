@@ -149,6 +149,14 @@ static void end_populating(struct smemv_memfile *mf)
 	queue_delayed_work(smemv_wq, &mf->populate, delay);
 }
 
+static void from_the_start(struct smemv_memfile *mf)
+{
+	mf->populate_pos = 0;
+	mf->populate_apart = false;
+	mf->populate_singly = false;
+	atomic_long_set(&mf->populate_missed, 0);
+}
+
 static void populate_work(struct work_struct *work)
 {
 	struct smemv_memfile *mf = container_of(to_delayed_work(work),
@@ -156,6 +164,8 @@ static void populate_work(struct work_struct *work)
 	u64 end;
 
 	while (READ_ONCE(mf->populating) && !READ_ONCE(mf->populate_held)) {
+		if (xchg(&mf->populate_anew, false))
+			from_the_start(mf);
 		if (atomic_read(&mf->loads) >= OPEN_MAX) {
 			queue_delayed_work(smemv_wq, &mf->populate, 1);
 			return;
@@ -166,21 +176,13 @@ static void populate_work(struct work_struct *work)
 	}
 }
 
-static void from_the_start(struct smemv_memfile *mf)
-{
-	mf->populate_pos = 0;
-	mf->populate_apart = false;
-	mf->populate_singly = false;
-	atomic_long_set(&mf->populate_missed, 0);
-}
-
 void smemv_memfile_populate(struct smemv_memfile *mf)
 {
 	spin_lock(&mf->lock);
 	if (mf->inode && mf->space && !mf->populating) {
-		from_the_start(mf);
+		WRITE_ONCE(mf->populate_anew, true);
 		WRITE_ONCE(mf->populating, true);
-		queue_delayed_work(smemv_wq, &mf->populate, 0);
+		mod_delayed_work(smemv_wq, &mf->populate, 0);
 	}
 	spin_unlock(&mf->lock);
 }
@@ -188,6 +190,13 @@ void smemv_memfile_populate(struct smemv_memfile *mf)
 void smemv_populate_init(struct smemv_memfile *mf)
 {
 	INIT_DELAYED_WORK(&mf->populate, populate_work);
+}
+
+void smemv_memfile_populate_stop(struct smemv_memfile *mf)
+{
+	spin_lock(&mf->lock);
+	WRITE_ONCE(mf->populating, false);
+	spin_unlock(&mf->lock);
 }
 
 void smemv_populate_stop(struct smemv_memfile *mf)
@@ -207,7 +216,7 @@ void smemv_populate_resume(struct smemv_memfile *mf, bool anew)
 	spin_lock(&mf->lock);
 	WRITE_ONCE(mf->populate_held, false);
 	if (anew)
-		from_the_start(mf);
+		WRITE_ONCE(mf->populate_anew, true);
 	if (mf->inode && mf->populating)
 		queue_delayed_work(smemv_wq, &mf->populate, 0);
 	spin_unlock(&mf->lock);

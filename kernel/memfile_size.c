@@ -6,19 +6,26 @@
 
 #include "memfile.h"
 
+/* Pages of which the map is gone through without a break. */
+#define INVALIDATE_STEP	(256ULL * SMEMV_RUN_PAGES)
+
 /*
  * Nobody can make pages of the range while this runs: faults take the
  * invalidate lock too. Pages that are being stored or loaded are waited for.
  */
 static void invalidate(struct smemv_memfile *mf, loff_t from, loff_t end)
 {
-	u64 first = from >> PAGE_SHIFT, pages = (end - from) >> PAGE_SHIFT;
+	u64 first = from >> PAGE_SHIFT, pages = (end - from) >> PAGE_SHIFT, step;
 
 	smemv_evict_split_at(&mf->ev, first);
 	smemv_evict_split_at(&mf->ev, first + pages);
 	truncate_pagecache_range(mf->inode, from, end - 1);
-	smemv_space_invalidate(mf->space, first, pages);
 	smemv_file_count(mf, PUNCHED, pages);
+	for (; pages; first += step, pages -= step) {
+		step = min(pages, INVALIDATE_STEP);
+		smemv_space_invalidate(mf->space, first, step);
+		cond_resched();
+	}
 	smemv_evict_wake(&mf->ev);
 }
 
@@ -36,6 +43,8 @@ static void shrink(struct smemv_memfile *mf, loff_t size, loff_t old)
 	struct address_space *mapping = mf->inode->i_mapping;
 
 	filemap_invalidate_lock(mapping);
+	/* What cannot be split must not be dropped with what goes. */
+	smemv_evict_split_at(&mf->ev, size >> PAGE_SHIFT);
 	truncate_setsize(mf->inode, size);
 	invalidate(mf, size, old);
 	filemap_invalidate_unlock(mapping);

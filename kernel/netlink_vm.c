@@ -344,7 +344,7 @@ int smemv_nl_vm_populate(struct sk_buff *skb, struct genl_info *info)
 
 	mf = named_with_size(info, &err);
 	if (mf && info->attrs[SMEMV_A_VM_STOP])
-		smemv_populate_stop(mf);
+		smemv_memfile_populate_stop(mf);
 	else if (mf)
 		smemv_memfile_populate(mf);
 	return err;

@@ -19,7 +19,8 @@ struct smemv_file_defaults;
  * @disks: struct smemv_swapdisk.link
  * @files: struct smemv_memfile.link
  * @scans: struct smemv_scan.link
- * @file_defaults: of the namespace's mounted filesystem, or NULL
+ * @file_defaults: of the namespace's mounted filesystem, or NULL; changed under @lock and
+ * @defaults_lock: for who must not wait for @lock: reading the mounts
  * @dying: the namespace is being taken down, nothing may be added
  */
 struct smemv_ns {
@@ -31,6 +32,7 @@ struct smemv_ns {
 	struct list_head files;
 	struct list_head scans;
 	struct smemv_file_defaults *file_defaults;
+	spinlock_t defaults_lock;
 	bool dying;
 };
 

@@ -33,7 +33,8 @@ struct smemv_space;
  * @batch_page: which page each of its descriptors is
  * @target: map entry that the request goes to
  * @fixed: of a store: the only one that it may go to, set by the caller, or 0
- * @unasked: of a load, set by the caller: it fails at its deadline, whatever the policy
+ * @unasked: nobody waits for it, so that it is never suspended: it fails at its deadline, and
+ *	     at once where no server has room; set by the caller
  * @open_sets: replica sets with a store of unknown outcome
  * @refused: replica sets that had no room
  * @retries: damaged transfers so far
