@@ -111,6 +111,41 @@ for name in one two; do
 done
 ok "nothing waits any more when they are back" wait_until 60 memfile_says '.waiting == 0'
 
+# A server that is only full, with the same policy: what needs no room there goes, and so does a hole in what does.
+# pages write|read FIRST COUNT: reading goes over those that were written before, too.
+pages() {
+	timeout 60 python3 - "$file" "$@" <<-'PYTHON'
+		import mmap, os, struct, sys
+		path, what, first, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+		memory = mmap.mmap(os.open(path, os.O_RDWR), 0)
+		for page in range(first, first + count):
+		    content = struct.pack("<Q", page + 1) * 512
+		    if what == "write":
+		        memory[page * 4096:(page + 1) * 4096] = content
+		        memory[page % 1024 * 4096]   # those that were read before stay in use
+		    elif memory[page * 4096:(page + 1) * 4096] != content:
+		        sys.exit(f"page {page} is wrong")
+	PYTHON
+}
+ok "the file goes" smemv vm del demo
+net_subhost three
+memserver_start three 8M
+ok "a small server is added" smemv server add three "$(memserver_address three)" timeout 1000
+file=$(smemv vm create demo size 32M budget 12M servers three policy suspend deadline 2000) || bail "no file was made"
+ok "it is filled" pages write 0 1792
+ok "what it has is evicted" smemv vm evict demo 7M
+ok "and brought home" smemv vm populate demo
+ok "more is written" pages write 2048 1024
+ok "and still more, for which pages leave that are there already" pages write 3072 1024
+ok "a hole is made in what finds no room" timeout 20 fallocate -p -o 8M -l 4M "$file"
+ok "every page is right" pages read 0 1792
+ok "also of what came last" pages read 3072 1024
+ok "the file goes" smemv vm del demo
+ok "and the server" smemv server del three
+ok "which ends cleanly" memserver_stop three
+file=$(smemv vm create demo size 16M budget 6M) || bail "no file was made"
+ok "there is one again" "$filecheck" --hold --seed 4 "$file" </dev/null
+
 # Deleted while a server is cut off.
 compare "$(memserver_pages two)" -gt 0 "server two has pages of it"
 net_cut two
