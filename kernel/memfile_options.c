@@ -173,7 +173,7 @@ int smemv_memfs_show_options(struct seq_file *seq, struct dentry *root)
 	struct smemv_ns *ns = smemv_ns(root->d_sb->s_fs_info);
 	const struct smemv_file_defaults *defaults;
 
-	/* All mounts of the host wait for this: not for ns->lock, whose holder may wait for a server. */
+	/* All mounts of the host wait for this; who holds ns->lock may wait for a server. */
 	spin_lock(&ns->defaults_lock);
 	defaults = ns->file_defaults;
 	if (defaults->budget)
