@@ -104,6 +104,22 @@ filecheck_go_on waits
 ok "it waits for the servers" wait_until 30 memfile_says '.waiting > 0'
 kill -KILL "${filecheck_pids[waits]}"
 ok "and can be killed meanwhile" wait_until 20 is_gone "${filecheck_pids[waits]}"
+# Behind it a hole waits, and behind that who brings pages home: it holds up neither the host nor the command that ends it.
+"$filecheck" --verify --allow-lost --seed 4 "$file" >/dev/null 2>&1 &
+reader=$!
+ok "somebody waits again" wait_until 30 memfile_says '.waiting > 0'
+fallocate -p -o 0 -l 16M "$file" &
+puncher=$!
+sleep 0.5
+timeout 60 smemv vm populate demo 2>/dev/null &
+populate=$!
+sleep 0.5
+kill -INT $populate
+ok "the host's mounts can be read meanwhile" timeout 5 grep -q /dev/smemv /proc/self/mountinfo
+ok "who brings pages home can be stopped" wait_until 20 is_gone $populate
+ok "the policy can be changed" timeout 10 smemv vm set demo policy error
+ok "and the hole is made when its deadline is over" wait_until 20 is_gone $puncher
+ok "nobody waits any more" wait_until 20 is_gone $reader
 net_heal one
 net_heal two
 for name in one two; do
