@@ -31,6 +31,7 @@ declare -A outcome=(
 	[source, setup]=unknown [source, meanwhile]=unknown [source, claim]='unknown|destination'
 	[killed, setup]=destination [killed, meanwhile]='destination|source' [killed, claim]=source
 	[cut, setup]=destination [cut, meanwhile]=destination [cut, claim]=source
+	[arbiter-killed, setup]=source [arbiter-killed, meanwhile]=source
 	[arbiter-killed, claim]=source-stopped [arbiter-cut, claim]='source|source-stopped'
 	[full, setup]=source [full, meanwhile]=source [full, claim]=destination
 	[dst-cut, setup]=source [dst-cut, claim]=source
@@ -97,9 +98,12 @@ arbiter-killed_begin() {
 	memserver_kill one
 }
 
-# It knows nothing any more: only the operator can say where the guest may run.
+# It knows nothing any more: once the map was sent, only the operator can say where the guest may run.
 arbiter-killed_end() {
 	server_comes_back one
+	if [[ $place != source-stopped ]]; then
+		return
+	fi
 	fails "$what: the guest cannot be continued" 'cont. asks again' qmp source cont
 	migrate_quit "$target"
 	kill -KILL "$(guest_pid "$target")" 2>/dev/null || true
