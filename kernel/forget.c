@@ -173,7 +173,9 @@ static void forget_work(struct work_struct *work)
 
 	/* What is remembered here goes on with smemv_forget_resume(). */
 	while (is_wanted(f) && (run = next_run(f))) {
-		while (is_wanted(f) && (where = take_pages(f->space, run, pages)))
+		/* It is on no list now: what is not done of it is never done. */
+		while (!READ_ONCE(f->space->closing) &&
+		       (where = take_pages(f->space, run, pages)))
 			forget_set(f, run, where, pages);
 		cond_resched();
 	}

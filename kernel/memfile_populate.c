@@ -131,16 +131,23 @@ static bool find_run(struct smemv_memfile *mf, u64 *end)
 	return true;
 }
 
+/* Unless it was stopped and begun anew meanwhile, for which the work is queued. */
+static void note_end(struct smemv_memfile *mf)
+{
+	spin_lock(&mf->lock);
+	if (!mf->populate_anew)
+		WRITE_ONCE(mf->populating, false);
+	spin_unlock(&mf->lock);
+}
+
 /* Until the last request ends it is not known what could be had. */
 static void end_populating(struct smemv_memfile *mf)
 {
 	unsigned long delay = 1;
 
 	if (!atomic_read(&mf->populate_open)) {
-		if (mf->populate_singly || !READ_ONCE(mf->populate_apart)) {
-			WRITE_ONCE(mf->populating, false);
-			return;
-		}
+		if (mf->populate_singly || !READ_ONCE(mf->populate_apart))
+			return note_end(mf);
 		mf->populate_singly = true;
 		mf->populate_pos = 0;
 		atomic_long_set(&mf->populate_missed, 0);
