@@ -101,7 +101,8 @@ static struct smemv_ahead_plan plan(struct smemv_ahead_stream *s, u64 index)
 	struct smemv_ahead_plan plan = { .step = s->trend };
 	u64 left = still_ahead(s, index);
 
-	if (left > s->window / 2)
+	/* While these come the next ones are asked for: a whole window is always under way. */
+	if (left >= s->window)
 		return plan;
 	plan.first = (left ? s->reach : index) + s->trend;
 	plan.nr = s->window;

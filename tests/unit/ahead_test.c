@@ -67,6 +67,19 @@ static void a_sequence_is_fetched_ahead(void **state)
 	assert_true(fetches - hits <= 2 * SMEMV_AHEAD_MAX);
 }
 
+/* So that the link is busy while the answer to the next request is awaited. */
+static void a_whole_window_is_under_way(void **state)
+{
+	u64 i, n;
+
+	(void)state;
+	for (i = 0; i < 2000; i++) {
+		touch(i);
+		for (n = 1; i > 200 && n <= SMEMV_AHEAD_MAX; n++)
+			assert_true(fetched[i + n]);
+	}
+}
+
 static void a_falling_sequence_too(void **state)
 {
 	u64 i;
@@ -151,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_sequence_is_fetched_ahead, reset),
+		cmocka_unit_test_setup(a_whole_window_is_under_way, reset),
 		cmocka_unit_test_setup(a_falling_sequence_too, reset),
 		cmocka_unit_test_setup(and_one_with_strides, reset),
 		cmocka_unit_test_setup(streams_side_by_side_do_not_disturb_each_other, reset),
