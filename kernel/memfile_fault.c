@@ -344,9 +344,23 @@ static bool only_waits(const struct vm_fault *vmf)
 	       !folio_test_dirty(page_folio(vmf->page));
 }
 
+/*
+ * Memory has no time of its last write, as on hugetlbfs, and is not frozen: so
+ * this is less than filemap_page_mkwrite(), which is for files on disks.
+ */
 static vm_fault_t memfile_mkwrite(struct vm_fault *vmf)
 {
-	return only_waits(vmf) ? VM_FAULT_SIGBUS : filemap_page_mkwrite(vmf);
+	struct folio *folio = page_folio(vmf->page);
+
+	if (only_waits(vmf))
+		return VM_FAULT_SIGBUS;
+	folio_lock(folio);
+	if (folio->mapping != vmf->vma->vm_file->f_mapping) {
+		folio_unlock(folio);
+		return VM_FAULT_NOPAGE;
+	}
+	folio_mark_dirty(folio);
+	return VM_FAULT_LOCKED;
 }
 
 /*

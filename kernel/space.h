@@ -6,6 +6,7 @@
 #ifndef SMEMV_SPACE_H
 #define SMEMV_SPACE_H
 
+#include "core/spin_luck.h"
 #include "map.h"
 
 #define SMEMV_IO_PAGES	SMEMV_REQ_DESCS
@@ -105,6 +106,7 @@ enum smemv_kept {
  * @drain: pages are being moved off a server, or NULL; under ns->lock
  * @drain_number: of the last drain that was opened at a server
  * @load_ns: how long loads took lately, on average; not exact, see spin.h
+ * @spin_luck: how spinning for pages went lately
  * @keep: a page has no copy at a server any more: have the front keep what it has of it
  *	  in memory, and store it again. NULL: it has nothing. May not sleep
  * @front: for @keep
@@ -141,6 +143,7 @@ struct smemv_space {
 	struct smemv_drain *drain;
 	u64 drain_number;
 	u64 load_ns;
+	struct smemv_spin_luck spin_luck;
 	enum smemv_kept (*keep)(void *front, u64 index);
 	void *front;
 	struct smemv_space_stats __percpu *stats;

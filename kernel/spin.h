@@ -4,8 +4,8 @@
  * an interrupt to another processor and the way out of idle: a good part of
  * what a page takes from a memory server that is near. Fastswap (EuroSys '20)
  * waits for its page so; sockets and block devices do when told to poll. Here
- * it is done only where pages came soon lately and the processor has nothing
- * else to do, and not for long.
+ * it is done only where pages came soon lately and before the spin ended
+ * (core/spin_luck.h), while the processor has nothing else to do, and not for long.
  */
 #ifndef SMEMV_SPIN_H
 #define SMEMV_SPIN_H
@@ -25,7 +25,8 @@ static inline u64 smemv_spin_begin(struct smemv_space *space)
 	u64 most = READ_ONCE(smemv_spin_us) * (u64)NSEC_PER_USEC;
 
 	/* A worker waits for somebody else, who does not stand still meanwhile. */
-	if (READ_ONCE(space->load_ns) >= most || current->flags & PF_KTHREAD)
+	if (READ_ONCE(space->load_ns) >= most || current->flags & PF_KTHREAD ||
+	    !smemv_spin_is_worth_it(&space->spin_luck))
 		return 0;
 	smemv_space_count(space, SPINS, 1);
 	return local_clock() + most;
@@ -35,6 +36,13 @@ static inline bool smemv_spin_more(u64 end)
 {
 	cpu_relax();
 	return !need_resched() && single_task_running() && local_clock() < end;
+}
+
+static inline void smemv_spin_end(struct smemv_space *space, bool in_vain)
+{
+	smemv_spin_ended(&space->spin_luck, in_vain);
+	if (in_vain)
+		smemv_space_count(space, SPINS_IN_VAIN, 1);
 }
 
 /**
@@ -53,8 +61,7 @@ static inline bool smemv_spin_more(u64 end)
 		do {							\
 			__held = cond;					\
 		} while (!__held && smemv_spin_more(__end));		\
-		if (!__held)						\
-			smemv_space_count(space, SPINS_IN_VAIN, 1);	\
+		smemv_spin_end(space, !__held);				\
 	}								\
 	__held;								\
 })

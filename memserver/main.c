@@ -27,6 +27,13 @@
 #include "options.h"
 
 #define LISTEN_MAX	(OPTIONS_LISTEN_MAX + 8)
+
+/*
+ * A main host opens its lanes one after the other. So many share an event loop: it
+ * finds more to do whenever it wakes, and wakes less often. Two of them, because a
+ * loop alone may be less than the host's link.
+ */
+#define LANES_TOGETHER	2
 #define POLL_MS		1000
 #define BACKLOG		1024
 
@@ -37,7 +44,7 @@ struct daemon {
 	int listen_fd[LISTEN_MAX];
 	unsigned int n_listen;
 	int signal_fd;
-	unsigned int next_loop;
+	unsigned int next;
 	bool stopping;
 	u64 stopping_since_ms;
 	u64 next_chore_ms;
@@ -82,7 +89,7 @@ static void bind_listeners(struct daemon *d)
 static void give_connection(struct daemon *d, int fd)
 {
 	struct server *srv = &d->server;
-	struct loop *l = &srv->loops[d->next_loop++ % srv->n_loops];
+	struct loop *l = &srv->loops[d->next++ / LANES_TOGETHER % srv->n_loops];
 
 	if (atomic_load(&srv->connections) >= d->opt.max_connections) {
 		stats_add(&l->stats->refused, 1);

@@ -5,7 +5,7 @@
 
 UB := $(B)/unit
 
-UNIT_TESTS += codec_test codec_vectors_test crc32c_test place_test ahead_test ages_test heat_test
+UNIT_TESTS += codec_test codec_vectors_test crc32c_test place_test ahead_test spin_luck_test ages_test heat_test
 unit_codec_test := kernel/core/codec.c kernel/core/crc32c.c
 unit_crc32c_test := kernel/core/crc32c.c
 unit_codec_vectors_test := kernel/core/codec.c kernel/core/crc32c.c tests/unit/vectors.c
