@@ -103,7 +103,8 @@ static void write_line(const struct migrate_status *now)
 {
 	int i;
 
-	if (now->taken_s - shown.line_s < LINE_EVERY_S && !strcmp(now->status, shown.last.status))
+	if (now->taken_s - shown.line_s < LINE_EVERY_S && !strcmp(now->status, shown.last.status) &&
+	    is_watching(now) == is_watching(&shown.last))
 		return;
 	shown.line_s = now->taken_s;
 	fprintf(stderr, "%s: main host %s", now->status, human_size((double)now->stream_bytes).text);
