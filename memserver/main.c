@@ -44,7 +44,7 @@ struct daemon {
 	int listen_fd[LISTEN_MAX];
 	unsigned int n_listen;
 	int signal_fd;
-	unsigned int next;
+	unsigned int given;	/* connections, to the loops */
 	bool stopping;
 	u64 stopping_since_ms;
 	u64 next_chore_ms;
@@ -89,7 +89,7 @@ static void bind_listeners(struct daemon *d)
 static void give_connection(struct daemon *d, int fd)
 {
 	struct server *srv = &d->server;
-	struct loop *l = &srv->loops[d->next++ / LANES_TOGETHER % srv->n_loops];
+	struct loop *l = &srv->loops[d->given++ / LANES_TOGETHER % srv->n_loops];
 
 	if (atomic_load(&srv->connections) >= d->opt.max_connections) {
 		stats_add(&l->stats->refused, 1);
