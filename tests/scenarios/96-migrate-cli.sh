@@ -37,6 +37,19 @@ comes_as_a_whole() {
 	migrate_from=src migrate_to=dst
 }
 
+# The most bytes that any connection of this host had to send, in three seconds.
+longest_queue() {
+	local i hex longest=0
+
+	for ((i = 0; i < 30; i++)); do
+		for hex in $(awk 'NR > 1 { print substr($5, 1, 8) }' /proc/net/tcp); do
+			((16#$hex <= longest)) || longest=$((16#$hex))
+		done
+		sleep 0.1
+	done
+	echo "$longest"
+}
+
 migrate_hosts 192M
 comes_as_a_whole
 migrate_target target $ram 64M "${workload[@]}" --
@@ -64,8 +77,13 @@ ok "a check finds nothing missing" migrate_cli source target budget $share check
 is "$(migrate_report '.plan.mode + " " + ([.plan.servers[].server] | join(","))')" "split one,two" "and plans a split to both servers"
 ok "it made nothing" no_space_is_left
 
-migrate_cli_begin source target budget $share bandwidth 1M heat dirty
+# The main host's link is slower than QEMU, the servers' are not.
+net_shape dst rate 8mbit
+migrate_cli_begin source target budget $share heat dirty
 require "it is under way" wait_until 60 migrate_has_stored source 512
+queue=$(longest_queue)
+compare "$queue" -ge $((128 << 10)) "the stream waits for its link"
+compare "$queue" -le $((1 << 20)) "but little of it in the kernel, where it cannot be taken back"
 kill -INT "$migrate_cli_pid"
 migrate_cli_wait 120
 is "$migrate_cli_status" 3 "Ctrl-C cancels it"
@@ -75,6 +93,7 @@ ok "QEMU at the destination has ended" wait_until 20 is_gone "$(guest_pid target
 ok "its file goes" dst smemv vm del target
 ok "the space under construction is gone" no_space_is_left
 ok "the servers dropped what they got" wait_until 30 servers_hold_nothing
+net_shape dst
 
 migrate_target target2 $ram 64M "${workload[@]}" --
 sent_before=$(net_bytes dst tx)
