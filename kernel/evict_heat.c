@@ -178,8 +178,8 @@ static void see_folio(struct smemv_evictor *ev, struct folio *folio, void *arg)
 	struct smemv_heat_view *view = &by_heat->view;
 	u32 i, first, nr;
 
-	if (folio_test_writeback(folio) || folio_test_mlocked(folio) ||
-	    folio_maybe_dma_pinned(folio))
+	/* Else it would be found coldest again and again, and nothing else would go. */
+	if (folio_test_writeback(folio) || !smemv_evict_could_go(folio))
 		return;
 	pages_of(folio, &first, &nr);
 	by_heat->large |= nr > 1;

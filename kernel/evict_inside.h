@@ -92,6 +92,9 @@ enum smemv_evicted smemv_evict_folio(struct smemv_evictor *ev,
 				     struct smemv_batch *batch,
 				     struct folio *folio);
 
+/* As far as can be seen while it may be mapped. The caller has one reference. */
+bool smemv_evict_could_go(struct folio *folio);
+
 /* Splits a folio of many pages if that can be done now, used or not. Takes over the reference. */
 bool smemv_evict_split(struct smemv_evictor *ev, struct folio *folio);
 

@@ -16,10 +16,20 @@ static bool unused(struct folio *folio)
 	       folio_ref_count(folio) == folio_nr_pages(folio) + 1;
 }
 
+static bool may_leave(struct folio *folio)
+{
+	return !folio_maybe_dma_pinned(folio) && !folio_test_mlocked(folio) &&
+	       !folio_test_hwpoison(folio);
+}
+
 static bool may_go(struct folio *folio)
 {
-	return unused(folio) && !folio_maybe_dma_pinned(folio) &&
-	       !folio_test_mlocked(folio) && !folio_test_hwpoison(folio);
+	return unused(folio) && may_leave(folio);
+}
+
+bool smemv_evict_could_go(struct folio *folio)
+{
+	return (folio_mapped(folio) || unused(folio)) && may_leave(folio);
 }
 
 bool smemv_evict_remove(struct smemv_evictor *ev, struct folio *folio)
