@@ -7,6 +7,7 @@
 #
 # memory: 4G
 # check-kernels: 6.12
+# processors: 1  (nested guests, see tests/lab/README.md)
 # timeout: 900
 # timeout-long: 5400
 
