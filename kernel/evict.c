@@ -42,12 +42,12 @@ static u64 used(struct smemv_evictor *ev)
 	return used_with(ev, 0);
 }
 
-u64 smemv_evict_wanted(struct smemv_evictor *ev)
+static bool wanted(struct smemv_evictor *ev)
 {
-	u64 most = min(READ_ONCE(ev->budget) - spare_room(ev), READ_ONCE(ev->goal));
-	u64 pages = used(ev), remain = most + atomic_long_read(&ev->out);
+	u64 most = READ_ONCE(ev->budget) - spare_room(ev);
 
-	return pages > remain ? pages - remain : 0;
+	most = min(most, READ_ONCE(ev->goal));
+	return used(ev) > most + atomic_long_read(&ev->out);
 }
 
 static void kick(struct smemv_evictor *ev)
@@ -177,7 +177,7 @@ static bool evict_found(struct smemv_evictor *ev, struct smemv_batch *batch,
 		struct folio *folio = found->folios[i];
 		pgoff_t index = folio->index;
 
-		if (batch->io.nr == SMEMV_IO_PAGES || !smemv_evict_wanted(ev)) {
+		if (batch->io.nr == SMEMV_IO_PAGES || !wanted(ev)) {
 			ev->pos = index;
 			break;
 		}
@@ -198,7 +198,7 @@ static bool scan(struct smemv_evictor *ev, struct smemv_batch *batch)
 	bool any = false, full = false;
 	struct folio_batch found;
 
-	while (ev->busy_run && !full && smemv_evict_wanted(ev)) {
+	while (ev->busy_run && !full && wanted(ev)) {
 		folio_batch_init(&found);
 		if (filemap_get_folios(ev->mapping, &ev->pos, end, &found))
 			any |= evict_found(ev, batch, &found, &full);
@@ -265,12 +265,12 @@ static void evict_work(struct work_struct *work)
 	unsigned long wait = 0;
 
 	smemv_batches_reap(ev);
-	while (!wait && !is_stopped(ev) && smemv_evict_wanted(ev)) {
+	while (!wait && !is_stopped(ev) && wanted(ev)) {
 		wait = step(ev);
 		smemv_batches_reap(ev);
 		cond_resched();
 	}
-	if (!smemv_evict_wanted(ev)) {
+	if (!wanted(ev)) {
 		ev->force = false;
 		ev->young_huge = false;
 		ev->split_young = false;

@@ -15,7 +15,6 @@
 #define AGE_MIN		max(HZ / 50, 1)
 #define ALL_YOUNG	max(HZ / 50, 1)
 #define AGED_MAX	8
-#define AGED_LEAST	SMEMV_IO_PAGES	/* pages that are unmapped in a go, if there are */
 #define REACH		4	/* intervals, in which as many pages go as are here */
 #define TRIES		64	/* runs that are looked at in a go */
 #define DISCOVER	4	/* runs that are looked for in a go */
@@ -27,14 +26,12 @@
  * @run: page index / 512
  * @when: jiffies
  * @go: bitmap of these pages
- * @nr_go: how many these are
  * @history: of all of them; the newest interval's bit is also set by what came later
  */
 struct aged {
 	u32 run;
 	unsigned long when;
 	u64 go[SMEMV_HEAT_WORDS];
-	u32 nr_go;
 	u8 history[SMEMV_HEAT_RUN];
 };
 
@@ -49,8 +46,6 @@ struct aged {
  * @aged: runs that wait, oldest at @head
  * @head: position of the oldest
  * @nr: of them
- * @waiting: pages that go, in all of them
- * @large: the run that is being looked at has pages of more than 4 KiB
  * @now: the run that the evictor is working on
  */
 struct smemv_evict_heat {
@@ -63,8 +58,6 @@ struct smemv_evict_heat {
 	struct aged aged[AGED_MAX];
 	u32 head;
 	u32 nr;
-	u32 waiting;
-	bool large;
 	struct aged now;
 };
 
@@ -182,7 +175,6 @@ static void see_folio(struct smemv_evictor *ev, struct folio *folio, void *arg)
 	if (folio_test_writeback(folio) || !smemv_evict_could_go(folio))
 		return;
 	pages_of(folio, &first, &nr);
-	by_heat->large |= nr > 1;
 	/* Used by a system call or a device of the host, or it has just come for somebody. */
 	if (folio_test_referenced(folio)) {
 		folio_clear_referenced(folio);
@@ -193,26 +185,6 @@ static void see_folio(struct smemv_evictor *ev, struct folio *folio, void *arg)
 		smemv_heat_set(view->here, i);
 }
 
-static struct aged *nth_aged(struct smemv_evict_heat *by_heat, u32 nth)
-{
-	return &by_heat->aged[(by_heat->head + nth) % AGED_MAX];
-}
-
-/* What waits to go need not be chosen again. */
-static void leave_out_waiting(struct smemv_evict_heat *by_heat, u32 run)
-{
-	const struct aged *aged;
-	u32 i, word;
-
-	for (i = 0; i < by_heat->nr; i++) {
-		aged = nth_aged(by_heat, i);
-		if (aged->run != run)
-			continue;
-		for (word = 0; word < SMEMV_HEAT_WORDS; word++)
-			by_heat->view.here[word] &= ~aged->go[word];
-	}
-}
-
 static bool see(struct smemv_evictor *ev, u32 run)
 {
 	struct smemv_heat_view *view = &ev->by_heat->view;
@@ -220,20 +192,15 @@ static bool see(struct smemv_evictor *ev, u32 run)
 	u32 nr = min_t(u64, SMEMV_RUN_PAGES, ev->space->size_pages - first);
 
 	memset(view, 0, sizeof(*view));
-	ev->by_heat->large = false;
 	if (ev->heat(ev, first, nr, view->history,
 		     (unsigned long *)view->young) < 0)
 		return false;
 	smemv_each_folio(ev, run, see_folio, NULL);
-	leave_out_waiting(ev->by_heat, run);
 	return true;
 }
 
-/*
- * The next run with pages that go, of which @most are to; false: none was found, or the scan has
- * ended.
- */
-static bool find_cold(struct smemv_evictor *ev, bool forced, u32 most, struct aged *aged)
+/* The next run with pages that go; false: none was found, or the scan has ended. */
+static bool find_cold(struct smemv_evictor *ev, bool forced, struct aged *aged)
 {
 	struct smemv_heat *heat = &ev->by_heat->heat;
 	u32 tries;
@@ -245,11 +212,8 @@ static bool find_cold(struct smemv_evictor *ev, bool forced, u32 most, struct ag
 			smemv_heat_add(heat, aged->run);
 			return false;
 		}
-		/* A large one goes as a whole, if all of it is cold. */
-		aged->nr_go = smemv_heat_judge(heat, aged->run, &ev->by_heat->view, forced,
-					       ev->by_heat->large ? SMEMV_HEAT_RUN : most,
-					       aged->go);
-		if (aged->nr_go)
+		if (smemv_heat_judge(heat, aged->run, &ev->by_heat->view,
+				     forced, aged->go))
 			return true;
 	}
 	return false;
@@ -288,35 +252,28 @@ static void remember_view(struct aged *aged, const struct smemv_heat_view *view)
 				   (smemv_heat_test(view->young, i) ? NEWEST : 0);
 }
 
-static bool age(struct smemv_evictor *ev, bool forced, u32 most)
+static bool age(struct smemv_evictor *ev, bool forced)
 {
 	struct smemv_evict_heat *by_heat = ev->by_heat;
-	struct aged *aged = nth_aged(by_heat, by_heat->nr);
+	struct aged *aged = &by_heat->aged[(by_heat->head + by_heat->nr) %
+					   AGED_MAX];
 
-	if (!find_cold(ev, forced, most, aged))
+	if (!find_cold(ev, forced, aged))
 		return false;
 	unmap_going(ev, aged);
 	smemv_each_folio(ev, aged->run, forget_use, aged);
 	remember_view(aged, &by_heat->view);
 	aged->when = jiffies;
 	by_heat->nr++;
-	by_heat->waiting += aged->nr_go;
 	return true;
 }
 
-/*
- * No more than are about to go: what is unmapped has to be mapped again when it is used, and
- * the longer it waits the less is known of it.
- */
 static void fill(struct smemv_evictor *ev, bool forced)
 {
-	struct smemv_evict_heat *by_heat = ev->by_heat;
 	u32 apart = clamp_t(u64, smemv_evict_resident(ev) / SMEMV_RUN_PAGES / 8,
 			    1, AGED_MAX);
-	u64 enough = max_t(u64, smemv_evict_wanted(ev), AGED_LEAST);
 
-	while (by_heat->nr < apart && by_heat->waiting < enough &&
-	       age(ev, forced, min_t(u64, enough - by_heat->waiting, SMEMV_HEAT_RUN)))
+	while (ev->by_heat->nr < apart && age(ev, forced))
 		cond_resched();
 }
 
@@ -347,13 +304,12 @@ static bool heat_next(struct smemv_evictor *ev, u64 *run, unsigned long *wait)
 		return false;
 	}
 	/* Time for the users to show that they are, unless somebody waits. */
-	ripe = nth_aged(by_heat, 0)->when + AGE_MIN;
+	ripe = by_heat->aged[by_heat->head].when + AGE_MIN;
 	if (!waited_for && time_before(jiffies, ripe)) {
 		*wait = ripe - jiffies;
 		return false;
 	}
-	by_heat->now = *nth_aged(by_heat, 0);
-	by_heat->waiting -= by_heat->now.nr_go;
+	by_heat->now = by_heat->aged[by_heat->head];
 	by_heat->head = (by_heat->head + 1) % AGED_MAX;
 	by_heat->nr--;
 	note_lap(ev);

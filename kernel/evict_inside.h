@@ -30,9 +30,6 @@ extern const struct smemv_order smemv_order_clock;
 extern const struct smemv_order smemv_order_heat;
 extern const struct smemv_order smemv_order_random;
 
-/* evict.c: how many pages are to go, besides those that are on their way out. */
-u64 smemv_evict_wanted(struct smemv_evictor *ev);
-
 /* evict_order.c: by the evictor's work, when it is about to ask for a run. */
 void smemv_evict_choose_order(struct smemv_evictor *ev);
 

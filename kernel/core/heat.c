@@ -386,30 +386,17 @@ static u32 class_for(u32 cold)
 	return cold > YOUNG ? cold - YOUNG : 0;
 }
 
-/* Of the pages that are as cold as that, up to @most. */
-static u32 choose_equals(const struct smemv_heat_view *view, struct verdict *verdict,
-			 u32 cold, u32 most, u64 go[SMEMV_HEAT_WORDS])
+static u32 choose(const struct smemv_heat_view *view,
+		  const struct verdict *verdict, u32 cut, u64 go[SMEMV_HEAT_WORDS])
 {
 	u32 i, nr = 0;
 
-	for (i = 0; i < SMEMV_HEAT_RUN && nr < most; i++) {
-		if (!smemv_heat_test(view->here, i) || verdict->cold[i] != cold)
+	for (i = 0; i < SMEMV_HEAT_RUN; i++) {
+		if (!smemv_heat_test(view->here, i) || verdict->cold[i] < cut)
 			continue;
 		smemv_heat_set(go, i);
 		nr++;
 	}
-	verdict->nr[cold] -= nr;
-	return nr;
-}
-
-/* The coldest first; what is left in @verdict stays. */
-static u32 choose(const struct smemv_heat_view *view, struct verdict *verdict,
-		  u32 coldest, u32 cut, u32 most, u64 go[SMEMV_HEAT_WORDS])
-{
-	u32 cold, nr = 0;
-
-	for (cold = coldest + 1; cold-- > cut && nr < most;)
-		nr += choose_equals(view, verdict, cold, most - nr, go);
 	return nr;
 }
 
@@ -439,11 +426,11 @@ static u32 cut_below(u32 cold)
 }
 
 u32 smemv_heat_judge(struct smemv_heat *heat, u32 run,
-		     const struct smemv_heat_view *view, bool forced, u32 most,
+		     const struct smemv_heat_view *view, bool forced,
 		     u64 go[SMEMV_HEAT_WORDS])
 {
 	struct verdict verdict;
-	u32 cold, stays, nr;
+	u32 cold, stays, cut;
 
 	memset(go, 0, SMEMV_HEAT_WORDS * sizeof(*go));
 	look(heat, run, view, &verdict);
@@ -453,11 +440,11 @@ u32 smemv_heat_judge(struct smemv_heat *heat, u32 run,
 		enqueue(heat, run, class_for(cold));
 		return 0;
 	}
-	nr = choose(view, &verdict, cold, cut_below(cold), most, go);
-	if (!coldest_page(&verdict, COLDNESSES, &stays))
+	cut = cut_below(cold);
+	if (!coldest_page(&verdict, cut, &stays))
 		stays = 0;
 	enqueue(heat, run, class_for(stays));
-	return nr;
+	return choose(view, &verdict, cut, go);
 }
 
 enum smemv_heat_fate smemv_heat_fate(const u64 go[SMEMV_HEAT_WORDS], u32 first,

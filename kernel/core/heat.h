@@ -129,12 +129,11 @@ bool smemv_heat_take(struct smemv_heat *heat, bool forced, u32 *run);
 
 /*
  * Puts a run that was taken back into the queues, unless nothing of it is here, and
- * says which of its pages are to go now, its coldest and not more than @most (1 ..
- * SMEMV_HEAT_RUN): how many, and which ones in @go. 0: none, others are colder, or all are
- * young and this is not @forced.
+ * says which of its pages are to go now: how many, and which ones in @go. 0: none, others
+ * are colder, or all are young and this is not @forced.
  */
 u32 smemv_heat_judge(struct smemv_heat *heat, u32 run,
-		     const struct smemv_heat_view *view, bool forced, u32 most,
+		     const struct smemv_heat_view *view, bool forced,
 		     u64 go[SMEMV_HEAT_WORDS]);
 
 /* Of the pages [first, first + nr) of a run that was judged: one folio. */

@@ -14,7 +14,6 @@
 /* A run whose pages were unmapped and wait for their turn. */
 struct aged {
 	uint32_t run;
-	uint32_t nr_go;
 	uint64_t go[SMEMV_HEAT_WORDS];
 };
 
@@ -31,9 +30,7 @@ static struct {
 	bool *fresh;		/* has come, and no interval ended since it was looked at */
 	struct aged aged[AGED_MAX];
 	uint32_t head, nr;
-	uint32_t waiting;	/* pages in them that go */
 	uint32_t apart;		/* runs that are unmapped at a time */
-	uint32_t turn;		/* pages that go whenever some must */
 	uint32_t pos;		/* in the oldest */
 } sim;
 
@@ -57,7 +54,6 @@ static void heat_begin(const struct trace *trace, uint32_t memory)
 	sim.fresh = sim_alloc(pages, sizeof(*sim.fresh));
 	sim.apart = memory / SMEMV_HEAT_RUN / 8;
 	sim.apart = sim.apart < 1 ? 1 : sim.apart > AGED_MAX ? AGED_MAX : sim.apart;
-	sim.turn = memory / 64 < 1 ? 1 : memory / 64;
 	smemv_heat_init(&sim.heat, sim.next, pages / SMEMV_HEAT_RUN, sim.note, notes);
 }
 
@@ -112,14 +108,11 @@ static void see(uint32_t run, struct smemv_heat_view *view)
 /* The next run with pages that go; false: all are young. */
 static bool find_run(struct aged *aged, bool forced)
 {
-	uint32_t left = sim.turn - sim.waiting;
 	struct smemv_heat_view view;
 
 	while (smemv_heat_take(&sim.heat, forced, &aged->run)) {
 		see(aged->run, &view);
-		aged->nr_go = smemv_heat_judge(&sim.heat, aged->run, &view, forced,
-					       left < SMEMV_HEAT_RUN ? left : SMEMV_HEAT_RUN, aged->go);
-		if (aged->nr_go)
+		if (smemv_heat_judge(&sim.heat, aged->run, &view, forced, aged->go))
 			return true;
 	}
 	return false;
@@ -137,7 +130,6 @@ static bool age_run(bool forced)
 		if (smemv_heat_test(aged->go, i))
 			sim.mapped[aged->run * SMEMV_HEAT_RUN + i] = false;
 	sim.nr++;
-	sim.waiting += aged->nr_go;
 	return true;
 }
 
@@ -157,12 +149,6 @@ static bool take_page(const struct aged *aged, uint32_t at)
 	return true;
 }
 
-static void fill(bool forced)
-{
-	while (sim.nr < sim.apart && sim.waiting < sim.turn && age_run(forced))
-		;
-}
-
 static uint32_t heat_victim(size_t at)
 {
 	struct aged *oldest;
@@ -170,16 +156,16 @@ static uint32_t heat_victim(size_t at)
 
 	(void)at;
 	for (;;) {
-		fill(false);
+		while (sim.nr < sim.apart && age_run(false))
+			;
 		forced |= !sim.nr;
-		if (forced)
-			fill(true);
+		while (forced && sim.nr < sim.apart && age_run(true))
+			;
 		oldest = &sim.aged[sim.head];
 		while (sim.pos < SMEMV_HEAT_RUN) {
 			if (take_page(oldest, sim.pos++))
 				return oldest->run * SMEMV_HEAT_RUN + sim.pos - 1;
 		}
-		sim.waiting -= oldest->nr_go;
 		sim.head = (sim.head + 1) % AGED_MAX;
 		sim.nr--;
 		sim.pos = 0;

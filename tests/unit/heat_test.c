@@ -17,7 +17,6 @@ static u32 next[RUNS];
 static struct smemv_heat_note notes[NOTES];
 static struct smemv_heat_view views[RUNS];
 static u64 go[SMEMV_HEAT_WORDS];
-static u32 most;
 static u32 now;
 
 static int reset(void **state)
@@ -26,7 +25,6 @@ static int reset(void **state)
 	memset(next, 0, sizeof(next));
 	memset(notes, 0, sizeof(notes));
 	memset(views, 0, sizeof(views));
-	most = SMEMV_HEAT_RUN;
 	now = 0;
 	smemv_heat_init(&heat, next, RUNS, notes, NOTES);
 	return 0;
@@ -57,7 +55,7 @@ static u32 ask(bool forced, u32 *run)
 	u32 nr, tries = 0;
 
 	while (smemv_heat_take(&heat, forced, run)) {
-		nr = smemv_heat_judge(&heat, *run, &views[*run], forced, most, go);
+		nr = smemv_heat_judge(&heat, *run, &views[*run], forced, go);
 		if (nr)
 			return nr;
 		assert_true(++tries <= 16 * RUNS);
@@ -109,30 +107,6 @@ static void the_coldest_page_goes_first(void **state)
 	assert_int_equal(run, 1);
 	remove_page(1 * 512 + 7);
 	assert_int_equal(ask(false, &run), 0);
-}
-
-static void no_more_go_than_are_asked_for_and_the_rest_is_next(void **state)
-{
-	u32 run;
-
-	(void)state;
-	put_page(5, 0x01);
-	put_page(6, 0x02);	/* nearly as cold */
-	put_page(7, 0x01);
-	put_page(8, 0x01);
-	put_page(1 * 512 + 1, 0x04);
-	most = 2;
-	assert_int_equal(ask(false, &run), 2);
-	assert_true(goes(5) && goes(7));
-	remove_page(5);
-	remove_page(7);
-	assert_int_equal(ask(false, &run), 2);
-	assert_int_equal(run, 0);
-	assert_true(goes(8) && goes(6));
-	remove_page(8);
-	remove_page(6);
-	assert_int_equal(ask(false, &run), 1);
-	assert_int_equal(run, 1);
 }
 
 static void a_page_of_the_newest_interval_goes_only_by_force(void **state)
@@ -395,7 +369,7 @@ static void the_cost_does_not_grow_with_the_vm(void **state)
 		do {
 			assert_true(smemv_heat_take(&heat, false, &run));
 			looks++;
-		} while (!smemv_heat_judge(&heat, run, run % 2 ? &hot : &cold, false, SMEMV_HEAT_RUN, go));
+		} while (!smemv_heat_judge(&heat, run, run % 2 ? &hot : &cold, false, go));
 	}
 	assert_true(looks <= 2 * 1000 + 1);
 	free(many);
@@ -445,7 +419,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(nothing_goes_where_nothing_is, reset),
 		cmocka_unit_test_setup(the_coldest_page_goes_first, reset),
-		cmocka_unit_test_setup(no_more_go_than_are_asked_for_and_the_rest_is_next, reset),
 		cmocka_unit_test_setup(a_page_of_the_newest_interval_goes_only_by_force, reset),
 		cmocka_unit_test_setup(time_makes_pages_cold, reset),
 		cmocka_unit_test_setup(a_run_that_became_hot_is_found_so, reset),
