@@ -51,7 +51,8 @@ ok "and is kept to, though what is coldest cannot go" wait_until 30 resident_is 
 is "$(memfile_get demo .order)" heat "the order was that of the heat"
 is "$(memfile_get demo .file_counters.fault_errors)" 0 "no fault failed"
 
-exec {holder[1]}>&-
+holder_input=${holder[1]}
+exec {holder_input}>&-
 read -r -t 20 said <&"${holder[0]}" || bail "the pages are not what they were"
 is "$said" right "what is held is what the file has"
 kill -KILL "$machine_pid"

@@ -43,9 +43,9 @@ longest_queue() {
 	local i hex longest=0
 
 	for ((i = 0; i < 30; i++)); do
-		for hex in $(awk 'NR > 1 { print substr($5, 1, 8) }' /proc/net/tcp); do
+		while read -r hex; do
 			((16#$hex <= longest)) || longest=$((16#$hex))
-		done
+		done < <(awk 'NR > 1 { print substr($5, 1, 8) }' /proc/net/tcp)
 		sleep 0.1
 	done
 	echo "$longest"
