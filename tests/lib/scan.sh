@@ -22,7 +22,7 @@ scan_check() {
 		fi
 		shift
 	done
-	python3 "$LAB_TREE/tests/fakes/scancheck.py" "${options[@]}" "$kvmtouch" "$@" >"$log" 2>&1 ||
+	"${nested_prefix[@]}" python3 "$LAB_TREE/tests/fakes/scancheck.py" "${options[@]}" "$kvmtouch" "$@" >"$log" 2>&1 ||
 		fail "$title: the check ran to its end" "$(tail -n 5 "$log")"
 	mapfile -t lines <"$log"
 	for line in "${lines[@]}"; do
@@ -59,7 +59,7 @@ machine_start() {
 	local input=$scenario_tmp/machine-$((++machines))
 
 	mkfifo "$input"
-	"$kvmtouch" "$@" <"$input" >"$input.log" &
+	"${nested_prefix[@]}" "$kvmtouch" "$@" <"$input" >"$input.log" &
 	machine_pid=$!
 	machine_log=$input.log
 	exec {machine_input}>"$input"
@@ -93,7 +93,7 @@ busy_machine() {
 	shift
 	machine_log=$scenario_out/machine-$((++machines)).log
 	# The feeder ends by SIGPIPE.
-	"$kvmtouch" "${options[@]}" < <(while printf '%s\n' "$@"; do :; done 2>/dev/null) >"$machine_log" 2>&1 &
+	"${nested_prefix[@]}" "$kvmtouch" "${options[@]}" < <(while printf '%s\n' "$@"; do :; done 2>/dev/null) >"$machine_log" 2>&1 &
 	machine_pid=$!
 	at_exit "kill -KILL $machine_pid 2>/dev/null"
 	wait_until 20 grep -q ready "$machine_log" || bail "no machine: $(<"$machine_log")"

@@ -4,7 +4,6 @@
 # 32-guest: a KVM guest with stock QEMU and Debian's kernel, whose memory is swapped to two memory servers
 # behind shaped links, is told nothing of it and finds every byte of its memory right.
 #
-# processors: 1  (nested guests, see tests/lab/README.md)
 # timeout: 600
 
 . "$(dirname "$0")/../lib/scenario.sh"

@@ -7,7 +7,7 @@
 #
 # memory: 4G
 # check-kernels: 6.12
-# processors: 1  (nested guests, see tests/lab/README.md)
+# processors: 3
 # timeout: 900
 # timeout-long: 5400
 

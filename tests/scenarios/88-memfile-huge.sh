@@ -5,7 +5,6 @@
 # one page. Evictions, holes, locked and pinned pages split it, and no byte of the rest is lost. What is brought home
 # to stay comes in 2 MiB again, or page by page when a server fails meanwhile.
 #
-# processors: 1  (nested guests, see tests/lab/README.md)
 # timeout: 500
 
 . "$(dirname "$0")/../lib/scenario.sh"

@@ -4,7 +4,6 @@
 # 94-reclaim: smemv reclaim sends the cold part of a guest's ordinary memory to the servers, and not the hot
 # part; the daemon holds a guest at a size; the guest finds every byte right.
 #
-# processors: 1  (nested guests, see tests/lab/README.md)
 # timeout: 500
 
 . "$(dirname "$0")/../lib/scenario.sh"

@@ -7,7 +7,6 @@
 #
 # qemu: patched
 # check-kernels: 6.1  (long, as all migrations: each of their scenarios runs on one kernel)
-# processors: 1  (nested guests, see tests/lab/README.md)
 # timeout: 1200
 # timeout-long: 3600
 

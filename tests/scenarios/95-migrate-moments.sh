@@ -16,7 +16,6 @@
 # qemu: patched
 # memory: 4G
 # check-kernels: none  (long; 95-migrate-failures shows a part)
-# processors: 1  (nested guests, see tests/lab/README.md)
 # timeout: 900
 # timeout-long: 3600
 

@@ -9,7 +9,6 @@
 #
 # qemu: patched
 # check-kernels: 6.12  (long, as all migrations: each of their scenarios runs on one kernel)
-# processors: 1  (nested guests, see tests/lab/README.md)
 # timeout: 900
 
 . "$(dirname "$0")/../lib/scenario.sh"

@@ -8,7 +8,6 @@
 # qemu: patched
 # check-kernels: 6.12
 # memory: 4G
-# processors: 1  (nested guests, see tests/lab/README.md)
 # timeout: 900
 
 . "$(dirname "$0")/../lib/scenario.sh"

@@ -10,7 +10,7 @@
 #
 # qemu: patched
 # check-kernels: 6.12  (long, as all migrations: each of their scenarios runs on one kernel)
-# processors: 1  (nested guests, see tests/lab/README.md)
+# processors: 3
 # timeout: 1500
 # timeout-long: 9000
 
