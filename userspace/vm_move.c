@@ -181,13 +181,18 @@ static int tell_eviction(const struct move *move)
 {
 	uint64_t had = before(move)->resident_bytes, has = move->now.vms->resident_bytes;
 	uint64_t gone = had > has ? had - has : 0;
+	struct human all = human_size((double)move->bytes), part = human_size((double)gone);
+	const char *amount = "only";
 	struct reason why;
 
 	if (gone >= move->bytes || !has)
 		return EXIT_SUCCESS;
 	why_not_evicted(move, &why);
-	return call_fail(move->call, "only %s of %s could be evicted: %s", human_size((double)gone).text,
-			 human_size((double)move->bytes).text, why.text);
+	if (!strcmp(part.text, all.text)) {
+		part = human_size((double)(move->bytes - gone));
+		amount = "all but";
+	}
+	return call_fail(move->call, "%s %s of %s could be evicted: %s", amount, part.text, all.text, why.text);
 }
 
 static int evict(struct move *move)

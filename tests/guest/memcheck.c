@@ -4,7 +4,8 @@
  *
  * A page's content follows from (seed, page, generation); each write raises the page's generation,
  * and each visit first verifies all 4096 bytes. At the end, or after SIGUSR1, it verifies each page
- * once more. The last line is the verdict:
+ * once more. Of several threads each has every so manyth page, and reads a word of the next one's
+ * meanwhile, so that several processors may want one page at once. The last line is the verdict:
  *	MEMCHECK PASS pages=... passes=...
  *	MEMCHECK FAIL page=... offset=... want=... got=...
  */
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -41,6 +43,7 @@ static struct {
 	unsigned int write_percent;
 	unsigned int zero_percent;
 	unsigned int progress_s;
+	unsigned int threads;
 	enum pattern pattern;
 	bool allow_lost;
 	bool huge;
@@ -51,16 +54,26 @@ static struct {
 	.work = 1,
 	.write_percent = 50,
 	.progress_s = 5,
+	.threads = 1,
 	.pattern = PATTERN_RANDOM,
 };
 
 static uint64_t *memory;
 static uint32_t *generations;
 static bool *lost;
-static uint64_t pages, passes_done, reads, writes, pages_lost;
-static uint64_t random_state;
-static sigjmp_buf bus_error;
+static uint64_t pages;
+static double started;
 static volatile sig_atomic_t end_early;
+
+/* What a thread did; others read it for the lines that tell of all. */
+struct worker {
+	pthread_t thread;
+	uint64_t number;
+	uint64_t random_state;
+	uint64_t passes_done, reads, writes, pages_lost;
+};
+static struct worker workers[16];
+static __thread sigjmp_buf bus_error;
 
 static const char usage_text[] =
 	"usage: memcheck [OPTION...]\n"
@@ -74,11 +87,31 @@ static const char usage_text[] =
 	"  --work N           verify the page N times at each visit (default 1)\n"
 	"  --rest US          pause after each visit before the last ones, in microseconds (default 0)\n"
 	"  --zero PERCENT     how many contents are a page of zeros (default 0)\n"
+	"  --threads N        so many go through it, at most 16 (default 1)\n"
 	"  --seed N           another content and order\n"
 	"  --huge             ask for huge pages (default: ask for none)\n"
 	"  --allow-lost       count pages that cannot be read (SIGBUS) and go on\n"
 	"  --flip-after N     alter one bit behind its own back after N visits, to see it fail\n"
 	"  --progress SECONDS between progress lines (default 5; 0: none)\n";
+
+static struct worker all_workers(void)
+{
+	/* The passes are the first one's: all have as many pages, but for one. */
+	struct worker all = { .passes_done = __atomic_load_n(&workers[0].passes_done, __ATOMIC_RELAXED) };
+
+	for (unsigned int i = 0; i < options.threads; i++) {
+		all.reads += __atomic_load_n(&workers[i].reads, __ATOMIC_RELAXED);
+		all.writes += __atomic_load_n(&workers[i].writes, __ATOMIC_RELAXED);
+		all.pages_lost += __atomic_load_n(&workers[i].pages_lost, __ATOMIC_RELAXED);
+	}
+	return all;
+}
+
+/* Of what only this thread counts. */
+static void count(uint64_t *counter)
+{
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
 
 static uint64_t page_key(uint64_t page, uint32_t generation)
 {
@@ -110,7 +143,7 @@ static void report_wrong_page(uint64_t page, size_t offset, uint64_t want, uint6
 {
 	printf("MEMCHECK FAIL page=%" PRIu64 " offset=%zu want=%016" PRIx64 " got=%016" PRIx64
 	       " generation=%u pages=%" PRIu64 " passes=%" PRIu64 "\n",
-	       page, offset, want, got, generations[page], pages, passes_done);
+	       page, offset, want, got, generations[page], pages, all_workers().passes_done);
 	exit(1);
 }
 
@@ -140,41 +173,50 @@ static void on_end_early(int signal)
 	end_early = 1;
 }
 
-static void page_cannot_be_read(uint64_t page)
+static void page_cannot_be_read(struct worker *worker, uint64_t page)
 {
 	if (!options.allow_lost) {
 		printf("MEMCHECK FAIL page=%" PRIu64 " offset=0 want=readable got=SIGBUS\n", page);
 		exit(1);
 	}
 	lost[page] = true;
-	pages_lost++;
+	count(&worker->pages_lost);
 }
 
-static void visit(uint64_t page, bool also_write)
+/* At another thread's page, which it may be writing: no word of it is known. That it is lost is its owner's affair. */
+static void glance_at(uint64_t page)
+{
+	if (page >= pages || sigsetjmp(bus_error, 1))
+		return;
+	__atomic_load_n(memory + page * PAGE_WORDS, __ATOMIC_RELAXED);
+}
+
+static void visit(struct worker *worker, uint64_t page, bool also_write)
 {
 	if (lost[page])
 		return;
 	if (sigsetjmp(bus_error, 1)) {
-		page_cannot_be_read(page);
+		page_cannot_be_read(worker, page);
 		return;
 	}
 	for (uint64_t i = 0; i < options.work; i++)
 		verify_page(page);
-	reads++;
+	count(&worker->reads);
 	if (also_write) {
 		write_page(page);
-		writes++;
+		count(&worker->writes);
 	}
 }
 
 /* So much of the visits to so much of the pages, and the rest to any. */
-static uint64_t choose_hot_or_any(unsigned int visits_percent, unsigned int pages_percent)
+static uint64_t choose_hot_or_any(uint64_t *state, uint64_t among, unsigned int visits_percent,
+				  unsigned int pages_percent)
 {
-	uint64_t hot = pages * pages_percent / 100;
+	uint64_t hot = among * pages_percent / 100;
 
-	if (hot && next_random(&random_state) % 100 < visits_percent)
-		return next_random(&random_state) % hot;
-	return next_random(&random_state) % pages;
+	if (hot && next_random(state) % 100 < visits_percent)
+		return next_random(state) % hot;
+	return next_random(state) % among;
 }
 
 static enum pattern pattern_of_pass(uint64_t pass)
@@ -184,65 +226,94 @@ static enum pattern pattern_of_pass(uint64_t pass)
 	return options.pattern == PATTERN_TURNS ? turns[pass % (sizeof(turns) / sizeof(*turns))] : options.pattern;
 }
 
-static uint64_t choose_page(uint64_t visit_number)
+/* One of so many. */
+static uint64_t choose(uint64_t *state, uint64_t among, uint64_t visit_number)
 {
-	switch (pattern_of_pass(visit_number / pages)) {
+	switch (pattern_of_pass(visit_number / among)) {
 	case PATTERN_SEQUENTIAL:
-		return visit_number % pages;
+		return visit_number % among;
 	case PATTERN_FRONT:
-		return next_random(&random_state) % (pages / 8 + 1);
+		return next_random(state) % (among / 8 + 1);
 	case PATTERN_8020:
-		return choose_hot_or_any(80, 20);
+		return choose_hot_or_any(state, among, 80, 20);
 	case PATTERN_7030:
-		return choose_hot_or_any(70, 30);
+		return choose_hot_or_any(state, among, 70, 30);
 	default:
-		return next_random(&random_state) % pages;
+		return next_random(state) % among;
 	}
 }
 
-static void show_progress(double started)
+static void show_progress(void)
 {
 	static double last;
 	double now = now_s();
+	struct worker all;
 
 	if (!options.progress_s || now - (last ? last : started) < options.progress_s)
 		return;
+	all = all_workers();
 	printf("MEMCHECK progress passes=%" PRIu64 " reads=%" PRIu64 " writes=%" PRIu64
-	       " lost=%" PRIu64 " seconds=%.1f\n", passes_done, reads, writes, pages_lost, now - started);
+	       " lost=%" PRIu64 " seconds=%.1f\n", all.passes_done, all.reads, all.writes, all.pages_lost,
+	       now - started);
 	last = now;
 }
 
-static bool enough(double started)
+static bool enough(const struct worker *worker)
 {
 	if (end_early)
 		return true;
 	if (options.duration_s)
 		return now_s() - started >= options.duration_s;
-	return passes_done >= options.passes;
+	return worker->passes_done >= options.passes;
 }
 
-static void work(void)
+static void *work(void *argument)
 {
-	double started = now_s();
+	struct worker *worker = argument;
+	bool tells = worker == workers;
+	uint64_t own = (pages - worker->number + options.threads - 1) / options.threads;
+	uint64_t *state = &worker->random_state;
 
-	for (uint64_t n = 0; !enough(started);) {
-		uint64_t lost_before = pages_lost;
+	for (uint64_t n = 0; !enough(worker);) {
+		uint64_t lost_before = worker->pages_lost;
+		uint64_t page = choose(state, own, n) * options.threads + worker->number;
 
-		visit(choose_page(n), next_random(&random_state) % 100 < options.write_percent);
+		visit(worker, page, next_random(state) % 100 < options.write_percent);
+		if (options.threads > 1)
+			glance_at(page + 1);
 		if (options.rest_us)
 			usleep(options.rest_us);
-		if (++n % pages == 0)
-			passes_done++;
-		if (n == options.flip_after)
-			memory[next_random(&random_state) % (pages * PAGE_WORDS)] ^= 1ULL << 17;
+		if (++n % own == 0)
+			count(&worker->passes_done);
+		if (n == options.flip_after && tells)
+			memory[next_random(state) % (pages * PAGE_WORDS)] ^= 1ULL << 17;
 		/* A page that is lost took seconds. */
-		if (n % 64 == 0 || pages_lost != lost_before)
-			show_progress(started);
+		if (tells && (n % 64 == 0 || worker->pages_lost != lost_before))
+			show_progress();
 	}
-	for (uint64_t page = 0; page < pages; page++) {
-		visit(page, false);
-		show_progress(started);
+	for (uint64_t page = worker->number; page < pages; page += options.threads) {
+		visit(worker, page, false);
+		if (tells)
+			show_progress();
 	}
+	return NULL;
+}
+
+static void work_all(void)
+{
+	int error;
+
+	started = now_s();
+	for (unsigned int i = 1; i < options.threads; i++) {
+		error = pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+		if (error) {
+			fprintf(stderr, "memcheck: no thread: %s\n", strerror(error));
+			exit(2);
+		}
+	}
+	work(&workers[0]);
+	for (unsigned int i = 1; i < options.threads; i++)
+		pthread_join(workers[i].thread, NULL);
 }
 
 static void *allocate(size_t bytes)
@@ -284,7 +355,10 @@ static void prepare(void)
 	struct sigaction action = { .sa_handler = on_bus_error };
 
 	pages = options.size_bytes / PAGE_BYTES;
-	random_state = mix(options.seed);
+	for (unsigned int i = 0; i < options.threads; i++) {
+		workers[i].number = i;
+		workers[i].random_state = mix(options.seed + i);
+	}
 	memory = allocate(pages * PAGE_BYTES);
 	if (madvise(memory, pages * PAGE_BYTES, options.huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
 		fprintf(stderr, "memcheck: this kernel knows no huge pages, going on\n");
@@ -349,6 +423,7 @@ static void parse_options(int argc, char **argv)
 		{ "progress", required_argument, NULL, 'i' },
 		{ "work", required_argument, NULL, 'o' },
 		{ "rest", required_argument, NULL, 'e' },
+		{ "threads", required_argument, NULL, 't' },
 		{ "flip-after", required_argument, NULL, 'f' },
 		{ "allow-lost", no_argument, NULL, 'l' },
 		{ "huge", no_argument, NULL, 'g' },
@@ -369,6 +444,7 @@ static void parse_options(int argc, char **argv)
 		case 'i': options.progress_s = parse_size(optarg); break;
 		case 'o': options.work = parse_size(optarg); break;
 		case 'e': options.rest_us = parse_size(optarg); break;
+		case 't': options.threads = parse_size(optarg); break;
 		case 'f': options.flip_after = parse_size(optarg); break;
 		case 'l': options.allow_lost = true; break;
 		case 'g': options.huge = true; break;
@@ -376,7 +452,8 @@ static void parse_options(int argc, char **argv)
 		default: fputs(usage_text, stderr); exit(2);
 		}
 	}
-	if (optind != argc || options.size_bytes < PAGE_BYTES) {
+	if (optind != argc || !options.threads || options.threads > sizeof(workers) / sizeof(*workers) ||
+	    options.size_bytes < options.threads * PAGE_BYTES) {
 		fputs(usage_text, stderr);
 		exit(2);
 	}
@@ -391,15 +468,17 @@ static void drain_output(void)
 
 int main(int argc, char **argv)
 {
-	double started = now_s();
+	double begun = now_s();
+	struct worker all;
 
 	parse_options(argc, argv);
 	lock_program();
 	atexit(drain_output);
 	prepare();
-	work();
+	work_all();
+	all = all_workers();
 	printf("MEMCHECK PASS pages=%" PRIu64 " passes=%" PRIu64 " reads=%" PRIu64 " writes=%" PRIu64
-	       " lost=%" PRIu64 " seconds=%.1f\n", pages, passes_done, reads, writes, pages_lost,
-	       now_s() - started);
+	       " lost=%" PRIu64 " seconds=%.1f\n", pages, all.passes_done, all.reads, all.writes, all.pages_lost,
+	       now_s() - begun);
 	return 0;
 }

@@ -6,7 +6,6 @@
 # byte at each visit and all of it at the end; the budget goes down and up all the time.
 #
 # smoke: yes
-# processors: 2
 # timeout: 900
 # timeout-long: 3600
 
