@@ -16,6 +16,7 @@
 #define ALL_YOUNG	max(HZ / 50, 1)
 #define AGED_MAX	8
 #define REACH		4	/* intervals, in which as many pages go as are here */
+#define PACED		16	/* how often that is looked at meanwhile */
 #define TRIES		64	/* runs that are looked at in a go */
 #define DISCOVER	4	/* runs that are looked for in a go */
 #define NEWEST		0x80	/* interval, in a history */
@@ -102,7 +103,9 @@ static bool make(struct smemv_evictor *ev)
 
 /*
  * A history tells hot pages from cold ones when it reaches about as far back as pages stay
- * here: with shorter intervals all are as cold as can be when their turn comes.
+ * here: with shorter intervals all are as cold as can be when their turn comes. A guest that
+ * has just come is scanned as if its memory turned over in seconds, and each page that goes
+ * before that is known is one of many that look alike.
  */
 static void pace(struct smemv_evictor *ev)
 {
@@ -110,7 +113,7 @@ static void pace(struct smemv_evictor *ev)
 	u64 here = smemv_evict_resident(ev), went = ev->gone - by_heat->gone;
 	u64 took_ms = jiffies_to_msecs(jiffies - by_heat->gone_at);
 
-	if (!went || went < here / 2)
+	if (!went || went < here / PACED)
 		return;
 	ev->pace(ev, min_t(u64, div64_u64(took_ms * here, went * REACH), U32_MAX));
 	by_heat->gone = ev->gone;
