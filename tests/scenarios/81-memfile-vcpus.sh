@@ -23,7 +23,6 @@ memfile_servers 256M
 file=$(smemv vm create web1 size "${guest_mib}M" budget "${budgets[0]}M") || bail "no file was made"
 
 # It ends when it is told to: what is done meanwhile takes its time.
-guest_append='' guest_control=()
 guest_takes_orders web1
 guest_on_file web1 "$file" "${guest_mib}M" --size 48M --threads 2 --pattern turns --passes 1000000 --progress 2 -- \
 	-smp 2 "${guest_control[@]}"
