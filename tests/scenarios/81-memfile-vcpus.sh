@@ -67,7 +67,8 @@ turns() {
 require "the guest has filled its memory" guest_fills web1 300
 ok "it is scanned" smemv scan start pid "$(guest_pid web1)" interval 200
 ok "budget, evictions and servers change for as long as it runs" turns
-compare "$(smemv_json 'first | .scans' scan show "$(guest_pid web1)")" -gt 10 "it was scanned all the time"
+# Its memory turns over in some 15 s: the evictor asks for a quarter of that as the interval.
+compare "$(smemv_json 'first | .scans' scan show "$(guest_pid web1)")" -ge 4 "it was scanned meanwhile"
 diag "$(memfile_get web1 .file_counters | tr -d '\n')"
 compare "$(memfile_get web1 .file_counters.out_stored)" -gt 10240 "pages went out"
 compare "$(memfile_get web1 .file_counters.remote_faults)" -gt 2560 "pages came back"
