@@ -25,6 +25,11 @@ memfile_get() {
 	smemv_json "first | $2" vm show "$1"
 }
 
+# memfile_fits NAME MIB: no more of it is here.
+memfile_fits() {
+	(($(memfile_get "$1" .resident_bytes) <= $2 << 20))
+}
+
 memfile_pages_at_servers() {
 	echo $(($(memserver_pages one) + $(memserver_pages two)))
 }

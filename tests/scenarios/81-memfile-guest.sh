@@ -23,16 +23,12 @@ memfile_servers 256M
 file=$(smemv vm create web1 size 128M budget "${most}M") || bail "no file was made"
 guest_on_file web1 "$file" 128M --size 48M --pattern turns --duration $seconds --progress 2
 
-budget_is_kept() {
-	(($(memfile_get web1 .resident_bytes) <= $1 << 20))
-}
-
 budget_moves() {
 	local i
 
 	for ((i = 0; i < seconds; i++)); do
 		smemv vm set web1 budget "${budgets[i % 3]}M" || return
-		wait_until 60 budget_is_kept "${budgets[i % 3]}" || return
+		wait_until 60 memfile_fits web1 "${budgets[i % 3]}" || return
 		if wait_until 5 is_gone "$(guest_pid web1)"; then
 			diag "$((i + 1)) times"
 			return

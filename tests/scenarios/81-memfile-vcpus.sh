@@ -27,10 +27,6 @@ guest_takes_orders web1
 guest_on_file web1 "$file" "${guest_mib}M" --size 48M --threads 2 --pattern turns --passes 1000000 --progress 2 -- \
 	-smp 2 "${guest_control[@]}"
 
-budget_is_kept() {
-	(($(memfile_get web1 .resident_bytes) <= $1 << 20))
-}
-
 # What both processors use comes back meanwhile: that not all of it went is no fault.
 evict_some() {
 	local said
@@ -51,7 +47,7 @@ turn() {
 	local budget=${budgets[$1 % 3]} pairs=('one two' 'two one') from to
 	read -r from to <<<"${pairs[$1 % 2]}"
 
-	smemv vm set web1 budget "${budget}M" && wait_until 60 budget_is_kept "$budget" &&
+	smemv vm set web1 budget "${budget}M" && wait_until 60 memfile_fits web1 "$budget" &&
 		evict_some && server_goes "$from" "$to"
 }
 
