@@ -155,8 +155,9 @@ int smemv_handshake_hello(struct smemv_lane *lane, struct socket *sock,
 	const struct smemv_wire_hello_reply *reply = (void *)x.buf.body;
 	int err;
 
+	lane->generation = atomic64_inc_return(&server->ns->generations);
 	memcpy(hello->client_id, server->client_id, 16);
-	hello->generation = cpu_to_le64(++lane->generation);
+	hello->generation = cpu_to_le64(lane->generation);
 	hello->features = cpu_to_le64(SMEMV_FEAT_PAGE_CRC | SMEMV_FEAT_LIST |
 				      SMEMV_FEAT_PUSH | SMEMV_FEAT_CLAIM);
 	hello->required = cpu_to_le64(REQUIRED);

@@ -189,7 +189,7 @@ struct smemv_bind {
  * @addr_len: length of @addr
  * @timeout_ms: a connection on which an answer is due this long is dead
  * @limit_pages: use no more than this, 0: no limit
- * @client_id: random, tells the server that all lanes are one client
+ * @client_id: of this host at this address: all lanes, and all that were added before
  * @stopping: being deleted: no new connections
  * @up: lanes that are UP
  * @bind_lock: protects @binds, and makes "all spaces are open" and "the lane

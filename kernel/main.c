@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* smemv.ko: the module's beginning and end, and its state per namespace. */
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/workqueue.h>
 #include <net/netns/generic.h>
 
@@ -38,6 +39,8 @@ static int __net_init ns_init(struct net *net)
 	ns->net = net;
 	mutex_init(&ns->lock);
 	spin_lock_init(&ns->defaults_lock);
+	get_random_bytes(&ns->client, sizeof(ns->client));
+	get_random_bytes(&ns->client_key, sizeof(ns->client_key));
 	INIT_LIST_HEAD(&ns->servers);
 	INIT_LIST_HEAD(&ns->adding);
 	INIT_LIST_HEAD(&ns->disks);

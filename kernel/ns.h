@@ -5,6 +5,7 @@
 
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/siphash.h>
 #include <net/net_namespace.h>
 
 struct smemv_file_defaults;
@@ -21,6 +22,9 @@ struct smemv_file_defaults;
  * @scans: struct smemv_scan.link
  * @file_defaults: of the namespace's mounted filesystem, or NULL; changed under @lock and
  * @defaults_lock: for who must not wait for @lock: reading the mounts
+ * @client: random; this host, to all memory servers
+ * @client_key: random; of the address, makes @client one client of one server
+ * @generations: given to connections so far; it only rises (rule 2)
  * @dying: the namespace is being taken down, nothing may be added
  */
 struct smemv_ns {
@@ -33,6 +37,9 @@ struct smemv_ns {
 	struct list_head scans;
 	struct smemv_file_defaults *file_defaults;
 	spinlock_t defaults_lock;
+	u64 client;
+	siphash_key_t client_key;
+	atomic64_t generations;
 	bool dying;
 };
 

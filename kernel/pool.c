@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/hash.h>
+#include <linux/siphash.h>
 #include <linux/slab.h>
 
 #include "conn.h"
@@ -66,6 +67,20 @@ static void server_free(struct smemv_server *server)
 	kfree(server);
 }
 
+/*
+ * Rule 2 fences connections of the same client, so an address that is deleted and added again
+ * has to meet the same client there: what its old connections still have on their way is not
+ * applied after what the new ones send.
+ */
+static void client_id_for(struct smemv_server *server)
+{
+	u64 of_address = siphash(&server->addr, server->addr_len,
+				 &server->ns->client_key);
+
+	memcpy(server->client_id, &server->ns->client, 8);
+	memcpy(server->client_id + 8, &of_address, 8);
+}
+
 static struct smemv_server *
 server_alloc(struct smemv_ns *ns, const struct smemv_server_config *config)
 {
@@ -80,7 +95,7 @@ server_alloc(struct smemv_ns *ns, const struct smemv_server_config *config)
 	server->addr_len = config->addr_len;
 	server->timeout_ms = config->timeout_ms ?: SMEMV_TIMEOUT_DEFAULT_MS;
 	server->limit_pages = config->limit_pages;
-	get_random_bytes(server->client_id, sizeof(server->client_id));
+	client_id_for(server);
 	mutex_init(&server->bind_lock);
 	INIT_LIST_HEAD(&server->binds);
 	INIT_LIST_HEAD(&server->undropped);
@@ -107,6 +122,18 @@ static int connect_unlocked(struct smemv_server *server, const char **why)
 	mutex_lock(&ns->lock);
 	list_del(&server->link);
 	return err;
+}
+
+static bool is_address_in(const struct list_head *servers,
+			  const struct smemv_server_config *config)
+{
+	const struct smemv_server *server;
+
+	list_for_each_entry(server, servers, link)
+		if (server->addr_len == config->addr_len &&
+		    !memcmp(&server->addr, config->addr, config->addr_len))
+			return true;
+	return false;
 }
 
 /* By two names it would be two servers to the map, each with what only the other may have. */
@@ -137,6 +164,15 @@ struct smemv_server *smemv_server_add(struct smemv_ns *ns,
 	}
 	if (find_on(&ns->adding, config->name)) {
 		*why = "a server of this name is being added";
+		return ERR_PTR(-EEXIST);
+	}
+	/* Not even tried: it would fence the connections that are in use. */
+	if (is_address_in(&ns->servers, config)) {
+		*why = "this host uses that memory server already, by another name";
+		return ERR_PTR(-EEXIST);
+	}
+	if (is_address_in(&ns->adding, config)) {
+		*why = "a server with this address is being added";
 		return ERR_PTR(-EEXIST);
 	}
 	server = server_alloc(ns, config);

@@ -103,7 +103,9 @@ class Server:
 
     def state(self):
         with self.lock:
-            return {"connections": self.connections, "requests": dict(self.requests),
+            return {"connections": self.connections,
+                    "clients": len({client for client, _ in self.lanes}),
+                    "requests": dict(self.requests),
                     "misbehaved": dict(self.misbehaved),
                     "armed": {wire.OPS[op - 1]: rule.left for op, rule in self.rules.items()},
                     "spaces": {u.hex(): {"size": s.size, "epoch": s.epoch, "pages": len(s.pages)}
@@ -183,13 +185,16 @@ class Session(wire.Connection):
     def do_hello(self, request, reply):
         client, generation, _, _, lane, _, _ = wire.HELLO.unpack(request.meta)
         server = self.server
+        reply.meta = self.hello_body()
         old = server.lanes.get((client, lane))
+        if old and old.generation >= generation:
+            reply.status = wire.ST_FENCED
+            return
         if old:
             old.fenced = True
             old.abort()
         server.lanes[client, lane] = self
         self.generation = generation
-        reply.meta = self.hello_body()
 
     def hello_body(self, **other):
         server = self.server

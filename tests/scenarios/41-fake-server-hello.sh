@@ -97,6 +97,8 @@ bad_open refuse-no-space 'refused to open the space; its log says why'
 is "$(smemv_json length swap show)" 0 "no disk is left"
 fake_tell fake clear >/dev/null
 like "$(fake_tell fake state)" '"spaces": \{\}' "nor a space there"
+# Rule 2 lets a newer connection of the same client fence what an older one has on its way.
+like "$(fake_tell fake state)" '"clients": 1,' "however often the server was added, it saw one client"
 ok "a disk is made when it behaves" smemv swap add 4M servers fake name fine
 ok "and deleted" smemv swap del fine
 ok "the server is deleted" smemv server del fake

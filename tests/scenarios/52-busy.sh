@@ -33,6 +33,7 @@ refused '^smemv: server add one: a server of this name exists already' "a server
 	smemv server add one "$(memserver_address two)"
 refused '^smemv: server add again: this host uses that memory server already, by another name' "a server by two names" \
 	smemv server add again "$(memserver_address one)"
+is "$(smemv_json '.[0].counters.disconnects' server show one)" 0 "which does not disturb its connections"
 refused 'there is no server of this name' "an unknown server is shown" smemv server show nobody
 refused '^smemv: server del nobody: there is no server of this name' "an unknown server is deleted" smemv server del nobody
 refused 'there is no server of this name' "an unknown server is drained" smemv server drain nobody
