@@ -9,6 +9,7 @@
  *	touch FIRST COUNT [STEP]   read and write one word of each page, in turns by the processors
  *	read FIRST COUNT [STEP]    read only
  *	log on|off                 KVM's dirty logging
+ *	cpu                        one more processor comes
  *	move                       take the memory slot away and give it back elsewhere
  *	attach                     let smemv scan the machine for the memory file
  *	base                       where the memory is in this process
@@ -62,6 +63,7 @@ static const uint8_t program[] = {
 };
 
 static struct machine {
+	int kvm;
 	int vm;
 	int cpus[CPUS_MAX];
 	struct kvm_run *run[CPUS_MAX];
@@ -165,25 +167,25 @@ static void set_long_mode(int cpu)
 }
 
 /* The kernel's own list, so that long mode with 1 GiB pages is allowed. */
-static void set_cpuid(int kvm, int cpu)
+static void set_cpuid(int cpu)
 {
 	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + 256 * sizeof(cpuid->entries[0]));
 
 	cpuid->nent = 256;
-	must(ioctl(kvm, KVM_GET_SUPPORTED_CPUID, cpuid), "KVM_GET_SUPPORTED_CPUID");
+	must(ioctl(m.kvm, KVM_GET_SUPPORTED_CPUID, cpuid), "KVM_GET_SUPPORTED_CPUID");
 	must(ioctl(cpu, KVM_SET_CPUID2, cpuid), "KVM_SET_CPUID2");
 	free(cpuid);
 }
 
-static void add_cpu(int kvm, int i)
+static void add_cpu(int i)
 {
-	int size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
+	int size = must(ioctl(m.kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
 
 	m.cpus[i] = must(ioctl(m.vm, KVM_CREATE_VCPU, i), "KVM_CREATE_VCPU");
 	m.run[i] = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, m.cpus[i], 0);
 	if (m.run[i] == MAP_FAILED)
 		die("mmap of a processor");
-	set_cpuid(kvm, m.cpus[i]);
+	set_cpuid(m.cpus[i]);
 	set_long_mode(m.cpus[i]);
 }
 
@@ -281,6 +283,8 @@ static void obey(const char *line)
 		collapse(first, count);
 	else if (!strcmp(line, "log on\n") || !strcmp(line, "log off\n"))
 		set_logging(line[5] == 'n');
+	else if (!strcmp(line, "cpu\n") && m.n_cpus < CPUS_MAX)
+		add_cpu(m.n_cpus++);
 	else if (!strcmp(line, "move\n"))
 		move();
 	else if (!strcmp(line, "attach\n"))
@@ -326,17 +330,17 @@ static void parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	char line[256];
-	int kvm, i;
+	int i;
 
 	parse(argc, argv);
-	kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
-	m.vm = must(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
+	m.kvm = must(open("/dev/kvm", O_RDWR | O_CLOEXEC), "/dev/kvm");
+	m.vm = must(ioctl(m.kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
 	must(ioctl(m.vm, KVM_SET_TSS_ADDR, 0xfffbd000ul), "KVM_SET_TSS_ADDR");
 	make_memory();
 	make_code();
 	set_memory_slot(m.size);
 	for (i = 0; i < m.n_cpus; i++)
-		add_cpu(kvm, i);
+		add_cpu(i);
 	printf("ready %p\n", (void *)m.memory);
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 90-scan-exact: a scan reports exactly the pages that a guest touched, and none when it is idle: by
-# 4 KiB and 2 MiB, by one processor and several, on anonymous memory and on a memory file, through
+# 4 KiB and 2 MiB, by one processor, several, and such as come later, on anonymous memory and on a memory file, through
 # dirty logging, moved memory slots and the collapse of pages into large ones.
 #
 # smoke: no
@@ -24,6 +24,8 @@ scan_check "dirty logging" tdp-walk --size $((8 << 20)) -- \
 
 scan_check "several processors, moved slot" tdp-walk --cpus 3 --size $((8 << 20)) -- \
 	0+2048 10+300 move idle 20+77 idle
+scan_check "processors come" tdp-walk --size $((8 << 20)) -- \
+	0+2048 idle cpu idle 10+300 cpu cpu 20+77 idle
 
 # Half of it: the rest stays as it is. Each touch of a large page is one of all that it has.
 scan_check "collapse" tdp-walk --size $((8 << 20)) -- \
