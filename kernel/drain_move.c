@@ -232,13 +232,7 @@ static const char *lose_page(struct smemv_drain *d, struct smemv_run *run, u32 s
 		return "it was restarted, and pages that this host has as well are in use";
 	smemv_server_count(server, MISSING, 1);
 	smemv_map_set(&d->space->map, run, slot, SMEMV_WHERE_LOST);
-	pr_err_ratelimited("%s: page %llu is lost: server %s does not have it any more\n",
-			   d->space->name, index, server->name);
-	smemv_event_send(d->space->ns->net, &(struct smemv_event_msg){
-		.type = SMEMV_EV_PAGE_LOST, .server = server->name,
-		.space = d->space->name, .page = index,
-		.text = "the server does not have it any more",
-	});
+	smemv_tell_lost(d->space, index, server, "does not have it any more");
 	return smemv_status_name(SMEMV_ST_MISSING);
 }
 

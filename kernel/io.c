@@ -95,13 +95,8 @@ static void lose_page(struct smemv_io *io, u32 i)
 	smemv_server_count(server, MISSING, 1);
 	smemv_map_set(&space->map, io->run, io->slot[i], SMEMV_WHERE_LOST);
 	smemv_space_count(space, LOST_READS, 1);
-	pr_err_ratelimited("%s: page %llu is lost: server %s does not have it any more\n",
-			   space->name, index_of(io, i), server->name);
-	smemv_event_send(space->ns->net, &(struct smemv_event_msg){
-		.type = SMEMV_EV_PAGE_LOST, .server = server->name,
-		.space = space->name, .page = index_of(io, i),
-		.text = "the server does not have it any more",
-	});
+	smemv_tell_lost(space, index_of(io, i), server,
+			"does not have it any more");
 	finish_page(io, i, -EIO);
 }
 

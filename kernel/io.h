@@ -26,6 +26,10 @@ void smemv_io_no_run(struct smemv_io *io);
 /* Carries on with an io that owns its pages; it may be gone afterwards. */
 void smemv_io_advance(struct smemv_io *io, bool direct);
 
+/* lose.c: log and event; @why goes on where the server's name ends, where there is one. */
+void smemv_tell_lost(struct smemv_space *space, u64 index,
+		     const struct smemv_server *server, const char *why);
+
 /* The server's pages may differ from the map: compare when it can be reached. */
 void smemv_reconcile(struct smemv_space *space, u32 bind);
 

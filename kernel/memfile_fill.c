@@ -278,17 +278,21 @@ static void readahead(struct readahead_control *rac)
 }
 
 /*
- * The memory of the folio is broken. One that was written since a server got it
- * stays where it is, so that its users get SIGBUS and not an old content.
+ * The memory of the folio failed. What was written since a server got it is lost, and must
+ * not come back as an older content: where that cannot be noted now the folio stays,
+ * poisoned, so that its users get SIGBUS all the same.
  */
 static int error_remove(struct address_space *mapping, struct folio *folio)
 {
 	struct smemv_memfile *mf = smemv_memfile_of(mapping->host);
+	int err = 0;
 
-	if (folio_test_writeback(folio) ||
-	    !smemv_evict_has_copy(&mf->ev, folio))
-		return 0;
-	return smemv_compat_remove_folio(mapping, folio);
+	if (!mf->space || folio_test_large(folio) || folio_test_writeback(folio))
+		return -EBUSY;
+	if (folio_test_dirty(folio))
+		err = smemv_space_lose(mf->space, folio->index,
+				       "the memory that held it failed");
+	return err ?: smemv_compat_remove_folio(mapping, folio);
 }
 
 SMEMV_COMPAT_DEFINE_ERROR_REMOVE(error_remove)

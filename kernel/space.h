@@ -202,6 +202,15 @@ void smemv_space_submit(struct smemv_io *io);
  */
 void smemv_space_invalidate(struct smemv_space *space, u64 first, u64 nr);
 
+/*
+ * The front had the only content of a page, or the newest, and it is gone: reads fail from now on,
+ * until the page is given up or stored again. For a page that the caller keeps anybody from
+ * storing or invalidating (its folio is locked, and not under writeback); may sleep for
+ * memory. 0, or an errno, and nothing changed: -EBUSY: an operation is under way with it, or
+ * the space is not this host's now; -ENOMEM.
+ */
+int smemv_space_lose(struct smemv_space *space, u64 index, const char *why);
+
 enum smemv_copy {
 	SMEMV_COPY_ZERO,	/* none: a load gives zeros */
 	SMEMV_COPY_VALID,	/* a server that can be reached keeps what it was sent */

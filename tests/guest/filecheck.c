@@ -45,6 +45,7 @@ static struct {
 	bool allow_lost;
 	bool hold;
 	bool verify;
+	bool private;
 	bool scattered;
 	bool fork;
 	uint64_t rounds;
@@ -93,6 +94,7 @@ static const char usage_text[] =
 	"  --mlock PAGES      lock the first PAGES in memory, and see at the end that they are there\n"
 	"  --fork             with --hold: a child verifies at the same time\n"
 	"  --verify           write nothing: the file is as --hold with this seed left it elsewhere\n"
+	"  --private          map the file privately; it is, and stays, as --hold with this seed left it elsewhere\n"
 	"  --hold             after the first pass wait for a line on stdin, then verify and end\n"
 	"  --rounds N         with --hold: wait and verify so often (default 1); what could not be read is tried again\n"
 	"  --scattered        verify in an order without a trend\n";
@@ -288,15 +290,24 @@ static void make_order(void)
 	}
 }
 
+static void write_first(struct worker *worker, uint64_t page)
+{
+	worker->page = page;
+	if (sigsetjmp(bus_error, 1))
+		lose_page(worker);
+	else
+		write_page(worker->page);
+}
+
 static void *work(void *arg)
 {
 	struct worker *worker = arg;
 	uint64_t n, page;
 
-	for (n = 0; n < own_pages(); n++) {
+	for (n = 0; !options.private && n < own_pages(); n++) {
 		page = own_page(worker, n);
 		if (page < pages)
-			write_page(page);
+			write_first(worker, page);
 	}
 	for (n = 0; !options.hold && !enough(n); n++) {
 		page = options.sequential ? n % own_pages() : next_random(&worker->random_state) % own_pages();
@@ -329,7 +340,8 @@ static void open_file(const char *path)
 	if (fd < 0 || fstat(fd, &stat))
 		die(path);
 	pages = (uint64_t)stat.st_size / PAGE_BYTES;
-	memory = mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	memory = mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE,
+		      options.private ? MAP_PRIVATE : MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		die("cannot map the file");
 	generations = allocate(pages * sizeof(*generations));
@@ -463,6 +475,7 @@ static void parse_options(int argc, char **argv)
 		{ "allow-lost", no_argument, NULL, 'l' },
 		{ "hold", no_argument, NULL, 'o' },
 		{ "verify", no_argument, NULL, 'v' },
+		{ "private", no_argument, NULL, 'x' },
 		{ "rounds", required_argument, NULL, 'c' },
 		{ "scattered", no_argument, NULL, 'a' },
 		{ "help", no_argument, NULL, 'h' },
@@ -485,6 +498,7 @@ static void parse_options(int argc, char **argv)
 		case 'l': options.allow_lost = true; break;
 		case 'o': options.hold = true; break;
 		case 'v': options.verify = true; break;
+		case 'x': options.private = true; break;
 		case 'c': options.rounds = parse_number(optarg); break;
 		case 'a': options.scattered = true; break;
 		case 'h': fputs(usage_text, stdout); exit(0);
@@ -517,7 +531,7 @@ int main(int argc, char **argv)
 		workers[i].random_state = mix(options.seed + i);
 	}
 	started = now_s();
-	if (options.verify)
+	if (options.verify || options.private)
 		expect_first_pass();
 	if (options.scattered)
 		make_order();

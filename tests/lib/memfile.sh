@@ -97,8 +97,9 @@ filecheck_start() {
 	at_exit "kill -KILL ${filecheck_pids[$name]} 2>/dev/null"
 }
 
+# filecheck_holds NAME [TIMES]: the first, or so many, of its --rounds.
 filecheck_holds() {
-	has_line 'FILECHECK holding' "$(filecheck_log_file "$1")"
+	(($(grep -c '^FILECHECK holding' "$(filecheck_log_file "$1")") >= ${2:-1}))
 }
 
 filecheck_go_on() {

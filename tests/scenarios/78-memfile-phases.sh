@@ -120,7 +120,7 @@ round_start() {
 
 holder_held() {
 	is_gone "${filecheck_pids[holder]}" ||
-		(($(grep -c '^FILECHECK holding' "$(filecheck_log_file holder)") > $1))
+		filecheck_holds holder $(($1 + 1))
 }
 
 round_is_over() {

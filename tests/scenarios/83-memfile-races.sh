@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 83-memfile-races: evictions race with everything else that is done to a file's pages: direct I/O into
-# them, locked pages, pages pinned for long, fork, reads of a process's memory, a debugger, a core dump, kill -9,
-# deletion while in use, a file that becomes smaller.
+# them, locked pages, pages pinned for long, fork, private mappings, reads of a process's memory, a
+# debugger, a core dump, kill -9, deletion while in use, a file that becomes smaller.
 #
 # processors: 2
 # timeout: 600
@@ -25,6 +25,15 @@ filecheck_start both --hold --fork --seed 3 "$file"
 require "the file is written" wait_until 120 filecheck_holds both
 filecheck_go_on both
 ok "a forked child finds the same" filecheck_verdict both 180
+
+# Whoever maps it privately sees the file, but for what he wrote, which the file never sees.
+filecheck_start shared --hold --seed 11 "$file"
+require "the file is written for another who maps it privately" wait_until 120 filecheck_holds shared
+before=$(memfile_get demo .counters.load_pages)
+ok "he finds all of it, and what he writes" "$filecheck" --private --passes 2 --seed 11 "$file"
+compare $(($(memfile_get demo .counters.load_pages) - before)) -gt 2048 "of which most came from the servers"
+filecheck_go_on shared
+ok "and the file is as it was" filecheck_verdict shared 120
 
 # What else looks at a process's memory.
 mapping_of() {

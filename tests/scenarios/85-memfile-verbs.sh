@@ -117,15 +117,11 @@ compare $(($(memfile_get demo .file_counters.ahead_pages) - ahead)) -gt 1500 "is
 compare "$hits" -gt 1500 "and used"
 compare $(($(memfile_get demo .file_counters.ahead_waste) - waste)) -lt $((hits / 4)) "little of it in vain"
 
-round_is_over() {
-	(($(grep -c '^FILECHECK holding' "$(filecheck_log_file random)") == 2))
-}
-
 # The first round makes it forget that the file was written in sequence.
 filecheck_start random --hold --rounds 2 --scattered --threads 1 --seed 3 "$file"
 require "the file is written anew" wait_until 120 filecheck_holds random
 filecheck_go_on random
-require "and read at random" wait_until 120 round_is_over
+require "and read at random" wait_until 120 filecheck_holds random 2
 ok "all is evicted" smemv vm evict demo 16M
 faults=$(memfile_get demo .file_counters.remote_faults)
 ahead=$(memfile_get demo .file_counters.ahead_pages)
