@@ -289,10 +289,16 @@ static int error_remove(struct address_space *mapping, struct folio *folio)
 
 	if (!mf->space || folio_test_large(folio) || folio_test_writeback(folio))
 		return -EBUSY;
+	/* Holes are punched, and another map is put in place, under this lock. */
+	if (!filemap_invalidate_trylock_shared(mapping))
+		return -EBUSY;
 	if (folio_test_dirty(folio))
 		err = smemv_space_lose(mf->space, folio->index,
 				       "the memory that held it failed");
-	return err ?: smemv_compat_remove_folio(mapping, folio);
+	if (!err)
+		err = smemv_compat_remove_folio(mapping, folio);
+	filemap_invalidate_unlock_shared(mapping);
+	return err;
 }
 
 SMEMV_COMPAT_DEFINE_ERROR_REMOVE(error_remove)

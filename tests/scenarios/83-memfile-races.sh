@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 83-memfile-races: evictions race with everything else that is done to a file's pages: direct I/O into
-# them, locked pages, pages pinned for long, fork, private mappings, reads of a process's memory, a
-# debugger, a core dump, kill -9, deletion while in use, a file that becomes smaller.
+# them, locked pages, pages pinned for long, fork, private mappings, any advice, reads of a
+# process's memory, a debugger, a core dump, kill -9, deletion while in use, a file that becomes smaller.
 #
 # processors: 2
 # timeout: 600
@@ -34,6 +34,38 @@ ok "he finds all of it, and what he writes" "$filecheck" --private --passes 2 --
 compare $(($(memfile_get demo .counters.load_pages) - before)) -gt 2048 "of which most came from the servers"
 filecheck_go_on shared
 ok "and the file is as it was" filecheck_verdict shared 120
+
+# What a process may advise the kernel of its memory, and of the file, but for holes. Prints what was refused.
+advise_all() {
+	python3 - "$file" <<-'PYTHON'
+		import errno, mmap, os, sys
+		COLD, PAGEOUT, POPULATE_READ, POPULATE_WRITE, COLLAPSE = 20, 21, 22, 23, 25
+		fd = os.open(sys.argv[1], os.O_RDWR)
+		memory = mmap.mmap(fd, 0)
+		for advice in (mmap.MADV_DONTNEED, mmap.MADV_WILLNEED, COLD, PAGEOUT, POPULATE_READ, POPULATE_WRITE,
+		               mmap.MADV_HUGEPAGE, COLLAPSE, mmap.MADV_FREE, mmap.MADV_MERGEABLE):
+		    used = memory[::4096]
+		    try:
+		        memory.madvise(advice)
+		    except OSError as error:
+		        print(f"advice {advice}: {errno.errorcode[error.errno]}")
+		memory.flush()
+		for advice in (os.POSIX_FADV_WILLNEED, os.POSIX_FADV_DONTNEED):
+		    used = memory[::4096]
+		    os.posix_fadvise(fd, 0, 0, advice)
+		os.fsync(fd)
+		os.sync()
+	PYTHON
+}
+
+filecheck_start advised --duration 3600 --seed 12 --punch 3 "$file"
+before=$(memfile_get demo .file_counters.out_stored)
+require "a file's pages go out" wait_until 60 memfile_passes demo .file_counters.out_stored $((before + 500))
+catch_output advise_all
+is "$caught_status" 0 "others give any advice about them"
+is "$(grep -v 'advice \(25\|8\):' <<<"$caught_output")" "" "which is taken, but for what is not for files: ${caught_output//$'\n'/, }"
+ok "and every byte is right" filecheck_end advised 120
+is "$(memfile_get demo .lost_pages)" 0 "and none lost"
 
 # What else looks at a process's memory.
 mapping_of() {
