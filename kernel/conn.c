@@ -126,7 +126,7 @@ static int connect_error(int err, const char **why)
 		*why = "there is no route to this address";
 		break;
 	default:
-		*why = "the connection could not be made";
+		*why = "the connection could not be made; check the address, the network and both firewalls";
 	}
 	return err;
 }
@@ -140,7 +140,7 @@ static struct socket *make_socket(struct smemv_lane *lane, const char **why)
 	err = sock_create_kern(server->ns->net, server->addr.ss_family,
 			       SOCK_STREAM, IPPROTO_TCP, &sock);
 	if (err) {
-		*why = "no socket could be made";
+		*why = "no socket could be made: too little memory, or this host lacks the address family (IPv4 or IPv6)";
 		return ERR_PTR(err);
 	}
 	sock->sk->sk_allocation = GFP_NOIO | __GFP_MEMALLOC;

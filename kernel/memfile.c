@@ -207,7 +207,7 @@ int smemv_memfile_back(struct smemv_memfile *mf,
 		       const struct smemv_file_config *config, const char **why)
 {
 	struct smemv_space_config space_config = config->space;
-	u64 size = config->space.size_pages;
+	u64 size = config->space.size_pages, budget = config->budget ?: size;
 	struct smemv_space *space;
 	int err;
 
@@ -216,12 +216,17 @@ int smemv_memfile_back(struct smemv_memfile *mf,
 		*why = "the file has a size already";
 		return -EEXIST;
 	}
+	if (size > budget &&
+	    !smemv_space_config_holds(&config->space, size - budget)) {
+		*why = "what is beyond its budget is more than its servers can hold: add servers (smemv server add), or give it a larger budget";
+		return -ENOSPC;
+	}
 	space_config.name = mf->name;
 	space = smemv_space_create(mf->ns, &space_config, why);
 	if (IS_ERR(space))
 		return PTR_ERR(space);
 	err = smemv_evict_init(&mf->ev, mf->inode->i_mapping, space, mf->stats,
-			       config->budget ?: size);
+			       budget);
 	if (err) {
 		*why = "out of memory";
 		smemv_space_destroy(space);

@@ -166,6 +166,9 @@ int smemv_space_config_add(struct smemv_space_config *config,
 			   struct smemv_server *server, const char **why);
 int smemv_space_config_add_all(struct smemv_space_config *config,
 			       struct smemv_ns *ns, const char **why);
+/* Whether so many pages fit on its servers, were nothing else there. Under ns->lock. */
+bool smemv_space_config_holds(const struct smemv_space_config *config,
+			      u64 pages);
 
 /* Under ns->lock; *why is a static text for people. */
 struct smemv_space *smemv_space_create(struct smemv_ns *ns,

@@ -42,3 +42,25 @@ int smemv_space_config_add_all(struct smemv_space_config *config,
 	}
 	return err;
 }
+
+static u64 pages_at_most(const struct smemv_server *server)
+{
+	u64 pages = READ_ONCE(server->capacity_pages);
+
+	return server->limit_pages ? min(pages, server->limit_pages) : pages;
+}
+
+/* Counted down, as a sum of what servers say of themselves might overflow. */
+bool smemv_space_config_holds(const struct smemv_space_config *config, u64 pages)
+{
+	u64 most;
+	u32 i;
+
+	for (i = 0; i < config->nr_servers; i++) {
+		most = pages_at_most(config->server[i]);
+		if (pages <= most)
+			return true;
+		pages -= most;
+	}
+	return false;
+}

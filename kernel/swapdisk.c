@@ -243,7 +243,7 @@ add_indexed(struct smemv_ns *ns, struct smemv_swapdisk_config *config,
 	err = PTR_ERR_OR_ZERO(d->space);
 	if (err)
 		goto free_disk;
-	*why = "the block device could not be made";
+	*why = "the block device could not be made: too little memory, or the kernel's log says why";
 	err = make_disk(d, config->queues);
 	if (err)
 		goto destroy_space;

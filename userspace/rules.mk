@@ -13,7 +13,7 @@ cli_libs     = $(shell pkg-config --libs $(cli_packages)) -lm
 
 # What `make install` puts where: FILE:KIND.
 cli_install := $(B)/smemv:sbin userspace/smemv.8:man8 userspace/smemv.bash-completion:completion \
-	       userspace/dev-smemv.mount:unit
+	       userspace/dev-smemv.mount:unit userspace/smemv.service:unit
 
 $(cli_objects) $(cli_dir)/smemv.o: $(B)/%.o: %.c Makefile userspace/rules.mk
 	@mkdir -p $(@D)

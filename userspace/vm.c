@@ -129,12 +129,16 @@ static bool is_there(const struct call *call)
 }
 
 /* The servers are told in the background; who deletes them next should find them unused. */
-static void wait_until_gone(struct call *call)
+static bool wait_until_gone(struct call *call)
 {
 	int waited_ms;
 
-	for (waited_ms = 0; waited_ms < DELETE_WAIT_MS && is_there(call); waited_ms += POLL_MS)
+	for (waited_ms = 0; waited_ms < DELETE_WAIT_MS; waited_ms += POLL_MS) {
+		if (!is_there(call))
+			return true;
 		wait_s(POLL_MS / 1e3);
+	}
+	return false;
 }
 
 int vm_del(struct call *call)
@@ -145,6 +149,7 @@ int vm_del(struct call *call)
 		return EXIT_USAGE;
 	if (vm_file_remove(call->subject, &why))
 		return call_fail(call, "%s", why.text);
-	wait_until_gone(call);
+	if (!wait_until_gone(call))
+		call_fail(call, "it is deleted, and its servers are still being told; until then \"server del\" refuses");
 	return EXIT_SUCCESS;
 }

@@ -22,6 +22,16 @@ smemv_unload_expected() {
 ok "unmounted, the module goes" smemv_unload_expected
 memfile_servers 64M
 
+# The mount's own folder, and memory for devices that write past the processor.
+mkdir -p /dev/smemv
+ok "the folder is another's" mount -t smemv -o mode=1710,uid=12,gid=34,dma smemv /dev/smemv
+is "$(stat -c '%a %u %g' /dev/smemv)" "1710 12 34" "as the options say"
+like "$(grep ' /dev/smemv ' /proc/mounts)" 'dma' "dma is told"
+truncate -s 1M /dev/smemv/own
+is "$(memfile_get own .dirty)" dma "and what a file made there has"
+rm /dev/smemv/own
+umount /dev/smemv
+
 # Sizes and budgets.
 fails "too small" 'the size must be between 1 MiB and 4 PiB' smemv vm create demo size 64K
 fails "not a multiple of a page" 'the size must be a multiple of 4096' smemv vm create demo size 1048577
@@ -32,7 +42,15 @@ for verb in map heat activate take-back; do
 	fails "vm $verb of no file" "^smemv: vm $verb none: there is no memory file of this name" smemv vm "$verb" none
 done
 ok "no failure leaves a file" test ! -e /dev/smemv/demo
-ok "larger than all servers together is possible" smemv vm create demo size 4T budget 1G
+fails "larger than its servers together, whatever they hold now" 'more than its servers can hold: add servers' \
+	smemv vm create demo size 130M budget 1M
+fails "nor by an application" 'No space left' sh -c 'mount -o remount,budget=1M /dev/smemv && truncate -s 130M /dev/smemv/own'
+rm /dev/smemv/own
+like "$(dmesg)" 'own: the file cannot have a size: what is beyond its budget is more than its servers can hold' "the kernel's log says why"
+ok "what just fits is made" smemv vm create demo size 129M budget 1M
+ok "and goes" smemv vm del demo
+mount -o remount smemv /dev/smemv
+ok "as much as one likes to have here is no matter of the servers" smemv vm create demo size 4T budget 4T
 is "$(stat -c %s /dev/smemv/demo)" $((4 << 40)) "it is sparse"
 fails "a name is used once" 'exists already' smemv vm create demo size 16M
 fails "and cannot grow" 'File too large' truncate -s 5T /dev/smemv/demo
@@ -105,12 +123,19 @@ unreclaimable() {
 	awk '/^(SUnreclaim|Percpu|Shmem):/ { sum += $2 } END { print sum }' /proc/meminfo
 }
 
+module_threads() {
+	cat /proc/[0-9]*/comm 2>/dev/null | grep -c '^smemv'
+}
+
 ok "files are made and deleted" make_and_delete 50
 ok "nothing of them is left" wait_until 30 servers_hold_nothing
 before=$(unreclaimable)
+threads=$(module_threads)
+compare "$threads" -gt 0 "the module has threads"
 ok "a thousand files" make_and_delete 1000
 ok "none is left" wait_until 60 servers_hold_nothing
 is "$(smemv vm show --json)" "[]" "nor known"
+is "$(module_threads)" "$threads" "the module has no more threads than before"
 echo 3 >/proc/sys/vm/drop_caches
 diag "kB that cannot be reclaimed: $before, then $(unreclaimable)"
 compare $(($(unreclaimable) - before)) -le 1024 "no memory is left with them"
