@@ -54,6 +54,8 @@ int smemv_adopt_begin(struct smemv_adoption *a)
 	if (!a->bind)
 		return -ENOMEM;
 	for (i = 0; i < a->nr_servers; i++) {
+		if (is_hole(&a->server[i]))
+			continue;
 		a->reconcile[i] = smemv_reconcile_new(a->space, &a->bind[i]);
 		if (!a->reconcile[i])
 			return -ENOMEM;

@@ -74,14 +74,39 @@ static struct smemv_wire_claim claim_of(const u8 *uuid, u64 epoch)
 	return claim;
 }
 
+/*
+ * The latest epoch after @epoch in which another file of this host than that of @own, which may be
+ * NULL, has the space; 0: none. The arbiter takes both for one client, and what one asks for a
+ * repetition of what the other did.
+ */
+static u64 later_epoch_here(struct smemv_server *arbiter, const u8 *uuid,
+			    const struct smemv_bind *own, u64 epoch)
+{
+	struct smemv_bind *bind;
+	u64 latest = 0;
+
+	mutex_lock(&arbiter->bind_lock);
+	list_for_each_entry(bind, &arbiter->binds, link)
+		if (bind != own && bind->epoch > epoch &&
+		    !memcmp(bind->uuid, uuid, sizeof(bind->uuid)))
+			latest = max(latest, bind->epoch);
+	mutex_unlock(&arbiter->bind_lock);
+	return latest;
+}
+
 int smemv_claim(struct smemv_server *arbiter, const u8 *uuid, u64 epoch,
 		u64 *claimed, const char **why)
 {
 	struct smemv_wire_claim claim = claim_of(uuid, epoch);
 	struct answer answer;
-	int err = ask(arbiter, SMEMV_OP_CLAIM, &claim, &answer);
+	int err;
 
 	lockdep_assert_held(&arbiter->ns->lock);
+	if (later_epoch_here(arbiter, uuid, NULL, epoch)) {
+		*why = "another file of this host claimed the space";
+		return -ESTALE;
+	}
+	err = ask(arbiter, SMEMV_OP_CLAIM, &claim, &answer);
 	if (err) {
 		*why = NO_ANSWER;
 		return err;
@@ -332,32 +357,13 @@ static struct smemv_wire_claim claim_back_of(const struct smemv_space *space,
 }
 
 /*
- * The later epoch in which another file of this host has the space, 0: none. The arbiter takes both
- * for one client, and what one asks for a repetition of what the other did.
- */
-static u64 later_epoch_here(const struct smemv_space *space)
-{
-	struct smemv_bind *own = &space->bind[space->arbiter];
-	struct smemv_bind *bind;
-	u64 epoch = 0;
-
-	mutex_lock(&own->server->bind_lock);
-	list_for_each_entry(bind, &own->server->binds, link)
-		if (bind != own && bind->epoch > space->active_epoch &&
-		    !memcmp(bind->uuid, own->uuid, sizeof(own->uuid)))
-			epoch = max(epoch, bind->epoch);
-	mutex_unlock(&own->server->bind_lock);
-	return epoch;
-}
-
-/*
  * Of the new owner's claim, or whatever there is by now, until this host's own stands. Nobody
  * here claims it meanwhile (ns->lock).
  */
 static int claim_back(struct smemv_space *space, u64 *epoch, const char **why)
 {
 	struct smemv_bind *bind = &space->bind[space->arbiter];
-	u64 here = later_epoch_here(space);
+	u64 here = later_epoch_here(bind->server, space->uuid, bind, space->active_epoch);
 	struct smemv_wire_claim claim = here ?
 		claim_back_of(space, here) :
 		claim_of(space->uuid, space->active_epoch);
@@ -445,6 +451,22 @@ static int open_in(struct smemv_space *space, u64 epoch, const char **why)
 	return err;
 }
 
+/* An earlier call got so far, and did not hear whether it is the owner. */
+static bool claim_stands(const struct smemv_space *space)
+{
+	return space->epoch > space->active_epoch && !READ_ONCE(space->fenced);
+}
+
+/*
+ * As if the earlier call went on: what it asked for may have been done, and this host must not claim
+ * from itself.
+ */
+static int go_on(struct smemv_space *space, const char **why)
+{
+	return open_in(space, space->epoch, why) ?:
+	       activate(space, SMEMV_EV_VM_TAKEN_BACK, why);
+}
+
 int smemv_space_take_back(struct smemv_space *space, const char **why)
 {
 	int err = may_take_back(space, why);
@@ -458,6 +480,11 @@ int smemv_space_take_back(struct smemv_space *space, const char **why)
 	quiesce(space);
 	if (!space->told)
 		smemv_space_note_told(space);
+	if (claim_stands(space)) {
+		err = go_on(space, why);
+		if (err != -ESTALE)
+			return err;
+	}
 	err = claim_back(space, &epoch, why);
 	if (err)
 		return err;

@@ -65,7 +65,7 @@ static void write_space(struct sock *sk)
 	lane = sk->sk_user_data;
 	if (lane && sk_stream_is_writeable(sk)) {
 		clear_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
-		queue_work(smemv_lane_wq, &lane->xmit_work);
+		queue_work(smemv_xmit_wq, &lane->xmit_work);
 	}
 	read_unlock_bh(&sk->sk_callback_lock);
 }
@@ -200,7 +200,14 @@ static int open_all(struct smemv_lane *lane, struct socket *sock,
 	struct smemv_bind *bind;
 	int err = 0;
 
-	mutex_lock(&lane->server->bind_lock);
+	/*
+	 * Its holder may wait for an answer on another lane, which, when it breaks, is ended by a work
+	 * like this one: behind it, if both stand in one line (lane.h).
+	 */
+	if (!mutex_trylock(&lane->server->bind_lock)) {
+		*why = "a space is being opened on its other connections";
+		return -EBUSY;
+	}
 	list_for_each_entry(bind, &lane->server->binds, link) {
 		err = smemv_handshake_open(lane, sock, bind, why);
 		if (err)
@@ -211,7 +218,8 @@ static int open_all(struct smemv_lane *lane, struct socket *sock,
 	if (!err) {
 		go_up(lane, sock);
 		list_for_each_entry(bind, &lane->server->binds, link)
-			bind->lane_up(bind);
+			if (!READ_ONCE(bind->refused))
+				bind->lane_up(bind);
 	}
 	mutex_unlock(&lane->server->bind_lock);
 	return err;
@@ -338,9 +346,13 @@ static bool past_deadline(struct list_head *list)
 {
 	const struct smemv_req *req;
 
-	list_for_each_entry(req, list, link)
+	list_for_each_entry(req, list, link) {
+		/* One that still waits to be sent, and may as long as there is progress. */
+		if (req->answer_within && !req->on_wire)
+			continue;
 		if (time_after(jiffies, req->deadline))
 			return true;
+	}
 	return false;
 }
 
@@ -380,7 +392,7 @@ static void keep_alive(struct smemv_lane *lane)
 	req->done = keepalive_done;
 	req->priv = lane;
 	req->opcode = SMEMV_OP_STAT;
-	req->deadline = jiffies + 2 * timeout_jiffies(lane);
+	req->answer_within = 2 * timeout_jiffies(lane);
 	if (smemv_xmit(lane, req, true))
 		lane->keepalive_busy = false;
 }
@@ -392,6 +404,11 @@ static void reconnect(struct smemv_lane *lane)
 
 	if (!err)
 		return;
+	/* That is over soon, and nobody's fault. */
+	if (err == -EBUSY) {
+		lane->backoff_ms = BACKOFF_MIN_MS;
+		return;
+	}
 	lane->backoff_ms = clamp(lane->backoff_ms * 2, BACKOFF_MIN_MS,
 				 BACKOFF_MAX_MS);
 	lane->backoff_ms += smemv_compat_random_below(lane->backoff_ms / 4);
@@ -446,7 +463,7 @@ int smemv_lane_call(struct smemv_lane *lane, struct smemv_req *req)
 
 	req->done = call_done;
 	req->priv = &done;
-	req->deadline = jiffies + 2 * timeout_jiffies(lane);
+	req->answer_within = 2 * timeout_jiffies(lane);
 	err = smemv_xmit(lane, req, true);
 	if (err)
 		return err;

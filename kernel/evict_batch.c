@@ -98,6 +98,7 @@ void smemv_batch_submit(struct smemv_batch *batch)
  * A folio whose store was answered. When it failed the content is here only:
  * it is dirty again before anybody can drop it, that is before writeback ends.
  * Writeback ends before the lock is asked for: who has the lock may wait for it.
+ * The server may have been restarted since it answered, while others of the batch had not.
  */
 static void settle(struct smemv_evictor *ev, struct folio *folio, int err)
 {
@@ -110,6 +111,7 @@ static void settle(struct smemv_evictor *ev, struct folio *folio, int err)
 	if (!err && folio_trylock(folio)) {
 		removed = folio->mapping == ev->mapping &&
 			  !folio_test_writeback(folio) &&
+			  smemv_evict_has_copy(ev, folio) &&
 			  smemv_evict_remove(ev, folio);
 		folio_unlock(folio);
 	}

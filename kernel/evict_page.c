@@ -128,8 +128,8 @@ static void add_page(struct smemv_batch *batch, struct folio *folio, u32 nr)
 	io->slot[i] = index % SMEMV_RUN_PAGES;
 }
 
-/* At least one of its pages is not as absent. */
-static void add(struct smemv_evictor *ev, struct smemv_batch *batch,
+/* False: by now none of its pages has to be stored. */
+static bool add(struct smemv_evictor *ev, struct smemv_batch *batch,
 		struct folio *folio)
 {
 	u32 i, had = batch->io.nr;
@@ -137,10 +137,13 @@ static void add(struct smemv_evictor *ev, struct smemv_batch *batch,
 	for (i = 0; i < folio_nr_pages(folio); i++)
 		if (!folio_test_large(folio) || !is_as_absent(ev, folio, i))
 			add_page(batch, folio, i);
+	if (batch->io.nr == had)
+		return false;
 	atomic_long_add(batch->io.nr - had, &ev->out);
 	/* Writeback keeps everybody from dropping it now that it looks clean. */
 	folio_clear_dirty_for_io(folio);
 	folio_start_writeback(folio);
+	return true;
 }
 
 /*
@@ -181,8 +184,11 @@ static enum smemv_evicted evict_locked(struct smemv_evictor *ev,
 		return SMEMV_SPLIT;
 	if (nr > SMEMV_IO_PAGES - batch->io.nr)
 		return SMEMV_NO_ROOM;
-	add(ev, batch, folio);
-	return SMEMV_GONE;
+	if (add(ev, batch, folio))
+		return SMEMV_GONE;
+	/* What was given up of it became absent since it was looked at above. */
+	folio_clear_dirty_for_io(folio);
+	return drop_clean(ev, folio) ? SMEMV_GONE : SMEMV_KEPT;
 }
 
 static enum smemv_fate fate_of(struct smemv_evictor *ev, struct folio *folio)

@@ -252,6 +252,7 @@ static int opened(struct socket *sock, struct smemv_bind *bind,
 	u32 flags = le32_to_cpu(reply->flags);
 	int err = 0;
 
+	WRITE_ONCE(bind->refused, false);
 	if (flags & SMEMV_OPENED_F_CREATED)
 		smemv_handshake_made_anew(bind);
 	if (READ_ONCE(bind->standing) == SMEMV_STANDING_CLAIMED)
@@ -261,6 +262,21 @@ static int opened(struct socket *sock, struct smemv_bind *bind,
 	if (!err)
 		WRITE_ONCE(bind->standing, SMEMV_STANDING_ACTIVE);
 	return err;
+}
+
+/* That is no matter of the other spaces: the connection serves them. */
+static int note_refusal(struct smemv_bind *bind, int err, const char *why)
+{
+	if (err == -ENODEV)
+		WRITE_ONCE(bind->made_anew, true);
+	if (err == -ESTALE || err == -ENODEV) {
+		bind->fenced_out(bind);
+	} else if (!READ_ONCE(bind->refused)) {
+		WRITE_ONCE(bind->refused, true);
+		pr_warn_ratelimited("server %s: space %pUb cannot be used there: %s\n",
+				    bind->server->name, bind->uuid, why);
+	}
+	return 0;
 }
 
 int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
@@ -283,13 +299,8 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 	if (err)
 		return err;
 	err = smemv_handshake_open_error(x.f.status, why);
-	if (err == -ENODEV)
-		WRITE_ONCE(bind->made_anew, true);
-	if (err == -ESTALE || err == -ENODEV) {
-		bind->fenced_out(bind);
-		return 0;	/* the lane is good for other spaces */
-	}
-	return err ?: opened(sock, bind, (void *)x.buf.body, why);
+	return err ? note_refusal(bind, err, *why) :
+		     opened(sock, bind, (void *)x.buf.body, why);
 }
 
 int smemv_handshake_drop(struct socket *sock, const struct smemv_bind *bind,

@@ -26,6 +26,8 @@
  *	  submit the request anew. @err says whether a reply came
  * @priv: the owner's
  * @deadline: jiffies; the lane ends the connection when it passes unanswered
+ * @answer_within: jiffies from when it is sent, instead of @deadline; what stands before it
+ *		   is no fault of the server; 0: none
  * @sent: when it was handed to TCP
  * @end_seq: TCP sequence number behind its last byte, once not @sending
  * @tag: of the present sending
@@ -52,6 +54,7 @@ struct smemv_req {
 	void (*done)(struct smemv_req *req);
 	void *priv;
 	unsigned long deadline;
+	unsigned long answer_within;
 	ktime_t sent;
 	u32 end_seq;
 	u64 tag;

@@ -63,7 +63,8 @@ static bool in_use(const struct smemv_io *io, u16 target)
 
 static bool reachable(const struct smemv_io *io, u16 target)
 {
-	return in_use(io, target) && smemv_lane_is_up(lane_of(io, target));
+	return in_use(io, target) && smemv_lane_is_up(lane_of(io, target)) &&
+	       !READ_ONCE(bind_of(io, target)->refused);
 }
 
 static void finish_page(struct smemv_io *io, u32 i, int err)

@@ -151,9 +151,13 @@ enum smemv_standing {
  *		only claimed it: the owner may have dropped it
  * @made_anew: the server had lost the space and made it again since this was
  *	       last reset
+ * @opened: a lane that was up had it opened, and
+ * @kept: the first of them found the space there
  * @emptied: so often did that happen while the map had pages there, and
  * @settled: with so many of these the map knows what is left of them
  * @leaving: no page is placed there any more
+ * @refused: the server would not open it, this time: it cannot be used there until a connection is
+ *	     made again
  * @server_id: the server's run of which the map knows what it holds of the space
  * @pages: pages of the space that the location map attributes to the server
  * @lane_up: a lane is fenced and ready; called without locks, may not sleep
@@ -171,6 +175,9 @@ struct smemv_bind {
 	bool may_create;
 	bool made_anew;
 	bool leaving;
+	bool refused;
+	bool opened;
+	bool kept;
 	u32 emptied;
 	u32 settled;
 	u8 server_id[16];
@@ -260,11 +267,14 @@ struct smemv_server {
 void smemv_lane_break(struct smemv_lane *lane, const char *why);
 
 /*
- * Who waits for whom: what waits for answers of servers (smemv_wq; drains, which take long) ends by
- * a deadline or goes on with a connection (smemv_lane_wq), and that by what is sent on others
- * (smemv_xmit_wq). None of them may stand behind those who wait for it.
+ * Who waits for whom: who has ns->lock (files that end: smemv_destroy_wq) waits for what waits for
+ * answers of servers (smemv_wq; drains, which take long), that ends by a deadline or goes on with a
+ * connection (smemv_lane_wq), and that by what is sent on others (smemv_xmit_wq). None of them may
+ * stand behind those who wait for it: when no worker can be had, all that is queued stands in one
+ * line, behind the queue's rescuer.
  */
 extern struct workqueue_struct *smemv_wq;
+extern struct workqueue_struct *smemv_destroy_wq;
 extern struct workqueue_struct *smemv_drain_wq;
 extern struct workqueue_struct *smemv_lane_wq;
 extern struct workqueue_struct *smemv_xmit_wq;

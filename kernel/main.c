@@ -17,6 +17,7 @@
 #include "trace.h"
 
 struct workqueue_struct *smemv_wq;
+struct workqueue_struct *smemv_destroy_wq;
 struct workqueue_struct *smemv_drain_wq;
 struct workqueue_struct *smemv_lane_wq;
 struct workqueue_struct *smemv_xmit_wq;
@@ -83,6 +84,7 @@ static const struct {
 	const char *name;
 } queues[] = {
 	{ &smemv_wq, "smemv" },
+	{ &smemv_destroy_wq, "smemv_destroy" },
 	{ &smemv_drain_wq, "smemv_drain" },
 	{ &smemv_lane_wq, "smemv_lane" },
 	{ &smemv_xmit_wq, "smemv_xmit" },

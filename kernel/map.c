@@ -279,11 +279,14 @@ void smemv_map_give_up_unmade(struct smemv_map *map, u64 first, u64 nr)
 	if (!READ_ONCE(map->nr_unmade))
 		return;
 	spin_lock_irqsave(&map->make_lock, flags);
-	for (i = 0; i < min(map->nr_unmade, SMEMV_MAX_UNMADE + 0u); i++) {
+	/* From the end: another one takes the place of one that goes. */
+	for (i = min(map->nr_unmade, SMEMV_MAX_UNMADE + 0u); i-- > 0;) {
 		base = map->unmade[i].nr << SMEMV_RUN_SHIFT;
 		for (index = max(first, base);
 		     index < min(end, base + SMEMV_RUN_PAGES); index++)
 			clear_bit(index - base, map->unmade[i].failed);
+		if (bitmap_empty(map->unmade[i].failed, SMEMV_RUN_PAGES))
+			forget_unmade(map, map->unmade[i].nr);
 	}
 	spin_unlock_irqrestore(&map->make_lock, flags);
 }

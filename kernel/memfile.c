@@ -102,7 +102,7 @@ void smemv_memfile_release(struct smemv_memfile *mf)
 	wait_var_event(&mf->stores, !atomic_read(&mf->stores));
 	if (mf->space)
 		smemv_evict_uninit(&mf->ev);
-	queue_work(smemv_wq, &mf->destroy);
+	queue_work(smemv_destroy_wq, &mf->destroy);
 }
 
 void smemv_memfile_note_user(struct smemv_memfile *mf, struct mm_struct *mm)

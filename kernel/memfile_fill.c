@@ -28,6 +28,7 @@ struct smemv_whole {
  * @mf: whose
  * @ahead: which of them nobody asked for yet
  * @populate: see struct smemv_filling
+ * @where: the map has all of them there
  * @whole: the folio that all of them are of, or NULL: each is one
  * @io: with the pages; they are locked
  */
@@ -35,6 +36,7 @@ struct smemv_load {
 	struct smemv_memfile *mf;
 	u32 ahead;
 	bool populate;
+	u16 where;
 	struct smemv_whole *whole;
 	struct smemv_io io;
 };
@@ -124,7 +126,7 @@ static void zero_fill(struct folio *folio)
 }
 
 static struct smemv_load *new_load(const struct smemv_filling *filling,
-				   u64 run_nr)
+				   u64 run_nr, u16 where)
 {
 	struct smemv_load *load = kmem_cache_alloc(load_cache, GFP_NOIO);
 	struct smemv_memfile *mf = filling->mf;
@@ -134,6 +136,7 @@ static struct smemv_load *new_load(const struct smemv_filling *filling,
 	load->mf = mf;
 	load->ahead = 0;
 	load->populate = filling->populate;
+	load->where = where;
 	load->whole = filling->whole;
 	if (load->whole)
 		atomic_inc(&load->whole->open);
@@ -148,9 +151,24 @@ static struct smemv_load *new_load(const struct smemv_filling *filling,
 	return load;
 }
 
-static bool fits(const struct smemv_load *load, u64 run_nr)
+/*
+ * Pages that a request loads are there when all of them are. So none waits for a server that
+ * does not answer because of another one.
+ */
+static bool fits(const struct smemv_load *load, u64 run_nr, u16 where)
 {
-	return load->io.run_nr == run_nr && load->io.nr < SMEMV_IO_PAGES;
+	return load->io.run_nr == run_nr && load->where == where &&
+	       load->io.nr < SMEMV_IO_PAGES;
+}
+
+/* As a hint: it may move meanwhile. */
+static u16 where_is(struct smemv_memfile *mf, pgoff_t index)
+{
+	const struct smemv_run *run = smemv_map_run(&mf->space->map,
+						    index >> SMEMV_RUN_SHIFT);
+
+	return run ? smemv_map_where(run, index % SMEMV_RUN_PAGES) :
+		     SMEMV_WHERE_ABSENT;
 }
 
 void smemv_fill_end(struct smemv_filling *filling)
@@ -159,7 +177,6 @@ void smemv_fill_end(struct smemv_filling *filling)
 
 	if (!load)
 		return;
-	/* Pages of other servers wait with those of a whole folio: see put_whole(). */
 	load->io.unasked = load->whole ||
 			   load->ahead == GENMASK(load->io.nr - 1, 0);
 	smemv_space_submit(&load->io);
@@ -170,12 +187,13 @@ static int load_page(struct smemv_filling *filling, struct page *page,
 		     pgoff_t index, bool ahead)
 {
 	u64 run_nr = index >> SMEMV_RUN_SHIFT;
+	u16 where = where_is(filling->mf, index);
 	struct smemv_load *load;
 
-	if (filling->load && !fits(filling->load, run_nr))
+	if (filling->load && !fits(filling->load, run_nr, where))
 		smemv_fill_end(filling);
 	if (!filling->load)
-		filling->load = new_load(filling, run_nr);
+		filling->load = new_load(filling, run_nr, where);
 	load = filling->load;
 	if (!load)
 		return -ENOMEM;

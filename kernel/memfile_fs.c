@@ -226,6 +226,6 @@ int smemv_fs_init(void)
 void smemv_fs_uninit(void)
 {
 	unregister_filesystem(&memfs_type);
-	flush_workqueue(smemv_wq);
+	flush_workqueue(smemv_destroy_wq);
 	smemv_fill_module_exit();
 }

@@ -48,6 +48,8 @@ static int tell_space_to(struct smemv_memfile *mf, struct smemv_ioc_space *to,
 	if (mutex_lock_killable(&mf->ns->lock))
 		return -EINTR;
 	describe_space(mf->space, to, servers);
+	if (atomic_read(&mf->openers) > 1)
+		to->flags |= SMEMV_SPACE_F_SHARED;
 	mutex_unlock(&mf->ns->lock);
 	if (to->servers &&
 	    copy_to_user(u64_to_user_ptr(to->servers), servers,

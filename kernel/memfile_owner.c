@@ -339,7 +339,8 @@ static int take_back(struct smemv_memfile *mf, take_fn take)
 	epoch = mf->space->epoch;
 	if (!err)
 		err = take_back_locked(mf, take);
-	end_stillness(mf, &still, mf->space->epoch != epoch);
+	/* It may have become the owner in the epoch that an earlier call claimed. */
+	end_stillness(mf, &still, !err || mf->space->epoch != epoch);
 	mutex_unlock(&mf->ns->lock);
 	let_go(mf, &still);
 	return err;

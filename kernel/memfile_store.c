@@ -154,14 +154,31 @@ static void put_back(struct storing *call, struct store_request **r)
 	*r = NULL;
 }
 
+/* What a load that failed left: there is nothing in it, and nobody can have it mapped. */
+static bool drop_empty(struct address_space *mapping, struct folio *folio)
+{
+	bool gone;
+
+	if (folio_test_large(folio) || folio_test_uptodate(folio) ||
+	    !folio_trylock(folio))
+		return false;
+	gone = folio->mapping == mapping && !folio_test_uptodate(folio) &&
+	       !smemv_compat_remove_folio(mapping, folio);
+	folio_unlock(folio);
+	return gone;
+}
+
 static bool is_here(struct storing *call, u64 index)
 {
-	struct folio *folio = smemv_compat_get_folio(call->mf->ev.mapping,
-						     index);
+	struct address_space *mapping = call->mf->ev.mapping;
+	struct folio *folio = smemv_compat_get_folio(mapping, index);
+	bool here;
 
-	if (folio)
-		folio_put(folio);
-	return folio;
+	if (!folio)
+		return false;
+	here = !drop_empty(mapping, folio);
+	folio_put(folio);
+	return here;
 }
 
 /* Takes the pages out that are in the file's memory. */

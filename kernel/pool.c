@@ -229,9 +229,14 @@ static int open_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 	smemv_handshake_open_body((void *)req->frame.body, bind);
 	if (smemv_lane_call(lane, req))
 		return 0;	/* it will be opened when the lane connects */
-	if (req->status == SMEMV_ST_OK &&
-	    le32_to_cpu(reply.flags) & SMEMV_OPENED_F_CREATED)
-		smemv_handshake_made_anew(bind);
+	if (req->status == SMEMV_ST_OK) {
+		if (le32_to_cpu(reply.flags) & SMEMV_OPENED_F_CREATED)
+			smemv_handshake_made_anew(bind);
+		else if (!bind->opened)
+			bind->kept = true;
+		bind->opened = true;
+		WRITE_ONCE(bind->refused, false);
+	}
 	return smemv_handshake_open_error(req->status, why);
 }
 
@@ -316,6 +321,21 @@ static int open_on_all(struct smemv_bind *bind, struct smemv_req *req, u32 *n,
 	return err;
 }
 
+/*
+ * What the server kept is from before this host let go of it there: no map knows of it. It is
+ * dropped, because connections of then that were not made again, as there are fewer now, may still
+ * bring requests; rule 2 says nothing of these.
+ */
+static int open_anew(struct smemv_bind *bind, struct smemv_req *req, u32 *tried,
+		     const char **why)
+{
+	if (drop_on_lane(bind->server->lane[0], bind, req)) {
+		*why = "the server could not be told to drop what it had of it; try again";
+		return -EAGAIN;
+	}
+	return open_on_all(bind, req, tried, why);
+}
+
 int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 		      const char **why)
 {
@@ -340,11 +360,16 @@ int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 	bind->handle = handle;
 	memcpy(bind->server_id, server->server_id, sizeof(bind->server_id));
 	bind->settled = bind->emptied;
+	bind->refused = false;
+	bind->opened = false;
+	bind->kept = false;
 
 	mutex_lock(&server->bind_lock);
 	smemv_undropped_cancel(server, bind->uuid);
 	list_add_tail(&bind->link, &server->binds);
 	err = open_on_all(bind, req, &tried, why);
+	if (!err && bind->kept && bind->may_create && !is_kept_by_another_name(bind))
+		err = open_anew(bind, req, &tried, why);
 	if (err) {
 		/* The first lane had it made; on others it can be refused. */
 		leave(bind, tried > 1 && bind->standing == SMEMV_STANDING_ACTIVE,

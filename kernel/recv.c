@@ -170,7 +170,7 @@ static void end_frame(struct smemv_lane *lane)
 	if (finish)
 		req->done(req);
 	if (kick)
-		queue_work(smemv_lane_wq, &lane->xmit_work);
+		queue_work(smemv_xmit_wq, &lane->xmit_work);
 }
 
 static const char *begin_data(struct smemv_lane *lane)

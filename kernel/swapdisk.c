@@ -298,6 +298,9 @@ int smemv_swapdisk_del(struct smemv_swapdisk *d, const char **why)
 	}
 	list_del(&d->link);
 	report(d, SMEMV_EV_SWAP_DELETED);
+	/* Who submitted the last read may still look at its request (queue_rq()). */
+	blk_mq_quiesce_queue(d->disk->queue);
+	blk_mq_unquiesce_queue(d->disk->queue);
 	del_gendisk(d->disk);
 	put_disk(d->disk);
 	blk_mq_free_tag_set(&d->tags);

@@ -41,6 +41,8 @@ static struct smemv_req *next_req(struct smemv_lane *lane)
 		if (smemv_inflight_add(&lane->inflight, req)) {
 			list_move_tail(&req->link, &lane->sent);
 			req->sent = ktime_get();
+			if (req->answer_within)
+				req->deadline = jiffies + req->answer_within;
 			req->on_wire = true;
 			req->sending = true;
 		} else {

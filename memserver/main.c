@@ -130,11 +130,10 @@ static void log_held(struct daemon *d, const char *what)
 		   what, f.used, f.zero, spaces);
 }
 
+/* By what the spaces count: a page that becomes zeros, or content again, is for a moment in neither of the store's figures. */
 static bool holds_nothing(struct daemon *d)
 {
-	struct store_figures f = store_figures(&d->server.store);
-
-	return !f.used && !f.zero;
+	return !spaces_pages(&d->server.spaces);
 }
 
 /* Returns false when it is time to end. */

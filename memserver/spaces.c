@@ -123,6 +123,18 @@ static u64 pages_of(struct space *sp)
 	return pages < 0 ? 0 : (u64)pages;
 }
 
+u64 spaces_pages(struct spaces *s)
+{
+	u64 pages = 0;
+	u32 i;
+
+	pthread_mutex_lock(&s->lock);
+	for (i = 0; i < s->count; i++)
+		pages += pages_of(s->sorted[i]);
+	pthread_mutex_unlock(&s->lock);
+	return pages;
+}
+
 /*
  * Called with s->lock. The epoch first: who finds that an older one is not claimed any more finds it stale, too
  * (handle_find_active()). Handles of the new one are made under the lock.

@@ -111,6 +111,8 @@ struct space_info {
 u32 spaces_list(struct spaces *s, const u8 after[16], struct space_info *info, u32 max,
 		bool *more);
 u32 spaces_count(struct spaces *s);
+/* Held for all of them, zero pages too. While no new ones are taken it only falls. */
+u64 spaces_pages(struct spaces *s);
 
 /* One space without an owner for at least timeout_ms, taken out and dead; or NULL. */
 struct space *spaces_take_orphan(struct spaces *s, u64 timeout_ms, u64 *idle_ms);

@@ -4,7 +4,7 @@
 # Fake memory servers for scenarios: source it after the library.
 
 readonly fakes_dir=$LAB_TREE/tests/fakes
-declare -A fake_pids=()
+declare -A fake_pids=() relay_pids=()
 
 # fake_start NAME: a fake memory server on sub-host NAME (net_subhost), at the usual port.
 fake_start() {
@@ -70,4 +70,38 @@ report_cases() {
 		esac
 	done < <("$@" 2>&1)
 	is "$last" "done" "all cases were tried"
+}
+
+# relay_start NAME: before the memory server on sub-host NAME, at relay_address NAME: see relay.py.
+relay_start() {
+	: >"$(relay_rule_file "$1")"
+	setsid ip netns exec "$1" "$fakes_dir/relay.py" "$(relay_address "$1")" "$(memserver_address "$1")" \
+		"$(relay_rule_file "$1")" >"$scenario_out/relay-$1.log" 2>&1 </dev/null &
+	relay_pids[$1]=$!
+	disown $!
+	at_exit "relay_end $1"
+	wait_until 30 grep -q relays "$scenario_out/relay-$1.log" || bail "the relay did not start"
+}
+
+# One that was started after a mount has a copy of it.
+relay_end() {
+	end_process "${relay_pids[$1]}" KILL 5
+}
+
+relay_address() {
+	echo "$(net_address "$1"):7372"
+}
+
+relay_rule_file() {
+	echo "$scenario_tmp/relay-$1.rule"
+}
+
+# relay_rule NAME [RULE...]: no rule: it relays everything again.
+relay_rule() {
+	printf '%s' "${*:2}" >"$(relay_rule_file "$1")"
+}
+
+# Its rule was followed.
+relay_is_done() {
+	[[ ! -s $(relay_rule_file "$1") ]]
 }

@@ -8,6 +8,7 @@ usage: spaceioctl.py bad FILE                  everything that must be refused; 
        spaceioctl.py adopted FILE SEED         reads what that left
        spaceioctl.py over FILE <>OLD           FILE, which has a space of its own already, adopts OLD
        spaceioctl.py store FILE SEED [SERVER]  stores pages from four threads, some while they change
+       spaceioctl.py mixed FILE SEED           stores even pages to the first server, odd ones to the second
        spaceioctl.py verify FILE SEED          reads what "store" with this seed left
        spaceioctl.py touch FILE SEED           stores pages while they are touched; what was refused is not seen later
        spaceioctl.py killed FILE SEED          the same by a process that is killed; what was seen meanwhile stays
@@ -260,6 +261,17 @@ def store(path, seed, server):
         expect("store", problem, None)
 
 
+def mixed(path, seed):
+    file = File(path)
+    count = file.space()[0][2] // PAGE
+    memory, base = memory_of(seed, count)
+    for at in range(0, count, 512):
+        for server in (0, 1):
+            pages = [(i, base + i * PAGE) for i in range(at + server, min(at + 512, count), 2)]
+            expect("store", file.store(pages, server)[0], 0)
+    del memory
+
+
 def verify(path, seed):
     file = File(path)
     count = file.space()[0][2] // PAGE
@@ -384,6 +396,8 @@ def main():
         adopted(path, numbers[0])
     elif what == "store":
         store(path, numbers[0], numbers[1] if numbers[1:] else ANY)
+    elif what == "mixed":
+        mixed(path, numbers[0])
     elif what == "verify":
         verify(path, numbers[0])
     elif what == "touch":

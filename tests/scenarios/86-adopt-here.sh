@@ -6,7 +6,7 @@
 # whatever that one's epoch was. A space that an operator dropped behind its owner's back loses what was at the
 # server only, and nothing that the owner still has.
 #
-# timeout: 300
+# timeout: 500
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/memfile.sh"
@@ -39,7 +39,10 @@ ok "every page is right" is_right demo
 ok "the other goes" smemv vm del other
 
 ok "a third file adopts it" adopted_as third
-ok "and becomes the owner" smemv vm activate third
+fails "a fourth cannot" '.' adopted_as fourth
+like "$(dmesg_since)" 'fourth: cannot adopt: another file of this host claimed the space' "the log says why"
+ok "no file is left of it" test ! -e /dev/smemv/fourth
+ok "the third becomes the owner" smemv vm activate third
 fails "the old one cannot take it back" 'the new owner is active' smemv vm take-back demo
 is "$(memfile_get demo .owner)" lost "it is not the owner"
 ok "every page is right" is_right third
@@ -63,6 +66,37 @@ ok "it stores" smemv vm evict own 4M
 ok "the old one goes" smemv vm del demo
 ok "it goes" smemv vm del own
 ok "the servers hold nothing any more" wait_until 20 servers_hold_nothing
+
+# The arbiter's answer to the last step is lost, whether that was done or not.
+net_subhost three
+memserver_start three 64M
+relay_start three
+require "a server behind a relay is added" smemv server add relayed "$(relay_address three)" lanes 1 timeout 2000
+owner_unheard() {
+	local what="answer lost $1 it was done"
+	file=$(smemv vm create demo size 4M servers relayed deadline 5000) || bail "no file was made"
+	ok "$what: pages are stored" "$spaceioctl" store "$file" 77
+	relay_rule three "$1 activate"
+	fails "$what: it is not known who is the owner" 'ask again' smemv vm take-back demo
+	ok "$what: it was lost" relay_is_done three
+	is "$(memfile_get demo .owner)" claimed "$what: so it is not the owner"
+	ok "$what: the server is back" wait_until 30 memfile_server_is relayed up
+	ok "$what: asked again it is" smemv vm take-back demo
+	is "$(memfile_get demo .owner)" active "$what: and is told so"
+	ok "$what: every page is right" is_right demo
+	ok "$what: it is written" "$filecheck" --hold --seed 8 "$file" </dev/null
+	ok "$what: and stored" smemv vm evict demo 4M
+	is "$(memserver_pages three)" 1024 "$what: all of it"
+	ok "$what: it can be taken back as ever" smemv vm take-back demo
+	ok "$what: every page is right" "$filecheck" --verify --seed 8 "$file"
+	ok "$what: the file goes" smemv vm del demo
+	is "$(memserver_pages three)" 0 "$what: and its pages"
+}
+owner_unheard after
+owner_unheard before
+ok "the server goes" smemv server del relayed
+ok "so does the relay" relay_end three
+ok "and ends" memserver_stop three
 
 # A half of a file is at hand and unmodified, and the other half only at the server that drops it.
 space_is_unowned() {

@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# 82-memfile-mixed: neighbouring pages are at two servers, of which one does not answer: who needs pages of the
+# other does not wait for it, and what is stored at one while the other keeps it waiting is not lost with it.
+#
+# timeout: 300
+
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/memfile.sh"
+. "$(dirname "$0")/../fakes/fakes.sh"
+
+readonly spaceioctl=$fakes_dir/spaceioctl.py
+
+# Server two has a relay before it, and more patience.
+for name in one two; do
+	net_subhost $name
+	memserver_start $name 64M
+done
+relay_start two
+smemv_load
+at_exit memfile_unmount
+require "server one is added" smemv server add one "$(memserver_address one)" lanes 2 timeout 10000
+require "server two is added" smemv server add two "$(relay_address two)" lanes 2 timeout 60000
+dmesg_mark
+
+# mixed_file: even pages are at server one, odd ones at server two; its page N is content(9, N).
+mixed_file() {
+	file=$(smemv vm create demo size 8M servers one,two policy suspend deadline 60000) || bail "no file was made"
+	require "pages are stored" "$spaceioctl" mixed "$file" 9
+	is "$(memfile_get demo '"\(.where.one) \(.where.two)"')" "1024 1024" "half of them at each server"
+}
+
+# reads FIRST END STEP: these pages are right; prints how many milliseconds the longest took.
+reads() {
+	PYTHONPATH=$fakes_dir timeout 120 python3 -c 'import mmap, sys, time
+from spaceioctl import content
+first, end, step = map(int, sys.argv[2:])
+worst = 0
+with open(sys.argv[1], "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as memory:
+    memory.madvise(mmap.MADV_NORMAL)
+    for page in range(first, end, step):
+        began = time.monotonic()
+        seen = memory[page * 4096:(page + 1) * 4096]
+        worst = max(worst, time.monotonic() - began)
+        if seen != content(9, page):
+            sys.exit(f"page {page} is wrong")
+print(int(worst * 1000))' "$file" "$@"
+}
+
+mixed_file
+ok "pages are read one after another" reads 0 64 1
+compare "$(memfile_get demo .file_counters.ahead_pages)" -gt 0 "some are fetched ahead"
+next=$(($(memfile_get demo .resident_bytes) / 4096 + 65))
+memserver_pause one
+compare "$(reads $((next | 1)) $(((next | 1) + 1)) 1)" -lt 1500 "server one is silent: a page of the other is there at once"
+ok "in the end server one is taken for down" wait_until 60 memfile_server_is one down
+reads 512 544 1 >"$scenario_out/waits" &
+waiting=$!
+wait_until 10 memfile_says '.waiting > 0' || true
+compare "$(reads 513 577 2)" -lt 1500 "while somebody waits for it, pages of the other come"
+ok "a hole is punched into these at once" timeout 10 fallocate -p -o $((545 * 4096)) -l 4096 "$file"
+kill -0 $waiting || fail "who needs a page of it waits"
+memserver_resume one
+ok "and gets it when the server is back" wait $waiting
+ok "the file goes" smemv vm del demo
+
+# Batches are stored at server one; before server two answers, one is restarted and has them no more.
+mixed_file
+"$filecheck" --hold --seed 11 "$file" </dev/null || bail "the file was not written"
+relay_rule two hold store
+smemv vm evict demo 8M &
+evict=$!
+stored_at_one() {
+	(($(smemv_json '.[0].counters.store_pages' server show one) - before >= 64))
+}
+before=$(smemv_json '.[0].counters.store_pages' server show one)
+ok "pages are stored at server one" wait_until 30 stored_at_one
+memserver_kill one
+memserver_start one 64M
+ok "which is back, and empty" wait_until 60 memfile_server_is one up
+sleep 1
+relay_rule two
+wait $evict || true
+is "$(memfile_get demo .lost_pages)" 0 "no page is lost"
+ok "the rest is stored, too" smemv vm evict demo 8M
+ok "every page is right" "$filecheck" --verify --seed 11 "$file"
+ok "the file goes" smemv vm del demo
+ok "the servers hold nothing" wait_until 30 servers_hold_nothing
+leave_no_module
+done_testing
