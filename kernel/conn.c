@@ -24,6 +24,8 @@
 
 #define BACKOFF_MIN_MS	100
 #define BACKOFF_MAX_MS	5000
+#define BIND_LOCK_WAIT	HZ
+#define LOOK_AGAIN	max(HZ / 200, 1)
 #define KEEPALIVE_MAX	(15UL * HZ)	/* the protocol wants one each 20 s */
 
 static unsigned long timeout_jiffies(const struct smemv_lane *lane)
@@ -193,6 +195,22 @@ static void go_up(struct smemv_lane *lane, struct socket *sock)
 	}
 }
 
+/*
+ * Its holder may wait for an answer on another lane, which, when it breaks, is ended by a work like
+ * this one: behind it, if both stand in one line (lane.h). So not for long.
+ */
+static bool lock_binds(struct smemv_server *server)
+{
+	unsigned long deadline = jiffies + BIND_LOCK_WAIT;
+
+	while (!mutex_trylock(&server->bind_lock)) {
+		if (time_after(jiffies, deadline))
+			return false;
+		schedule_timeout_uninterruptible(LOOK_AGAIN);
+	}
+	return true;
+}
+
 /* Opens every space and goes up in one step, so that none is missed. */
 static int open_all(struct smemv_lane *lane, struct socket *sock,
 		    const char **why)
@@ -200,11 +218,7 @@ static int open_all(struct smemv_lane *lane, struct socket *sock,
 	struct smemv_bind *bind;
 	int err = 0;
 
-	/*
-	 * Its holder may wait for an answer on another lane, which, when it breaks, is ended by a work
-	 * like this one: behind it, if both stand in one line (lane.h).
-	 */
-	if (!mutex_trylock(&lane->server->bind_lock)) {
+	if (!lock_binds(lane->server)) {
 		*why = "a space is being opened on its other connections";
 		return -EBUSY;
 	}

@@ -14,9 +14,6 @@
 #include "evict.h"
 #include "scan.h"
 
-#define SMEMV_FILE_SIZE_MIN	(1ULL << 20)
-#define SMEMV_FILE_SIZE_MAX	(SMEMV_WIRE_MAX_INDEX << PAGE_SHIFT)
-
 /**
  * struct smemv_file_config - how a file is made
  * @space: its name is the file's

@@ -33,7 +33,7 @@ static int parse_budget(struct fs_context *fc, const char *text, u64 *pages)
 	char *end;
 	u64 bytes = memparse(text, &end);
 
-	if (*end || bytes < SMEMV_BUDGET_MIN || bytes > SMEMV_FILE_SIZE_MAX)
+	if (*end || bytes < SMEMV_BUDGET_MIN || bytes > SMEMV_SPACE_SIZE_MAX)
 		return invalf(fc, "smemv: budget=%s is not a size from 1M on",
 			      text);
 	*pages = bytes >> PAGE_SHIFT;

@@ -116,7 +116,7 @@ static int back_by_defaults(struct smemv_memfile *mf, loff_t size)
 
 static int first_size(struct smemv_memfile *mf, loff_t size)
 {
-	if (size < SMEMV_FILE_SIZE_MIN || size > SMEMV_FILE_SIZE_MAX)
+	if (size < SMEMV_SPACE_SIZE_MIN || size > SMEMV_SPACE_SIZE_MAX)
 		return -EINVAL;
 	return back_by_defaults(mf, size);
 }

@@ -61,6 +61,25 @@ int smemv_nl_put_counters(struct sk_buff *skb, int attr, int pad,
 	return 0;
 }
 
+int smemv_nl_pick_size(struct genl_info *info, const struct nlattr *attr,
+		       struct smemv_space_config *config)
+{
+	u64 size;
+
+	if (!attr)
+		return smemv_nl_error(info, -EINVAL, "a size is needed", NULL);
+	size = nla_get_u64(attr);
+	if (size % PAGE_SIZE)
+		return smemv_nl_error(info, -EINVAL,
+				      "the size must be a multiple of 4096", attr);
+	if (size < SMEMV_SPACE_SIZE_MIN || size > SMEMV_SPACE_SIZE_MAX)
+		return smemv_nl_error(info, -ERANGE,
+				      "the size must be between 1 MiB and 4 PiB",
+				      attr);
+	config->size_pages = size >> PAGE_SHIFT;
+	return 0;
+}
+
 static int named_server(struct genl_info *info, const struct nlattr *attr,
 			struct smemv_space_config *config)
 {

@@ -19,6 +19,10 @@ int smemv_nl_put_where(struct sk_buff *skb, int attr,
 int smemv_nl_put_counters(struct sk_buff *skb, int attr, int pad,
 			  const struct smemv_space *space);
 
+/* Fills in config->size_pages. 0, or an errno with the extended ack set. */
+int smemv_nl_pick_size(struct genl_info *info, const struct nlattr *attr,
+		       struct smemv_space_config *config);
+
 /*
  * Fills in config->server, room for SMEMV_MAX_SETS: those that the nest names,
  * all there are without one. Under ns->lock. 0, or an errno with the extended

@@ -85,30 +85,12 @@ static int reply_with(struct genl_info *info, const struct smemv_swapdisk *d)
 	return genlmsg_reply(reply, info);
 }
 
-static int pick_size(struct genl_info *info, struct smemv_space_config *config)
-{
-	struct nlattr *attr = info->attrs[SMEMV_A_SWAP_SIZE];
-	u64 size;
-
-	if (!attr)
-		return smemv_nl_error(info, -EINVAL, "a size is needed", NULL);
-	size = nla_get_u64(attr);
-	if (size % PAGE_SIZE)
-		return smemv_nl_error(info, -EINVAL,
-				      "the size must be a multiple of 4096", attr);
-	if (size < SMEMV_SWAP_SIZE_MIN || size > SMEMV_SWAP_SIZE_MAX)
-		return smemv_nl_error(info, -ERANGE,
-				      "the size must be between 1 MiB and 4 PiB",
-				      attr);
-	config->size_pages = size >> PAGE_SHIFT;
-	return 0;
-}
-
 static int fill_config(struct genl_info *info,
 		       struct smemv_swapdisk_config *config)
 {
 	struct nlattr **attrs = info->attrs;
-	int err = pick_size(info, &config->space);
+	int err = smemv_nl_pick_size(info, attrs[SMEMV_A_SWAP_SIZE],
+				     &config->space);
 
 	if (!err && attrs[SMEMV_A_SWAP_NAME]) {
 		err = smemv_nl_check_name(info, attrs[SMEMV_A_SWAP_NAME]);

@@ -131,32 +131,13 @@ static int reply_with(struct genl_info *info, struct smemv_memfile *mf)
 	return genlmsg_reply(reply, info);
 }
 
-static int pick_size(struct genl_info *info, struct smemv_space_config *config)
-{
-	struct nlattr *attr = info->attrs[SMEMV_A_VM_SIZE];
-	u64 size;
-
-	if (!attr)
-		return smemv_nl_error(info, -EINVAL, "a size is needed", NULL);
-	size = nla_get_u64(attr);
-	if (size % PAGE_SIZE)
-		return smemv_nl_error(info, -EINVAL,
-				      "the size must be a multiple of 4096", attr);
-	if (size < SMEMV_FILE_SIZE_MIN || size > SMEMV_FILE_SIZE_MAX)
-		return smemv_nl_error(info, -ERANGE,
-				      "the size must be between 1 MiB and 4 PiB",
-				      attr);
-	config->size_pages = size >> PAGE_SHIFT;
-	return 0;
-}
-
 /* 0 pages when there is none. */
 static int pick_budget(struct genl_info *info, u64 *pages)
 {
 	struct nlattr *attr = info->attrs[SMEMV_A_VM_BUDGET];
 	u64 bytes = attr ? nla_get_u64(attr) : 0;
 
-	if (attr && (bytes < SMEMV_BUDGET_MIN || bytes > SMEMV_FILE_SIZE_MAX))
+	if (attr && (bytes < SMEMV_BUDGET_MIN || bytes > SMEMV_SPACE_SIZE_MAX))
 		return smemv_nl_error(info, -ERANGE,
 				      "the budget must be between 1 MiB and 4 PiB",
 				      attr);
@@ -169,7 +150,8 @@ static int fill_config(struct genl_info *info, struct smemv_memfile *mf,
 {
 	const struct smemv_file_defaults *defaults = mf->ns->file_defaults;
 	struct nlattr **attrs = info->attrs;
-	int err = pick_size(info, &config->space);
+	int err = smemv_nl_pick_size(info, attrs[SMEMV_A_VM_SIZE],
+				     &config->space);
 
 	if (!err)
 		err = pick_budget(info, &config->budget);

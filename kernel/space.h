@@ -149,6 +149,10 @@ struct smemv_space {
 	struct smemv_space_stats __percpu *stats;
 };
 
+/* Bytes */
+#define SMEMV_SPACE_SIZE_MIN	(1ULL << 20)
+#define SMEMV_SPACE_SIZE_MAX	(SMEMV_WIRE_MAX_INDEX << PAGE_SHIFT)
+
 struct smemv_space_config {
 	const char *name;
 	u64 size_pages;

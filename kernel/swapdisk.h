@@ -7,8 +7,6 @@
 
 #include "space.h"
 
-#define SMEMV_SWAP_SIZE_MIN	(1ULL << 20)
-#define SMEMV_SWAP_SIZE_MAX	(SMEMV_WIRE_MAX_INDEX << PAGE_SHIFT)
 #define SMEMV_SWAP_QUEUES_MAX	64
 
 /**

@@ -11,6 +11,20 @@ def number(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
+def against(measured, bound):
+    """With a digit more where it would read as the bound that it misses or meets narrowly."""
+    text = f"{measured:.2f}"
+    return text if float(text) != bound or measured == bound else f"{measured:.3f}"
+
+
+def target_table(judged):
+    """Lines of a table of what was aimed at: dicts of target, bound, more_is_better, measured and met."""
+    yield ["target", "bound", "measured", ""]
+    for t in judged:
+        sign = ">=" if t["more_is_better"] else "<="
+        yield [t["target"], f"{sign} {t['bound']:g}", against(t["measured"], t["bound"]), "met" if t["met"] else "MISSED"]
+
+
 def as_text(lines):
     lines = list(lines)
     widths = [max(len(line[i]) for line in lines if len(line) > i and len(line) > 1)
