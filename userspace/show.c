@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "metrics.h"
 #include "process.h"
 #include "request.h"
 #include "wait.h"
@@ -15,6 +16,7 @@
 
 struct watch {
 	bool on;
+	bool metrics;		/* once, for Prometheus */
 	double seconds;
 	uint32_t refreshes;	/* 0: until a signal ends it */
 	struct process_list processes;
@@ -53,11 +55,15 @@ static int parse_show(struct call *call, struct watch *watch)
 	while (!status && call_peek(call)) {
 		if (is_watch(call_peek(call)))
 			status = parse_watch(call, watch);
+		else if (!strcmp(call_peek(call), "--metrics"))
+			watch->metrics = call_next(call);
 		else
 			status = parse_keyword(call, keywords);
 	}
 	if (!status && keywords[0].seen && !watch->on)
 		status = call_usage(call, "count needs --watch");
+	if (!status && watch->metrics && (watch->on || call->json || watch->processes.count))
+		status = call_usage(call, "--metrics goes with neither --watch nor --json nor pid");
 	return status;
 }
 
@@ -122,13 +128,30 @@ static int watch_loop(struct call *call, struct link *link, const struct watch *
 	return err ? call_fail(call, "%s", why.text) : EXIT_SUCCESS;
 }
 
+static void view_metrics(const struct call *call, const struct watch *watch,
+			 const struct snapshot *now)
+{
+	struct call as_json = *call;
+	char *text;
+	size_t len;
+	FILE *out = must(open_memstream(&text, &len));
+
+	as_json.json = true;
+	view_all(out, &as_json, watch, now, NULL);
+	fclose(out);
+	metrics_write(stdout, text);
+	free(text);
+}
+
 static int show_once(struct call *call, struct link *link, const struct watch *watch)
 {
 	struct snapshot now = { 0 };
 	struct reason why;
 	int err = snapshot_all(link, &now, &why);
 
-	if (!err)
+	if (!err && watch->metrics)
+		view_metrics(call, watch, &now);
+	else if (!err)
 		view_all(stdout, call, watch, &now, NULL);
 	snapshot_free(&now);
 	return err ? call_fail(call, "%s", why.text) : EXIT_SUCCESS;

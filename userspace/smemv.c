@@ -91,7 +91,7 @@ static const struct object objects[] = {
 	  "                  [bandwidth SIZE] [warmup SECONDS] [downtime MS] [timeout SECONDS]\n"
 	  "                  [patience SECONDS] [auto-converge] [keep-source] [check]" },
 	{ "show", "everything, once or refreshing", NULL, show,
-	  "[--watch [SECONDS] [count N]] [pid PID[,PID]]" },
+	  "[--watch [SECONDS] [count N]] [pid PID[,PID]] | --metrics" },
 	{ "monitor", "events as they happen", NULL, monitor, "[count N]" },
 	{ "scan", "accessed pages of KVM guests", scan_actions, NULL, NULL },
 	{ "reclaim", "page out what a scan found cold of a guest with ordinary memory, to swap: once, or with\n"

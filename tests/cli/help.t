@@ -115,7 +115,7 @@ completion 'smemv vm ' 'create show set populate evict map adopt activate take-b
 completion 'smemv vm create web1 ' 'size budget servers dma policy deadline'
 completion 'smemv vm create web1 size 1G dma b' 'budget'
 completion 'smemv vm set web1 budget 1G ' 'policy deadline'
-completion 'smemv show ' '--watch count pid'
+completion 'smemv show ' '--watch count pid --metrics'
 completion 'smemv scan s' 'start show stop'
 completion 'smemv scan start pid 1 ' 'interval'
 completion 'smemv reclaim pid 1 ' 'cold rate --daemon target'

@@ -78,6 +78,8 @@ refused 'show: "all" is not expected here' show show all
 refused 'show: --watch: "0" is not a number of seconds (0.1 to 86400)' show show --watch 0
 refused 'show: --watch: "" is not a number of seconds (0.1 to 86400)' show show --watch=
 refused 'show: count needs --watch' show show count 3
+refused 'show: --metrics goes with neither --watch nor --json nor pid' show show --metrics --watch 1
+refused 'show: --metrics goes with neither --watch nor --json nor pid' show --json show --metrics
 refused 'show: pid: "1,x" is not a list of at most 64 process numbers' show show pid 1,x
 refused 'reclaim: pid PID is missing' reclaim reclaim
 refused 'reclaim: "now" is not expected here' reclaim reclaim now

@@ -45,6 +45,8 @@ ok "left adds a server" left smemv server add s "$(memserver_address one)"
 is "$(left smemv server show --json | jq length)" 1 "left sees it"
 is "$(right smemv server show --json | jq length)" 0 "right does not"
 is "$(smemv server show --json | jq length)" 0 "the initial namespace does not"
+like "$(left smemv show --metrics)" '^# TYPE smemv_server_state gauge' "left's figures are told to Prometheus"
+is "$(smemv show --metrics)" "" "the initial namespace has none"
 fails "right cannot delete it" 'there is no server of this name' right smemv server del s
 ok "right adds another of the same name" right smemv server add s "$(memserver_address two)"
 
