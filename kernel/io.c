@@ -328,6 +328,7 @@ static void build(struct smemv_io *io)
 	req->opcode = io->op;
 	req->handle = bind_of(io, io->target)->handle;
 	req->deadline = request_deadline(io);
+	req->answer_within = 0;
 	req->nr = 0;
 	for_each_set_bit(i, &batch, SMEMV_IO_PAGES) {
 		struct smemv_wire_page *desc = &req->frame.page[req->nr];
