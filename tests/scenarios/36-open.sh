@@ -5,6 +5,7 @@
 # has, and can be drained. What a server kept of a space from before this host let go of it there is dropped, and
 # whoever still has it open cannot bring it back.
 #
+# check-kernels: 6.12  (about servers and their answers, which hardly depend on the kernel)
 # timeout: 300
 
 . "$(dirname "$0")/../lib/scenario.sh"

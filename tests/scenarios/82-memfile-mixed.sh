@@ -4,6 +4,7 @@
 # 82-memfile-mixed: neighbouring pages are at two servers, of which one does not answer: who needs pages of the
 # other does not wait for it, and what is stored at one while the other keeps it waiting is not lost with it.
 #
+# check-kernels: 6.1
 # timeout: 300
 
 . "$(dirname "$0")/../lib/scenario.sh"
@@ -26,9 +27,9 @@ dmesg_mark
 
 # mixed_file: even pages are at server one, odd ones at server two; its page N is content(9, N).
 mixed_file() {
-	file=$(smemv vm create demo size 8M servers one,two policy suspend deadline 60000) || bail "no file was made"
+	file=$(smemv vm create demo size 4M servers one,two policy suspend deadline 60000) || bail "no file was made"
 	require "pages are stored" "$spaceioctl" mixed "$file" 9
-	is "$(memfile_get demo '"\(.where.one) \(.where.two)"')" "1024 1024" "half of them at each server"
+	is "$(memfile_get demo '"\(.where.one) \(.where.two)"')" "512 512" "half of them at each server"
 }
 
 # reads FIRST END STEP: these pages are right; prints how many milliseconds the longest took.
@@ -69,7 +70,7 @@ ok "the file goes" smemv vm del demo
 mixed_file
 "$filecheck" --hold --seed 11 "$file" </dev/null || bail "the file was not written"
 relay_rule two hold store
-smemv vm evict demo 8M &
+smemv vm evict demo 4M &
 evict=$!
 stored_at_one() {
 	(($(smemv_json '.[0].counters.store_pages' server show one) - before >= 64))
@@ -83,7 +84,7 @@ sleep 1
 relay_rule two
 wait $evict || true
 is "$(memfile_get demo .lost_pages)" 0 "no page is lost"
-ok "the rest is stored, too" smemv vm evict demo 8M
+ok "the rest is stored, too" smemv vm evict demo 4M
 ok "every page is right" "$filecheck" --verify --seed 11 "$file"
 ok "the file goes" smemv vm del demo
 ok "the servers hold nothing" wait_until 30 servers_hold_nothing
