@@ -216,9 +216,9 @@ int smemv_memfile_back(struct smemv_memfile *mf,
 		*why = "the file has a size already";
 		return -EEXIST;
 	}
-	if (size > budget &&
+	if (size > budget && !config->overcommit &&
 	    !smemv_space_config_holds(&config->space, size - budget)) {
-		*why = "what is beyond its budget is more than its servers can hold: add servers (smemv server add), or give it a larger budget";
+		*why = "what is beyond its budget is more than its servers can hold: add servers (smemv server add), give it a larger budget, or say overcommit";
 		return -ENOSPC;
 	}
 	space_config.name = mf->name;

@@ -19,11 +19,13 @@
  * @space: its name is the file's
  * @budget: pages that may be on this host, 0: all
  * @dma: devices write to its pages on their own, writes cannot be tracked
+ * @overcommit: its servers need not be able to hold all that is beyond the budget
  */
 struct smemv_file_config {
 	struct smemv_space_config space;
 	u64 budget;
 	bool dma;
+	bool overcommit;
 };
 
 /**
@@ -32,6 +34,7 @@ struct smemv_file_config {
  * @policy: see there
  * @deadline_ms: see there
  * @dma: see struct smemv_file_config
+ * @overcommit: see there
  * @servers: names with ':' between them, or NULL: all that there are
  */
 struct smemv_file_defaults {
@@ -39,6 +42,7 @@ struct smemv_file_defaults {
 	u32 policy;
 	u32 deadline_ms;
 	bool dma;
+	bool overcommit;
 	char *servers;
 };
 

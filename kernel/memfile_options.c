@@ -6,7 +6,7 @@
 #include "memfile_fs.h"
 
 enum {
-	OPT_BUDGET, OPT_POLICY, OPT_DEADLINE, OPT_SERVERS, OPT_DMA, OPT_MODE,
+	OPT_BUDGET, OPT_POLICY, OPT_DEADLINE, OPT_SERVERS, OPT_DMA, OPT_OVERCOMMIT, OPT_MODE,
 	OPT_UID, OPT_GID
 };
 
@@ -22,6 +22,7 @@ const struct fs_parameter_spec smemv_memfs_parameters[] = {
 	fsparam_u32("deadline", OPT_DEADLINE),
 	fsparam_string("servers", OPT_SERVERS),
 	fsparam_flag("dma", OPT_DMA),
+	fsparam_flag("overcommit", OPT_OVERCOMMIT),
 	fsparam_u32oct("mode", OPT_MODE),
 	fsparam_u32("uid", OPT_UID),
 	fsparam_u32("gid", OPT_GID),
@@ -72,6 +73,9 @@ static int parse_param(struct fs_context *fc, struct fs_parameter *param)
 		return 0;
 	case OPT_DMA:
 		defaults->dma = true;
+		return 0;
+	case OPT_OVERCOMMIT:
+		defaults->overcommit = true;
 		return 0;
 	case OPT_MODE:
 		options->mode = result.uint_32 & 07777;
@@ -187,6 +191,8 @@ int smemv_memfs_show_options(struct seq_file *seq, struct dentry *root)
 		seq_show_option(seq, "servers", defaults->servers);
 	if (defaults->dma)
 		seq_puts(seq, ",dma");
+	if (defaults->overcommit)
+		seq_puts(seq, ",overcommit");
 	spin_unlock(&ns->defaults_lock);
 	return 0;
 }

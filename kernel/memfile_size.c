@@ -92,6 +92,7 @@ static int back_by_defaults(struct smemv_memfile *mf, loff_t size)
 	struct smemv_file_config config = {
 		.budget = min_t(u64, defaults->budget, size >> PAGE_SHIFT),
 		.dma = defaults->dma,
+		.overcommit = defaults->overcommit,
 		.space = {
 			.size_pages = size >> PAGE_SHIFT,
 			.policy = defaults->policy,

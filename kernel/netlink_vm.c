@@ -18,6 +18,7 @@ const struct nla_policy smemv_nl_vm_policy[SMEMV_A_VM_MAX + 1] = {
 	[SMEMV_A_VM_DEADLINE] = NLA_POLICY_FULL_RANGE(NLA_U32,
 						      &smemv_nl_deadline_range),
 	[SMEMV_A_VM_DMA] = { .type = NLA_FLAG },
+	[SMEMV_A_VM_OVERCOMMIT] = { .type = NLA_FLAG },
 	[SMEMV_A_VM_PID] = NLA_POLICY_MIN(NLA_U32, 1),
 	[SMEMV_A_VM_KVM_FD] = { .type = NLA_U32 },
 	[SMEMV_A_VM_STOP] = { .type = NLA_FLAG },
@@ -167,6 +168,8 @@ static int fill_config(struct genl_info *info, struct smemv_memfile *mf,
 				    nla_get_u32(attrs[SMEMV_A_VM_DEADLINE]) :
 				    defaults->deadline_ms;
 	config->dma = attrs[SMEMV_A_VM_DMA] || defaults->dma;
+	config->overcommit = attrs[SMEMV_A_VM_OVERCOMMIT] ||
+			     defaults->overcommit;
 	return err;
 }
 

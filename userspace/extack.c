@@ -34,6 +34,7 @@ static const char *const vm_words[SMEMV_A_VM_MAX + 1] = {
 	[SMEMV_A_VM_POLICY] = "policy",
 	[SMEMV_A_VM_DEADLINE] = "deadline",
 	[SMEMV_A_VM_DMA] = "dma",
+	[SMEMV_A_VM_OVERCOMMIT] = "overcommit",
 	[SMEMV_A_VM_PID] = "pid",
 };
 

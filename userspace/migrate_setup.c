@@ -138,6 +138,8 @@ static int make_space(struct migration *m)
 	struct new_vm space = {
 		.size_bytes = m->plan.ram_bytes,
 		.servers = m->plan.servers,
+		/* The plan has looked at what the guest uses. */
+		.overcommit = true,
 		/* Whatever the mount says: a server that takes nothing is to be left for another. */
 		.settings = {
 			.has_policy = true, .policy = SMEMV_POLICY_ERROR,

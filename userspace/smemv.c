@@ -47,9 +47,10 @@ static const struct action swap_actions[] = {
 static const struct action vm_actions[] = {
 	{ "create", vm_create,
 	  "NAME size SIZE [budget SIZE] [servers NAME[,NAME]] [dma]\n"
-	  "                          [policy error|suspend] [deadline MS]",
+	  "                          [overcommit] [policy error|suspend] [deadline MS]",
 	  "make the memory file /dev/smemv/NAME for a guest, of which budget\n"
-	  "SIZE may be on this host; dma: devices write to it (VFIO)" },
+	  "SIZE may be on this host; dma: devices write to it (VFIO); overcommit:\n"
+	  "the servers need not be able to hold the rest" },
 	{ "show", vm_show, "[NAME]", "list the memory files, or tell everything about one" },
 	{ "set", vm_set, "NAME [budget SIZE] [policy error|suspend] [deadline MS]", "change these" },
 	{ "populate", vm_populate, "NAME", "bring its pages here as far as the budget goes, and wait for that" },

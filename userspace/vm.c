@@ -11,7 +11,7 @@
 #define POLL_MS		50
 #define DELETE_WAIT_MS	10000
 
-enum { SIZE, BUDGET, SERVERS, DMA, SETTINGS, N_OPTIONS = SETTINGS + N_SETTINGS };
+enum { SIZE, BUDGET, SERVERS, DMA, OVERCOMMIT, SETTINGS, N_OPTIONS = SETTINGS + N_SETTINGS };
 
 static void print_new(const struct call *call, const struct snapshot *made)
 {
@@ -56,6 +56,7 @@ int vm_create(struct call *call)
 		[BUDGET] = { "budget", "SIZE", parse_size, &vm.budget_bytes, false },
 		[SERVERS] = { "servers", "NAME[,NAME]", parse_names, &vm.servers, false },
 		[DMA] = { "dma", NULL, NULL, NULL, false },
+		[OVERCOMMIT] = { "overcommit", NULL, NULL, NULL, false },
 	};
 	int status;
 
@@ -66,6 +67,7 @@ int vm_create(struct call *call)
 	settings_take(&vm.settings, &keywords[SETTINGS]);
 	vm.has_budget = keywords[BUDGET].seen;
 	vm.dma = keywords[DMA].seen;
+	vm.overcommit = keywords[OVERCOMMIT].seen;
 	if (!status && !keywords[SIZE].seen)
 		status = call_usage(call, "size SIZE is missing");
 	if (!status)

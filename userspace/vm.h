@@ -15,6 +15,7 @@ struct new_vm {
 	struct name_list servers;
 	struct settings settings;
 	bool dma;
+	bool overcommit;
 };
 
 /* Makes the file, leaves it open as vm->fd, and adds it to @made. 0 or a negative errno. */

@@ -21,6 +21,8 @@ static int put_new_vm(struct nl_msg *request, const void *arg)
 		err |= request_put_names(request, SMEMV_A_VM_SERVERS, &vm->servers);
 	if (vm->dma)
 		err |= nla_put_flag(request, SMEMV_A_VM_DMA);
+	if (vm->overcommit)
+		err |= nla_put_flag(request, SMEMV_A_VM_OVERCOMMIT);
 	return err | settings_put(request, &vm->settings, SMEMV_A_VM_POLICY, SMEMV_A_VM_DEADLINE);
 }
 

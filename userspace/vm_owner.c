@@ -112,6 +112,8 @@ static int adopt_anew(struct call *call, struct new_vm *vm, const struct space_m
 	int status;
 
 	vm->size_bytes = map->space.size_bytes;
+	/* The pages are where they are. */
+	vm->overcommit = true;
 	status = vm_make(call, vm, &made);
 	snapshot_free(&made);
 	if (status)

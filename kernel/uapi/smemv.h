@@ -60,6 +60,8 @@
  *    SMEMV_A_VM_POLICY       O  u32 enum smemv_policy, default SMEMV_POLICY_ERROR
  *    SMEMV_A_VM_DEADLINE     O  u32 ms, 1000..600000, default 30000
  *    SMEMV_A_VM_DMA          O  flag: devices write to it (VFIO): no dirty tracking
+ *    SMEMV_A_VM_OVERCOMMIT   O  flag: what is beyond the budget may be more than its servers
+ *                               can hold; else that is ENOSPC
  *  SMEMV_CMD_VM_SET
  *    SMEMV_A_VM_NAME         M  path of the file below the root of its filesystem
  *    SMEMV_A_VM_BUDGET       O
@@ -236,6 +238,7 @@ enum smemv_vm_attr {
 	SMEMV_A_VM_ORDER,		/* string: pages are evicted by "heat", "clock" or "random" */
 	SMEMV_A_VM_MISSED,		/* u64 pages that the latest VM_POPULATE could not bring */
 	SMEMV_A_VM_STOP,		/* flag */
+	SMEMV_A_VM_OVERCOMMIT,		/* flag */
 	__SMEMV_A_VM_MAX
 };
 #define SMEMV_A_VM_MAX	(__SMEMV_A_VM_MAX - 1)

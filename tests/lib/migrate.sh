@@ -202,7 +202,7 @@ migrate_quit() {
 # migration goes, and a QEMU on it that waits for a guest.
 migrate_target() {
 	local name=$1 memory=$2 on_file
-	on "$migrate_to" smemv vm create "$name" size "$memory" budget "$3" >/dev/null || bail "no memory file for $name"
+	on "$migrate_to" smemv vm create "$name" size "$memory" budget "$3" overcommit >/dev/null || bail "no memory file for $name"
 	mapfile -t on_file < <(memfile_ram "/dev/smemv/$name" "$memory")
 	migrate_guest "$migrate_to" "$name" "$memory" "${@:4}" "${on_file[@]}" -incoming defer
 }

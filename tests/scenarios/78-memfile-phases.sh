@@ -305,7 +305,7 @@ slow_end() { :; }
 # Some pages fit at each server, so the phase begins well.
 full_prepare() {
 	local filler at
-	filler=$(smemv vm create filler size 40M budget 1M) || bail "no filler was made"
+	filler=$(smemv vm create filler size 40M budget 1M overcommit) || bail "no filler was made"
 	like "$("$fakes_dir/spaceioctl.py" errors "$filler" $any_server)" 'OK=[0-9]+ ENOSPC=' "$what: another file fills the servers"
 	for ((at = 0; at < 20; at++)); do
 		fallocate -p -o $((at * 2 * mib)) -l $((32 * 4096)) "$filler"

@@ -147,7 +147,7 @@ ok "the file goes" smemv vm del demo
 net_subhost three
 memserver_start three 8M
 ok "a small server is added" smemv server add three "$(memserver_address three)" timeout 1000
-file=$(smemv vm create demo size 32M budget 12M servers three policy suspend deadline 2000) || bail "no file was made"
+file=$(smemv vm create demo size 32M budget 12M servers three overcommit policy suspend deadline 2000) || bail "no file was made"
 ok "it is filled" pages write 0 1792
 ok "what it has is evicted" smemv vm evict demo 7M
 ok "and brought home" smemv vm populate demo

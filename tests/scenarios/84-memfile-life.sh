@@ -47,6 +47,11 @@ fails "larger than its servers together, whatever they hold now" 'more than its 
 fails "nor by an application" 'No space left' sh -c 'mount -o remount,budget=1M /dev/smemv && truncate -s 130M /dev/smemv/own'
 rm /dev/smemv/own
 like "$(dmesg)" 'own: the file cannot have a size: what is beyond its budget is more than its servers can hold' "the kernel's log says why"
+ok "who wants it all the same says so" smemv vm create demo size 130M budget 1M overcommit
+ok "it goes" smemv vm del demo
+ok "so do applications" sh -c 'mount -o remount,budget=1M,overcommit /dev/smemv && truncate -s 130M /dev/smemv/own'
+like "$(grep ' /dev/smemv ' /proc/mounts)" 'budget=1024K,overcommit' "the mount tells"
+rm /dev/smemv/own
 ok "what just fits is made" smemv vm create demo size 129M budget 1M
 ok "and goes" smemv vm del demo
 mount -o remount smemv /dev/smemv
