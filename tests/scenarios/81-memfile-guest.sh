@@ -19,11 +19,11 @@ if is_long_run; then
 	seconds=1800
 fi
 
-readonly tracing=/sys/kernel/tracing
-mountpoint -q $tracing || mount -t tracefs none $tracing
+readonly tracefs=/sys/kernel/tracing
+mountpoint -q $tracefs || mount -t tracefs none $tracefs
 # Its processor goes on meanwhile, or waits where it can be interrupted, and QEMU goes on.
 asynchronous_faults() {
-	grep -c kvm_try_async_get_page $tracing/trace || true
+	grep -c kvm_try_async_get_page $tracefs/trace || true
 }
 
 memfile_servers 256M
@@ -49,12 +49,12 @@ passes_done() {
 }
 
 require "the guest has filled its memory" guest_fills web1 300
-echo 1 >$tracing/events/kvm/kvm_try_async_get_page/enable
+echo 1 >$tracefs/events/kvm/kvm_try_async_get_page/enable
 fails "the file of a guest that runs is not deleted" 'open or mapped' smemv vm del web1
 fails "the module of a guest that runs is not unloaded" 'in use' smemv_unload
 ok "its budget goes down and up, and is kept, for as long as it runs" budget_moves
 ok "every byte is right" guest_wait web1 60
-echo 0 >$tracing/events/kvm/kvm_try_async_get_page/enable
+echo 0 >$tracefs/events/kvm/kvm_try_async_get_page/enable
 compare "$(asynchronous_faults)" -gt 100 "KVM waits for pages asynchronously"
 diag "$(memfile_get web1 .file_counters | tr -d '\n')"
 compare "$(memfile_get web1 .pages)" -ge $((2 * most * 256)) "it used twice what may be here"
