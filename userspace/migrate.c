@@ -173,7 +173,7 @@ static void tell_place(const struct migration *m, struct reason *text)
 			   m->source.where, m->destination.where);
 		break;
 	case PLACE_DESTINATION_STOPPED:
-		reason_set(text, "the guest is STOPPED, and complete at %s: 'cont' there lets it go on",
+		reason_set(text, "the guest is STOPPED, and complete at %s: 'cont' there lets it go on, once nothing keeps it any more",
 			   m->destination.where);
 		break;
 	case PLACE_UNKNOWN:

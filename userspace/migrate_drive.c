@@ -136,13 +136,23 @@ static int follow(struct migration *m)
 	}
 }
 
-/* A destination that was started with -S waits to be told. */
+static void explain_standstill(struct migration *m, const struct reason *refusal)
+{
+	if (*refusal->text)
+		reason_set(&m->why, "QEMU at %s has the whole guest, but does not run it: %s",
+			   m->destination.where, refusal->text);
+	else
+		reason_set(&m->why, "QEMU at %s has the whole guest, but it is in state %s",
+			   m->destination.where, m->destination.run_state);
+}
+
+/* A destination that was started with -S waits to be told; one that cannot have a disk refuses until it can. */
 static int start_destination(struct migration *m)
 {
 	long long deadline_ms = settle_deadline_ms(m);
-	struct reason ignored;
 
 	for (;;) {
+		struct reason refusal = { 0 };
 		int err = migrate_end_ask_state(&m->destination, &m->why);
 
 		if (err)
@@ -150,13 +160,12 @@ static int start_destination(struct migration *m)
 		if (in_state(&m->destination, "running"))
 			return 0;
 		if (in_state(&m->destination, "paused") || in_state(&m->destination, "prelaunch"))
-			qmp_run(m->destination.qmp, "cont", NULL, NULL, &ignored);
+			qmp_run(m->destination.qmp, "cont", NULL, NULL, &refusal);
 		if (clock_ms() > deadline_ms) {
-			reason_set(&m->why, "QEMU at %s has the whole guest, but it is in state %s",
-				   m->destination.where, m->destination.run_state);
+			explain_standstill(m, &refusal);
 			return -ETIMEDOUT;
 		}
-		poll(NULL, 0, 50);
+		poll(NULL, 0, *refusal.text ? LOOK_EVERY_MS : 50);
 	}
 }
 

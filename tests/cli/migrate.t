@@ -208,6 +208,10 @@ fake --source-at migrate=close
 ok "the source dies as it begins" ends 4 '*QEMU is gone*where the guest is cannot be told*'
 fake --destination-at cont=close --destination-after paused
 ok "the destination dies in the end" ends 4 '*where the guest is cannot be told*'
+fake --destination-after paused --refuses-cont 'Failed to get "write" lock'
+ok "what keeps the destination from running the guest is told" ends 4 \
+	"*QEMU at $qmp/destination has the whole guest, but does not run it: cont: Failed to get \"write\" lock; the guest is STOPPED, and complete at $qmp/destination: 'cont' there lets it go on, once nothing keeps it any more"
+ok "and the source, which cannot run it either, stays for a look" not_told 'source quit'
 fake --source-at quit=hang
 ok "a source that does not end is told of" ends 4 "*QEMU at $qmp/source does not end: end it, its guest must not run again"
 stop_fake

@@ -163,6 +163,8 @@ class End:
         return {}
 
     def answer_cont(self, _):
+        if self.args.refuses_cont:
+            raise ValueError(self.args.refuses_cont)
         if not self.is_source:
             self.guest.destination = "running"
         return {}
@@ -271,6 +273,7 @@ def main():
     parser.add_argument("--hangs-on-cancel", action="store_true")
     parser.add_argument("--decided", action="store_true", help="it is too late to cancel: the guest moved")
     parser.add_argument("--refuses-parameters", action="store_true")
+    parser.add_argument("--refuses-cont", metavar="REASON")
     parser.add_argument("--trickles", action="store_true", help="both ends speak byte by byte")
     parser.add_argument("--blocked", metavar="REASON")
     add_end_options(parser, "source")
