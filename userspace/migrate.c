@@ -244,8 +244,8 @@ int migrate(struct call *call)
 	status = parse_migrate(call, &m->options, &via);
 	if (!status)
 		status = run(m);
-	qmp_close(m->source.qmp);
-	qmp_close(m->destination.qmp);
+	migrate_end_close(&m->source);
+	migrate_end_close(&m->destination);
 	migrate_plan_free(&m->plan);
 	name_list_free(&m->options.servers);
 	json_decref(m->former);

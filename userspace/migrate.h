@@ -59,11 +59,19 @@ struct migrate_end {
 	char ram_path[256];		/* of its file, "" for ordinary memory */
 	bool ram_shared;
 	bool ram_is_memory_file;
+	json_t *capabilities;		/* name: whether it is on */
+	json_t *former;			/* those that were changed, as they were; NULL: none */
 	bool has_smemv;			/* the capability */
+	bool connects;			/* still, for a migration that is over */
 };
 
 /* Asks everything above. @end->qmp is open. */
 int migrate_end_ask(struct migrate_end *end, struct reason *why);
+
+void migrate_end_close(struct migrate_end *end);
+
+/* Whether QEMU is connecting, or connected, for a migration: asked anew. */
+int migrate_end_ask_connects(struct migrate_end *end, struct reason *why);
 
 /* "running", "paused", "inmigrate" ...: asked anew. */
 int migrate_end_ask_state(struct migrate_end *end, struct reason *why);

@@ -216,16 +216,28 @@ static void explain_end(struct migration *m)
 		reason_set(&m->why, "QEMU gave up and did not say why; its standard error may");
 }
 
+/* What is cancelled before it has a connection leaves QEMU trying to make one. */
+static void warn_of_connecting(struct migration *m)
+{
+	struct reason ignored;
+
+	if (!migrate_end_ask_connects(&m->source, &ignored) && m->source.connects)
+		reason_set(&m->warning, "QEMU at %s still tries to connect: before it gives up, in about two minutes, no other migration can begin",
+			   m->source.where);
+}
+
 /* @err: QEMU's own end of it was not seen, so it may still be going on. */
 static void undo(struct migration *m, const char *before, int err)
 {
 	if (err)
 		cancel(m, m->result);
 	settle_at_source(m, before);
-	if (m->place == PLACE_SOURCE)
+	if (m->place == PLACE_SOURCE) {
 		migrate_setup_undo(m);
-	else if (m->place == PLACE_DESTINATION && !err)
+		warn_of_connecting(m);
+	} else if (m->place == PLACE_DESTINATION && !err) {
 		conclude(m);	/* what was to end it came too late */
+	}
 }
 
 void migrate_drive(struct migration *m)

@@ -85,11 +85,31 @@ static int ask_capability(struct migrate_end *end, struct reason *why)
 
 	if (err)
 		return err;
+	end->capabilities = must(json_object());
 	json_array_foreach(answer, i, entry) {
 		const char *name = json_string_value(json_object_get(entry, "capability"));
 
-		if (name && !strcmp(name, "smemv"))
-			end->has_smemv = true;
+		if (name)
+			json_object_set(end->capabilities, name, json_object_get(entry, "state"));
+	}
+	end->has_smemv = json_object_get(end->capabilities, "smemv") != NULL;
+	json_decref(answer);
+	return 0;
+}
+
+int migrate_end_ask_connects(struct migrate_end *end, struct reason *why)
+{
+	json_t *answer, *entry;
+	size_t i;
+	int err = ask(end, "query-yank", NULL, &answer, why);
+
+	end->connects = false;
+	if (err)
+		return err == -ENOSYS ? 0 : err;	/* before 6.0 */
+	json_array_foreach(answer, i, entry) {
+		const char *type = json_string_value(json_object_get(entry, "type"));
+
+		end->connects |= type && !strcmp(type, "migration");
 	}
 	json_decref(answer);
 	return 0;
@@ -177,7 +197,7 @@ int migrate_end_ask(struct migrate_end *end, struct reason *why)
 {
 	static int (*const questions[])(struct migrate_end *end, struct reason *why) = {
 		migrate_end_ask_state, ask_name, ask_memory, ask_cpus, ask_capability,
-		ask_migration, ask_backend,
+		ask_migration, migrate_end_ask_connects, ask_backend,
 	};
 	size_t i;
 	int err;
@@ -193,6 +213,13 @@ int migrate_end_ask(struct migrate_end *end, struct reason *why)
 	if (!err)
 		end->ram_is_memory_file = is_memory_file(end);
 	return err;
+}
+
+void migrate_end_close(struct migrate_end *end)
+{
+	qmp_close(end->qmp);
+	json_decref(end->capabilities);
+	json_decref(end->former);
 }
 
 uint64_t migrate_end_resident(const struct migrate_end *end)

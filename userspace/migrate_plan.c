@@ -29,15 +29,28 @@ static bool is(const char *text, const char *wanted)
 	return !strcmp(text, wanted);
 }
 
+static bool is_under_way(const char *migration)
+{
+	static const char *const at_rest[] = { "", "none", "completed", "failed", "cancelled" };
+	size_t i;
+
+	for (i = 0; i < sizeof(at_rest) / sizeof(at_rest[0]); i++)
+		if (is(migration, at_rest[i]))
+			return false;
+	return true;
+}
+
 static void check_source(const struct migrate_end *source, struct migrate_problems *problems)
 {
 	if (!is(source->run_state, "running") && !is(source->run_state, "paused"))
 		problem(problems, "the guest at %s is in state %s: only one that runs or is paused can be migrated",
 			source->where, source->run_state);
-	if (is(source->migration, "setup") || is(source->migration, "active") ||
-	    is(source->migration, "device") || is(source->migration, "cancelling"))
+	if (is_under_way(source->migration))
 		problem(problems, "a migration from %s is under way already (%s)", source->where,
 			source->migration);
+	else if (source->connects)
+		problem(problems, "QEMU at %s still tries to connect for its last migration: wait until it gives up, about two minutes",
+			source->where);
 	if (*source->blocked)
 		problem(problems, "QEMU at %s does not migrate: %s", source->where, source->blocked);
 }

@@ -30,17 +30,47 @@ static void add_capability(json_t *list, const char *name, bool on)
 	json_array_append_new(list, must(json_pack("{s:s, s:b}", "capability", name, "state", on)));
 }
 
-static json_t *capabilities(const struct migration *m, bool is_source)
+static int send_capabilities(const struct migrate_end *end, json_t *list, struct reason *why)
+{
+	return qmp_run(end->qmp, "migrate-set-capabilities",
+		       must(json_pack("{s:o}", "capabilities", list)), NULL, why);
+}
+
+/* Notes how it was, and what it is to be. */
+static void change(struct migrate_end *end, json_t *list, const char *name, bool on)
+{
+	add_capability(end->former, name, json_is_true(json_object_get(end->capabilities, name)));
+	add_capability(list, name, on);
+}
+
+static int set_capabilities(struct migration *m, struct migrate_end *end)
 {
 	json_t *list = must(json_array());
+	struct reason why;
+	int err;
 
-	add_capability(list, "events", true);
-	add_capability(list, "return-path", true);
+	end->former = must(json_array());
+	change(end, list, "events", true);
+	change(end, list, "return-path", true);
 	if (m->source.has_smemv && m->destination.has_smemv)
-		add_capability(list, "smemv", m->plan.split);
-	if (is_source)
-		add_capability(list, "auto-converge", m->options.auto_converge);
-	return must(json_pack("{s:o}", "capabilities", list));
+		change(end, list, "smemv", m->plan.split);
+	if (end == &m->source)
+		change(end, list, "auto-converge", m->options.auto_converge);
+	/* Nobody would tell QEMU to go on. */
+	if (end == &m->source && json_object_get(end->capabilities, "pause-before-switchover"))
+		change(end, list, "pause-before-switchover", false);
+	err = send_capabilities(end, list, &why);
+	if (err)
+		reason_set(&m->why, "%s: %s", end->where, why.text);
+	return err;
+}
+
+static void restore_capabilities(struct migrate_end *end)
+{
+	struct reason ignored;
+
+	if (end->former)
+		send_capabilities(end, json_incref(end->former), &ignored);
 }
 
 static void set_text(json_t *object, const char *key, const char *text)
@@ -172,19 +202,27 @@ static json_t *incoming(const struct migration *m)
 	return arguments;
 }
 
+/* One that did not answer may listen; one that refused waits on. */
+static int begin_to_listen(struct migration *m)
+{
+	int err = run(m, &m->destination, "migrate-incoming", incoming(m));
+
+	m->listening = err != -EREMOTEIO;
+	return err;
+}
+
 int migrate_setup(struct migration *m)
 {
 	int err = m->plan.needs_space ? make_space(m) : 0;
 
 	if (!err)
-		err = run(m, &m->destination, "migrate-set-capabilities", capabilities(m, false));
+		err = set_capabilities(m, &m->destination);
 	if (!err)
-		err = run(m, &m->source, "migrate-set-capabilities", capabilities(m, true));
+		err = set_capabilities(m, &m->source);
 	if (!err)
 		err = set_parameters(m);
-	m->listening = !err;
 	if (!err)
-		err = run(m, &m->destination, "migrate-incoming", incoming(m));
+		err = begin_to_listen(m);
 	if (!err)
 		err = run(m, &m->source, "migrate", uri(m));
 	return err;
@@ -198,8 +236,7 @@ void migrate_setup_end(struct migration *m)
 	if (!m->plan.split)
 		return;
 	add_capability(list, "smemv", false);
-	qmp_run(m->destination.qmp, "migrate-set-capabilities", must(json_pack("{s:o}", "capabilities", list)),
-		NULL, &ignored);
+	send_capabilities(&m->destination, list, &ignored);
 }
 
 static void ask_destination_why(struct migration *m)
@@ -218,18 +255,15 @@ static void ask_destination_why(struct migration *m)
 
 void migrate_setup_undo(struct migration *m)
 {
-	json_t *list = must(json_array());
 	struct reason ignored;
 
-	add_capability(list, "auto-converge", false);
-	if (m->source.has_smemv)
-		add_capability(list, "smemv", false);
-	qmp_run(m->source.qmp, "migrate-set-capabilities", must(json_pack("{s:o}", "capabilities", list)),
-		NULL, &ignored);
+	restore_capabilities(&m->source);
 	if (m->former)
 		qmp_run(m->source.qmp, "migrate-set-parameters", json_incref(m->former), NULL, &ignored);
-	if (!m->listening)
+	if (!m->listening) {
+		restore_capabilities(&m->destination);
 		return;
+	}
 	ask_destination_why(m);
 	qmp_run(m->destination.qmp, "quit", NULL, NULL, &ignored);
 }

@@ -43,6 +43,19 @@ told() {
 	}
 }
 
+# was_set END [CAPABILITY STATE]...: to this, in this order, and last.
+was_set() {
+	local end=$1 list='' last
+	shift
+
+	while (($#)); do
+		list+="${list:+, }{\"capability\": \"$1\", \"state\": $2}"
+		shift 2
+	done
+	last=$(grep "^$end migrate-set-capabilities" "$qmp/log" | tail -n 1)
+	same "$last" "$end migrate-set-capabilities {\"capabilities\": [$list]}"
+}
+
 not_told() {
 	! grep "^$1" "$qmp/log"
 }
@@ -93,6 +106,26 @@ ok "the source is set as asked" ends 0 '*' downtime 50 bandwidth 10M auto-conver
 ok "limits are passed on" told 'source migrate-set-parameters {"downtime-limit": 50, "max-bandwidth": 10485760}'
 ok "auto-converge is passed on" told 'source migrate-set-capabilities .*"auto-converge", "state": true'
 
+fake --source-on pause-before-switchover
+ok "a source that is to pause before the switchover does not" ends 0 '*' timeout 5
+ok "its capabilities are not touched any more when the guest has left" was_set source \
+	events true return-path true smemv false auto-converge false pause-before-switchover false
+fake --source-on pause-before-switchover --source-on auto-converge --source-on smemv --fails-at 0.5
+ok "when it fails" ends 1 '*'
+ok "the source's capabilities are as before" was_set source \
+	events false return-path false smemv true auto-converge true pause-before-switchover true
+fake --refuses-capabilities source
+ok "refused capabilities" ends 1 "*$qmp/source: migrate-set-capabilities: Capability 'smemv' is not compatible*"
+ok "the destination's are as before" was_set destination events false return-path false smemv false
+ok "and it waits on" not_told 'destination quit'
+fake --refuses-capabilities destination
+ok "the same at the destination" ends 1 "*$qmp/destination: migrate-set-capabilities: Capability 'smemv' is not compatible*"
+ok "of which the source hears nothing" not_told 'source migrate-set'
+fake --refuses-incoming "address resolution failed for 127.0.0.1:4444"
+ok "an address that the destination refuses" ends 1 "*$qmp/destination: migrate-incoming: address resolution failed*"
+ok "does not end it" not_told 'destination quit'
+ok "nobody began" not_told 'source migrate {'
+
 fake
 ok "a check begins nothing" ends 0 '' check
 ok "and nobody is told to migrate" not_told '.* migrate'
@@ -116,6 +149,7 @@ problem "different machines" "the guest's machine is pc-i440fx-10.0-machine, the
 problem "a destination that does not wait" "start it with -incoming defer" --destination-state running
 problem "a guest that does not run" "is in state shutdown: only one that runs or is paused" --source-state shutdown
 problem "a guest that cannot be migrated" "QEMU at $qmp/source does not migrate: it has a vfio device" --blocked "it has a vfio device"
+problem "a source that still connects" "QEMU at $qmp/source still tries to connect for its last migration: wait until it gives up" --source-connects
 fake --source-old --destination-old --destination-ram 4096
 ok "a split needs the glue, memory of the right kind, and the module: all at once" ends 1 \
 	"*destination 4.0K*QEMU 10.0.13 at $qmp/source has no capability smemv*at $qmp/destination has no capability*is ordinary memory, not a memory file*" budget 32M
@@ -175,7 +209,8 @@ exec {unread}>"$work/unread"
 exec {reader}<&-
 ok "also when nobody reads what is said" interrupted "$unread"
 exec {unread}>&-
-ok "QEMU is set as before" told 'source migrate-set-capabilities .*auto-converge.*false'
+ok "QEMU is set as before" was_set source \
+	events false return-path false smemv false auto-converge false pause-before-switchover false
 fake --never-ends --decided
 ok "one that comes too late does not undo it" ends 0 '*' timeout 1 --json
 ok "says the report" json_says '.result == "migrated" and .guest_is_at == "destination" and .reason == ""'

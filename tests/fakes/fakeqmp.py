@@ -29,7 +29,7 @@ class Guest:
         self.destination = args.destination_state
         self.budget = self.ram = args.ram << 20
         self.servers = []
-        self.split = False
+        self.split = self.pauses = False
 
     def start(self):
         self.started, self.status = time.monotonic(), "active"
@@ -38,10 +38,9 @@ class Guest:
         self.budget = arguments.get("smemv-main-budget", self.budget)
         self.servers = arguments.get("smemv-servers", self.servers)
 
-    def set_capabilities(self, arguments):
-        for entry in arguments["capabilities"]:
-            if entry["capability"] == "smemv":
-                self.split = entry["state"]
+    def set_capabilities(self, capabilities):
+        self.split = capabilities.get("smemv", False)
+        self.pauses = capabilities["pause-before-switchover"]
 
     def share(self):
         return min(1, (time.monotonic() - self.started) / self.args.seconds)
@@ -51,7 +50,7 @@ class Guest:
             self.status = "cancelling"
         elif self.args.decided:
             self.status, self.source, self.destination = "cancelled", "postmigrate", "running"
-        elif self.status == "active":
+        elif self.status in ("active", "pre-switchover"):
             self.status, self.source = "cancelled", "running"
 
     def advance(self):
@@ -61,6 +60,8 @@ class Guest:
             self.status, self.error = "failed", "Unable to write to socket: Broken pipe"
             if self.args.stays_stopped:
                 self.source = "finish-migrate"
+        elif self.share() >= 1 and self.pauses:
+            self.status, self.source = "pre-switchover", "finish-migrate"
         elif self.share() >= 1 and not self.args.never_ends:
             self.status, self.source = "completed", "postmigrate"
             self.destination = self.args.destination_after
@@ -98,6 +99,11 @@ class End:
     def __init__(self, name, args, guest, log):
         self.name, self.args, self.guest, self.log = name, args, guest, log
         self.is_source = name == "source"
+        self.capabilities = dict.fromkeys(("events", "return-path", "auto-converge", "pause-before-switchover"), False)
+        if not self.option("old"):
+            self.capabilities["smemv"] = False
+        for capability in self.option("on") or ():
+            self.capabilities[capability] = True
 
     def option(self, key):
         return getattr(self.args, f"{self.name}_{key}")
@@ -116,10 +122,7 @@ class End:
         return [{"cpu-index": 0}]
 
     def answer_query_migrate_capabilities(self, _):
-        names = ["events", "return-path", "auto-converge"]
-        if not self.option("old"):
-            names.append("smemv")
-        return [{"capability": name, "state": False} for name in names]
+        return [{"capability": name, "state": state} for name, state in self.capabilities.items()]
 
     def answer_query_migrate(self, _):
         if self.is_source:
@@ -138,9 +141,16 @@ class End:
         return values[key]
 
     def answer_migrate_set_capabilities(self, arguments):
+        if self.args.refuses_capabilities == self.name:
+            raise ValueError("Capability 'smemv' is not compatible with 'x-colo'")
+        for entry in arguments["capabilities"]:
+            self.capabilities[entry["capability"]] = entry["state"]
         if self.is_source:
-            self.guest.set_capabilities(arguments)
+            self.guest.set_capabilities(self.capabilities)
         return {}
+
+    def answer_query_yank(self, _):
+        return [{"type": "chardev", "id": "serial0"}] + [{"type": "migration"}] * self.option("connects")
 
     def answer_query_migrate_parameters(self, _):
         return {"max-bandwidth": 134217728, "downtime-limit": 300, "smemv-bandwidth": 0, "announce-max": 550}
@@ -152,6 +162,8 @@ class End:
         return {}
 
     def answer_migrate_incoming(self, _):
+        if self.args.refuses_incoming:
+            raise ValueError(self.args.refuses_incoming)
         return {}
 
     def answer_migrate(self, _):
@@ -251,6 +263,8 @@ class End:
 
 def add_end_options(parser, name):
     parser.add_argument(f"--{name}-old", action="store_true", help="a QEMU without the glue")
+    parser.add_argument(f"--{name}-on", action="append", metavar="CAPABILITY", help="it is on before")
+    parser.add_argument(f"--{name}-connects", action="store_true", help="still, for a migration that was cancelled")
     parser.add_argument(f"--{name}-ram", type=int, help="bytes of memory, unlike --ram")
     parser.add_argument(f"--{name}-machine", default="pc-i440fx-10.0-machine")
     parser.add_argument(f"--{name}-mem-path", help="file of its memory (default: ordinary memory)")
@@ -273,6 +287,8 @@ def main():
     parser.add_argument("--hangs-on-cancel", action="store_true")
     parser.add_argument("--decided", action="store_true", help="it is too late to cancel: the guest moved")
     parser.add_argument("--refuses-parameters", action="store_true")
+    parser.add_argument("--refuses-capabilities", choices=["source", "destination"])
+    parser.add_argument("--refuses-incoming", metavar="REASON")
     parser.add_argument("--refuses-cont", metavar="REASON")
     parser.add_argument("--trickles", action="store_true", help="both ends speak byte by byte")
     parser.add_argument("--blocked", metavar="REASON")
