@@ -80,7 +80,7 @@ static int look(struct migration *m)
 
 	if (err)
 		return err;
-	migrate_status_read(answer, (double)clock_ms() / 1e3, &m->status);
+	migrate_status_renew(answer, (double)clock_ms() / 1e3, &m->status);
 	json_decref(answer);
 	return 0;
 }
@@ -203,13 +203,21 @@ static void finish(struct migration *m, bool was_paused)
 	conclude(m);
 }
 
+static void explain_timeout(struct migration *m)
+{
+	if (m->status.ram_total_bytes)
+		reason_set(&m->why, "not finished within %g s (%s left); say auto-converge, or a longer timeout or downtime",
+			   m->options.timeout_s, human_size((double)migrate_left_bytes(&m->status)).text);
+	else
+		reason_set(&m->why, "nothing was sent within %g s", m->options.timeout_s);
+}
+
 static void explain_end(struct migration *m)
 {
 	if (m->result == MIGRATE_CANCELLED)
 		reason_set(&m->why, "cancelled");
 	else if (m->result == MIGRATE_TIMED_OUT)
-		reason_set(&m->why, "not finished within %g s (%s left); say auto-converge, or a longer timeout or downtime",
-			   m->options.timeout_s, human_size((double)migrate_left_bytes(&m->status)).text);
+		explain_timeout(m);
 	else if (*m->status.error)
 		reason_set(&m->why, "%s", m->status.error);
 	else

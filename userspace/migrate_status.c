@@ -96,6 +96,21 @@ void migrate_status_read(const json_t *answer, double taken_s, struct migrate_st
 	read_split(json_object_get(answer, "smemv"), status);
 }
 
+void migrate_status_renew(const json_t *answer, double taken_s, struct migrate_status *status)
+{
+	struct migrate_status now;
+
+	migrate_status_read(answer, taken_s, &now);
+	if (!migrate_status_is_final(&now) || json_object_get(answer, "ram")) {
+		*status = now;
+		return;
+	}
+	strcpy(status->status, now.status);
+	strcpy(status->error, now.error);
+	status->n_targets = 0;
+	read_split(json_object_get(answer, "smemv"), status);
+}
+
 bool migrate_status_is_final(const struct migrate_status *status)
 {
 	return !strcmp(status->status, "completed") || !strcmp(status->status, "failed") ||

@@ -48,6 +48,9 @@ struct migrate_status {
 
 void migrate_status_read(const json_t *answer, double taken_s, struct migrate_status *status);
 
+/* The same of a later message. Of a migration that failed QEMU tells no figures but a split's: the others stay. */
+void migrate_status_renew(const json_t *answer, double taken_s, struct migrate_status *status);
+
 bool migrate_status_is_final(const struct migrate_status *status);
 
 /* Bytes that are to be sent still, over all links. */

@@ -71,11 +71,12 @@ class Guest:
         if not self.status:
             return {"blocked-reasons": [self.args.blocked]} if self.args.blocked else {}
         done = int(self.ram * self.share() * 0.9) // PAGE * PAGE
-        answer = {"status": self.status, "total-time": 1000, "setup-time": 5,
-                  "expected-downtime": 300,
-                  "ram": {"total": self.ram, "remaining": self.ram - done, "transferred": done,
-                          "normal": done // PAGE, "duplicate": 7, "dirty-pages-rate": 100,
-                          "dirty-sync-count": 2}}
+        answer = {"status": self.status}
+        if self.status not in ("failed", "cancelled"):
+            answer |= {"total-time": 1000, "setup-time": 5, "expected-downtime": 300,
+                       "ram": {"total": self.ram, "remaining": self.ram - done, "transferred": done,
+                               "normal": done // PAGE, "duplicate": 7, "dirty-pages-rate": 100,
+                               "dirty-sync-count": 2}}
         if self.status == "completed":
             answer["downtime"] = 42
             answer["ram"]["remaining"] = 0

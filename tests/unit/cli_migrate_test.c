@@ -339,6 +339,53 @@ static void reads_a_split(void **state)
 	assert_false(migrate_status_is_final(&status));
 }
 
+/* QEMU tells no figures of RAM with these. */
+static void keeps_its_figures_at_a_bad_end(void **state)
+{
+	struct migrate_status status = status_of(split_text, 1);
+	json_t *end = json_loads("{\"status\":\"failed\",\"error-desc\":\"no\",\"smemv\":{\"main-pages\":12,"
+				 "\"targets\":[{\"server\":\"one\",\"backlog\":32}]}}", 0, NULL);
+
+	(void)state;
+	migrate_status_renew(end, 2, &status);
+	json_decref(end);
+	assert_true(migrate_status_is_final(&status));
+	assert_string_equal(status.error, "no");
+	assert_int_equal(status.main_pages, 12);
+	assert_int_equal(status.n_targets, 1);
+	assert_int_equal(migrate_left_bytes(&status), 262144 + 32 * 4096);
+	assert_int_equal(status.stream_bytes, 100000);
+}
+
+static void renews_all_figures_meanwhile(void **state)
+{
+	struct migrate_status status = status_of(split_text, 1);
+	json_t *later = json_loads("{\"status\":\"active\",\"ram\":{\"remaining\":4096}}", 0, NULL);
+
+	(void)state;
+	migrate_status_renew(later, 2, &status);
+	json_decref(later);
+	assert_int_equal(status.n_targets, 0);
+	assert_int_equal(migrate_left_bytes(&status), 4096);
+}
+
+static void refuses_a_source_that_is_busy(void **state)
+{
+	struct scene *scene = *state;
+
+	strcpy(scene->source.migration, "pre-switchover");
+	assert_problem(scene, "under way already (pre-switchover)");
+}
+
+static void refuses_a_source_that_still_connects(void **state)
+{
+	struct scene *scene = *state;
+
+	strcpy(scene->source.migration, "cancelled");
+	scene->source.connects = true;
+	assert_problem(scene, "still tries to connect for its last migration");
+}
+
 static void survives_nonsense(void **state)
 {
 	struct migrate_status status = status_of(
@@ -389,7 +436,11 @@ int main(void)
 		scene_test(shortens_long_names),
 		scene_test(wants_ends_that_fit),
 		scene_test(wants_a_shared_mapping),
+		scene_test(refuses_a_source_that_is_busy),
+		scene_test(refuses_a_source_that_still_connects),
 		cmocka_unit_test(reads_a_split),
+		cmocka_unit_test(keeps_its_figures_at_a_bad_end),
+		cmocka_unit_test(renews_all_figures_meanwhile),
 		cmocka_unit_test(survives_nonsense),
 		cmocka_unit_test(tells_the_time_left),
 	};
