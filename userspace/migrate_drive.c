@@ -95,8 +95,12 @@ static bool pause_for_signal(struct migration *m)
 	do {
 		if (ends_wait(&m->signals, 0))
 			return true;
-		if (poll(&event, 1, 50) > 0)
-			return qmp_take_events(m->source.qmp, &ignored) ? poll(NULL, 0, LOOK_EVERY_MS) > 0 : false;
+		if (poll(&event, 1, 50) > 0) {
+			/* Of one that is gone there would be something to read at once, again and again. */
+			if (qmp_take_events(m->source.qmp, &ignored))
+				poll(NULL, 0, LOOK_EVERY_MS);
+			return false;
+		}
 	} while (clock_ms() < until_ms);
 	return false;
 }
