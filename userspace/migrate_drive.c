@@ -199,6 +199,7 @@ static void conclude(struct migration *m)
 static void finish(struct migration *m, bool was_paused)
 {
 	if (!was_paused && start_destination(m)) {
+		migrate_setup_end(m);
 		look_at_end(&m->destination);
 		m->place = in_state(&m->destination, "") ? PLACE_UNKNOWN : PLACE_DESTINATION_STOPPED;
 		m->result = MIGRATE_FAILED;

@@ -230,11 +230,12 @@ int migrate_setup(struct migration *m)
 
 void migrate_setup_end(struct migration *m)
 {
-	json_t *list = must(json_array());
 	struct reason ignored;
+	json_t *list;
 
 	if (!m->plan.split)
 		return;
+	list = must(json_array());
 	add_capability(list, "smemv", false);
 	send_capabilities(&m->destination, list, &ignored);
 }

@@ -14,7 +14,7 @@ int migrate_setup(struct migration *m);
  */
 void migrate_setup_undo(struct migration *m);
 
-/* When the guest runs at the destination: what was set for this migration concerns no later one or snapshot there. */
+/* When the guest is at the destination: what was set for this migration concerns no later one or snapshot there. */
 void migrate_setup_end(struct migration *m);
 
 /* Removes the space under construction, if there is one; a problem becomes @m->warning. */

@@ -117,6 +117,7 @@ for server in one two; do
 done
 main_bytes=$(($(migrate_report .main.pages) * 4096))
 resent=$((main_bytes > share ? main_bytes - share : 0))
+diag "sent $sent, fetched $fetched, stream $(migrate_report .main.bytes), pages $main_bytes, share $share"
 compare $((sent - fetched)) -le $((share + resent + (share >> 2))) "no more than its share went to the destination ($sent bytes)"
 is "$(dst smemv vm show target2 --json | jq 'first | .counters.store_pages')" 0 "which sent nothing on to a server"
 
