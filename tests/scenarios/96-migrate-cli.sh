@@ -125,10 +125,13 @@ for server in one two; do
 	compare "$(migrate_report ".targets[] | select(.server == \"$server\") | .pages")" -gt 1024 "server $server got its part"
 	is "$(migrate_report ".targets[] | select(.server == \"$server\") | .backlog_pages")" 0 "all of it"
 done
+# Pages within the share, each time that they were sent, and 1 %. What else any migration sends, of whatever guest, are
+# firmware and devices: a third of a megabyte here.
 main_bytes=$(($(migrate_report .main.pages) * 4096))
-resent=$((main_bytes > share ? main_bytes - share : 0))
-diag "sent $sent, fetched $fetched, stream $(migrate_report .main.bytes), pages $main_bytes, share $share"
-compare $((sent - fetched)) -le $((share + resent + (share >> 2))) "no more than its share went to the destination ($sent bytes)"
+most=$((main_bytes + main_bytes / 100 + (400 << 10)))
+diag "over the link $sent, of that fetched since $fetched; the stream's pages $main_bytes"
+compare "$(migrate_report .main.bytes)" -le $most "the stream is hardly more than its pages"
+compare $((sent - fetched)) -le $most "and nothing else went to the destination"
 is "$(dst smemv vm show target2 --json | jq 'first | .counters.store_pages')" 0 "which sent nothing on to a server"
 
 ok "the guest goes through its memory twice" guest_sweeps target2 400
