@@ -244,7 +244,7 @@ static const char *why_no_ranges(int err)
 {
 	switch (err) {
 	case -ERANGE:
-		return "the scan remembers eight intervals, which is less; use a longer interval";
+		return "the scan remembers seven whole intervals, which is less; use a longer interval";
 	case -ENOENT:
 		return "this process is not scanned";
 	default:

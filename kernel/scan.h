@@ -142,8 +142,8 @@ struct smemv_scan_state {
 void smemv_scan_state(struct smemv_scan *scan, struct smemv_scan_state *state);
 
 /*
- * Ranges of pages that were not accessed for @cold_ms, from *pos (page frame of
- * the guest, 0 at first) on, at most @nr. Returns how many; 0: there are no more.
+ * Ranges of pages that were not accessed for @cold_ms, nor in the newest interval, from *pos
+ * (page frame of the guest, 0 at first) on, at most @nr. Returns how many; 0: there are no more.
  * -ERANGE: the scan does not remember that long. -ENODATA: the machine is gone.
  */
 int smemv_scan_cold(struct smemv_scan *scan, u32 cold_ms, u64 *pos,

@@ -127,8 +127,8 @@ void smemv_pass_begin(struct smemv_pass *pass);
 /* Goes on until ktime_get_ns() passes @until; false: all was looked at. */
 bool smemv_pass_go_on(struct smemv_pass *pass, u64 until);
 
-/* As many intervals as a byte remembers, and the beginning of the oldest. */
-#define SMEMV_SCAN_ENDS	9
+/* As many intervals as a byte remembers also while it ages, and the beginning of the oldest. */
+#define SMEMV_SCAN_ENDS	8
 
 /**
  * struct smemv_scan - of one machine

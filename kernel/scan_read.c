@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What a scan knows about pages. */
+#include "core/ages.h"
 #include "scan_inside.h"
 
 static bool is_ended(struct smemv_scan *scan)
@@ -38,8 +39,9 @@ void smemv_scan_peek(struct smemv_scan *scan, unsigned long hva, u32 nr,
 }
 
 /*
- * The bits of the intervals that reach into the last @cold_ms. What was before the
- * first is remembered too: each page had the bit of its first use.
+ * The bits of the intervals that reach into the last @cold_ms, the newest in any case. What was
+ * before the first is remembered too: each page had the bit of its first use. While a pass is
+ * under way some pages have aged already, so their bits are one further down.
  */
 static int bits_within(struct smemv_scan *scan, u32 cold_ms, u8 *bits)
 {
@@ -47,13 +49,15 @@ static int bits_within(struct smemv_scan *scan, u32 cold_ms, u8 *bits)
 	unsigned int i;
 	int err = 0;
 
+	*bits = SMEMV_AGE_NEWEST;
 	spin_lock(&scan->lock);
 	since = now - min_t(u64, now, (u64)cold_ms * NSEC_PER_MSEC);
 	if (!scan->state.scans || scan->ends_ns[SMEMV_SCAN_ENDS - 1] > since)
 		err = -ERANGE;
-	for (*bits = 0, i = 0; i < SMEMV_SCAN_ENDS - 1 && scan->ends_ns[i] > since; i++)
-		*bits |= 0x80 >> i;
+	for (i = 1; i < SMEMV_SCAN_ENDS - 1 && scan->ends_ns[i] > since; i++)
+		*bits |= SMEMV_AGE_NEWEST >> i;
 	spin_unlock(&scan->lock);
+	*bits |= *bits >> 1;
 	return err;
 }
 

@@ -33,6 +33,7 @@ struct reclaim {
 	sigset_t ends;		/* signals that end it */
 	bool interrupted;
 	bool gone;		/* the process ended */
+	bool warned;		/* that cold_s is shorter than an interval */
 	struct bucket bucket;
 	uint64_t out_bytes;	/* paged out so far */
 	uint64_t stayed_bytes;	/* advised, and still there */

@@ -178,6 +178,16 @@ int reclaim_count_here(const struct reclaim *r, const struct smemv_scan_range *r
 	return err;
 }
 
+/* Once: the interval grows and shrinks. */
+static void warn_if_short(struct reclaim *r, const struct scan_info *scan)
+{
+	if (r->warned || !r->cold_s || r->cold_s * 1e3 >= scan->interval_now_ms)
+		return;
+	r->warned = true;
+	call_fail(r->call, "cold is less than the scan's interval, %.3g s at present, which is what counts",
+		  scan->interval_now_ms / 1e3);
+}
+
 int reclaim_find(struct reclaim *r, struct range_list *list, struct reason *why)
 {
 	struct scan_info scan = { 0 };
@@ -188,6 +198,8 @@ int reclaim_find(struct reclaim *r, struct range_list *list, struct reason *why)
 		reason_set(why, "the scan of process %u has not looked yet: try again in a moment", r->pid);
 		err = -EAGAIN;
 	}
+	if (!err)
+		warn_if_short(r, &scan);
 	if (!err)
 		err = ask_cold(r, r->cold_s ? (uint32_t)(r->cold_s * 1e3) :
 			       INTERVALS_SURE * scan.interval_now_ms, &cold, why);

@@ -100,9 +100,9 @@
  *    -> all SMEMV_A_SCAN_* but COLD and RANGES
  *  SMEMV_CMD_SCAN_RANGES     dump: ranges of the guest's memory that were not accessed lately.
  *                            Pages that the guest never touched are among them. ERANGE: the
- *                            scan does not remember that long
+ *                            scan does not remember that long (seven whole intervals)
  *    SMEMV_A_SCAN_PID        M
- *    SMEMV_A_SCAN_COLD       M  u32 ms
+ *    SMEMV_A_SCAN_COLD       M  u32 ms; less than the newest interval stands for that
  *    -> SMEMV_A_SCAN_RANGES
  *
  *  Multicast group "events": SMEMV_CMD_EVENT with SMEMV_A_EVENT_*
