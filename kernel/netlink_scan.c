@@ -192,12 +192,14 @@ int smemv_nl_scan_ranges_start(struct netlink_callback *cb)
 
 	if (err)
 		return err;
-	if (!attrs[SMEMV_A_SCAN_PID] || !attrs[SMEMV_A_SCAN_COLD]) {
-		NL_SET_ERR_MSG(cb->extack, "a process and a time are needed");
+	if (!attrs[SMEMV_A_SCAN_PID]) {
+		NL_SET_ERR_MSG(cb->extack, "a process is needed");
 		return -EINVAL;
 	}
 	cb->args[RANGES_PID] = nla_get_u32(attrs[SMEMV_A_SCAN_PID]);
-	cb->args[RANGES_COLD] = nla_get_u32(attrs[SMEMV_A_SCAN_COLD]);
+	cb->args[RANGES_COLD] = SMEMV_SCAN_EVER;
+	if (attrs[SMEMV_A_SCAN_COLD])
+		cb->args[RANGES_COLD] = nla_get_u32(attrs[SMEMV_A_SCAN_COLD]);
 	cb->args[RANGES_POS] = 0;
 	return 0;
 }

@@ -61,6 +61,12 @@ static int bits_within(struct smemv_scan *scan, u32 cold_ms, u8 *bits)
 	return err;
 }
 
+static int all_bits(struct smemv_scan *scan, u8 *bits)
+{
+	*bits = U8_MAX;
+	return smemv_scan_intervals(scan) ? 0 : -ERANGE;
+}
+
 /* Joins what follows. False: there is no room for it. */
 static bool add_page(struct smemv_scan_range *ranges, u32 *used, u32 nr,
 		     unsigned long hva)
@@ -93,7 +99,7 @@ static u32 add_cold(struct smemv_scan *scan, u8 bits, unsigned long hva,
 	return i;
 }
 
-int smemv_scan_cold(struct smemv_scan *scan, u32 cold_ms, u64 *pos,
+int smemv_scan_cold(struct smemv_scan *scan, s64 cold_ms, u64 *pos,
 		    struct smemv_scan_range *ranges, u32 nr)
 {
 	u32 pages, seen = 0, used = 0;
@@ -102,7 +108,10 @@ int smemv_scan_cold(struct smemv_scan *scan, u32 cold_ms, u64 *pos,
 	u8 bits;
 	int err;
 
-	err = bits_within(scan, cold_ms, &bits);
+	if (cold_ms == SMEMV_SCAN_EVER)
+		err = all_bits(scan, &bits);
+	else
+		err = bits_within(scan, cold_ms, &bits);
 	if (err)
 		return err;
 	mutex_lock(&scan->vm_lock);

@@ -41,8 +41,8 @@ static int page_out(struct hold *hold, uint64_t bytes, struct reason *why)
 	uint64_t before = r->out_bytes, left;
 	int err = reclaim_find(r, &list, why);
 
-	/* Its scan just began, or remembers less as its interval changed. */
-	if (err == -EAGAIN || (err == -ERANGE && !r->cold_s))
+	/* Its scan just began. */
+	if (err == -EAGAIN)
 		err = 0;
 	if (!err)
 		err = reclaim_work(r, &list, bytes, TICK_S, NULL, &left, why);

@@ -18,9 +18,6 @@
 #define PAGEMAP_FRAME	((1ull << 55) - 1)
 #define PAGEMAP_AT_ONCE	2048
 
-/* The scan remembers eight intervals; what part of the newest has passed is not known. */
-#define INTERVALS_SURE	7
-
 static void range_list_add(struct range_list *list, uint64_t address, uint64_t pages)
 {
 	struct smemv_scan_range *last = list->count ? &list->ranges[list->count - 1] : NULL;
@@ -80,12 +77,14 @@ static int ask_scan(struct reclaim *r, struct scan_info *scan, struct reason *wh
 	return err;
 }
 
-static int ask_cold(struct reclaim *r, uint32_t cold_ms, struct range_list *cold, struct reason *why)
+/* Not said how long, it is in any interval that is remembered: only the module knows how long they were. */
+static int ask_cold(struct reclaim *r, struct range_list *cold, struct reason *why)
 {
 	struct nl_msg *request = must(link_request(r->link, SMEMV_CMD_SCAN_RANGES, NLM_F_DUMP));
 
 	nla_put_u32(request, SMEMV_A_SCAN_PID, r->pid);
-	nla_put_u32(request, SMEMV_A_SCAN_COLD, cold_ms);
+	if (r->cold_s)
+		nla_put_u32(request, SMEMV_A_SCAN_COLD, (uint32_t)(r->cold_s * 1e3));
 	return link_exchange(r->link, request, add_ranges, cold, why);
 }
 
@@ -201,8 +200,7 @@ int reclaim_find(struct reclaim *r, struct range_list *list, struct reason *why)
 	if (!err)
 		warn_if_short(r, &scan);
 	if (!err)
-		err = ask_cold(r, r->cold_s ? (uint32_t)(r->cold_s * 1e3) :
-			       INTERVALS_SURE * scan.interval_now_ms, &cold, why);
+		err = ask_cold(r, &cold, why);
 	if (!err)
 		err = add_all_here(r, cold.ranges, cold.count, list, why);
 	range_list_free(&cold);

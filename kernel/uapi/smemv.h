@@ -102,7 +102,8 @@
  *                            Pages that the guest never touched are among them. ERANGE: the
  *                            scan does not remember that long (seven whole intervals)
  *    SMEMV_A_SCAN_PID        M
- *    SMEMV_A_SCAN_COLD       M  u32 ms; less than the newest interval stands for that
+ *    SMEMV_A_SCAN_COLD       O  u32 ms; less than the newest interval stands for that. Default:
+ *                               not in any interval that is remembered
  *    -> SMEMV_A_SCAN_RANGES
  *
  *  Multicast group "events": SMEMV_CMD_EVENT with SMEMV_A_EVENT_*

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "../../userspace/extack.h"
+#include "../../userspace/reclaim.h"
 #include "../../userspace/snapshot.h"
 #include "cli_messages.h"
 
@@ -374,6 +375,44 @@ static void one_object_is_asked_for_by_name(void **state)
 	link_close(link);
 }
 
+static struct nl_msg *message_scan(uint32_t pid)
+{
+	struct nl_msg *msg = message_new(SMEMV_CMD_SCAN_GET);
+
+	nla_put_u32(msg, SMEMV_A_SCAN_PID, pid);
+	nla_put_u64(msg, SMEMV_A_SCAN_SCANS, 20);
+	return msg;
+}
+
+/* What of @attribute a reclaim sent for ranges that were cold for @cold_s. */
+static struct nlattr *sent_for_ranges(double cold_s, int attribute)
+{
+	struct reclaim r = { .link = link_with_nothing_said(), .pid = 4711, .cold_s = cold_s };
+	struct range_list list = { 0 };
+	struct reason why;
+
+	new_read();
+	say_message(message_scan(4711), 0);
+	new_read();
+	say_error(0, NULL, 0, NULL);
+	new_read();
+	say_done(0, NULL, 0);
+	assert_int_equal(reclaim_find(&r, &list, &why), 0);
+	range_list_free(&list);
+	link_close(r.link);
+	assert_int_equal(((struct genlmsghdr *)nlmsg_data((struct nlmsghdr *)sent))->cmd,
+			 SMEMV_CMD_SCAN_RANGES);
+	return nlmsg_find_attr((struct nlmsghdr *)sent, GENL_HDRLEN, attribute);
+}
+
+static void only_a_time_that_was_said_is_asked_for(void **state)
+{
+	(void)state;
+	assert_int_equal(nla_get_u32(sent_for_ranges(70, SMEMV_A_SCAN_COLD)), 70000);
+	assert_null(sent_for_ranges(0, SMEMV_A_SCAN_COLD));
+	assert_int_equal(nla_get_u32(sent_for_ranges(0, SMEMV_A_SCAN_PID)), 4711);
+}
+
 static void a_reply_that_makes_no_sense_is_an_error(void **state)
 {
 	struct link *link = link_with_nothing_said();
@@ -428,6 +467,7 @@ int main(void)
 		cmocka_unit_test(a_list_can_fail_at_its_end),
 		cmocka_unit_test(an_interrupted_list_is_made_again),
 		cmocka_unit_test(one_object_is_asked_for_by_name),
+		cmocka_unit_test(only_a_time_that_was_said_is_asked_for),
 		cmocka_unit_test(a_reply_that_makes_no_sense_is_an_error),
 		cmocka_unit_test(a_damaged_extended_ack_is_survived),
 	};
