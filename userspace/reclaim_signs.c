@@ -9,28 +9,58 @@
 
 #define GROUPS	"/sys/fs/cgroup"
 
-/* The group in the unified hierarchy, "/" when there is none. */
-static void find_group(uint32_t pid, char group[4096])
+/* The group in the unified hierarchy, "" for its root and when there is none. */
+static void find_group(const char *root, uint32_t pid, char group[4096])
 {
-	char path[32], line[4096 + 8];
+	char path[SIGNS_PATH], line[4096 + 8];
 	FILE *file;
 
-	strcpy(group, "/");
-	snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
+	*group = '\0';
+	snprintf(path, sizeof(path), "%s/proc/%u/cgroup", root, pid);
 	file = fopen(path, "re");
 	if (!file)
 		return;
 	while (fgets(line, sizeof(line), file))
 		if (sscanf(line, "0::%4095[^\n]", group) == 1)
 			break;
+	if (!strcmp(group, "/"))
+		*group = '\0';
 	fclose(file);
 }
 
-static void choose(char path[4352], const char *group, const char *name, const char *of_host)
+/*
+ * Memory is counted by no threaded group, such as those which libvirt makes for QEMU's threads: by the group
+ * above them. What is told of pressure there is of a few threads only.
+ */
+static void find_counting_group(const char *root, char group[4096])
 {
-	snprintf(path, 4352, GROUPS "%s/%s", group, name);
+	char path[SIGNS_PATH], *last;
+
+	for (;;) {
+		snprintf(path, sizeof(path), "%s" GROUPS "%s/memory.stat", root, group);
+		last = strrchr(group, '/');
+		if (!access(path, R_OK) || !last)
+			return;
+		*last = '\0';
+	}
+}
+
+static void choose(char path[SIGNS_PATH], const char *root, const char *group, const char *name,
+		   const char *of_host)
+{
+	snprintf(path, SIGNS_PATH, "%s" GROUPS "%s/%s", root, group, name);
 	if (access(path, R_OK))
-		strcpy(path, of_host);
+		snprintf(path, SIGNS_PATH, "%s%s", root, of_host);
+}
+
+void signs_find(struct signs *signs, const char *root, uint32_t pid)
+{
+	char group[4096];
+
+	find_group(root, pid, group);
+	find_counting_group(root, group);
+	choose(signs->counters, root, group, "memory.stat", "/proc/vmstat");
+	choose(signs->pressure, root, group, "memory.pressure", "/proc/pressure/memory");
 }
 
 /* The number behind @word in the first line with it; 0: none. */
@@ -78,12 +108,9 @@ void signs_take(struct signs *signs, double now_s, struct control_look *look)
 void signs_open(struct signs *signs, uint32_t pid, double now_s)
 {
 	struct control_look ignored = { 0 };
-	char group[4096];
 
 	memset(signs, 0, sizeof(*signs));
 	signs->pid = pid;
-	find_group(pid, group);
-	choose(signs->counters, group, "memory.stat", "/proc/vmstat");
-	choose(signs->pressure, group, "memory.pressure", "/proc/pressure/memory");
+	signs_find(signs, "", pid);
 	signs_take(signs, now_s, &ignored);
 }

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How fast smemv reclaim pages out, and when its daemon lets the guest alone. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 /* After those: */
 #include <cmocka.h>
 
 #include "../../userspace/reclaim_control.h"
+#include "../../userspace/reclaim_signs.h"
 
 #define PAGE	4096ull
 #define MIB	(1ull << 20)
@@ -225,6 +233,83 @@ static void nothing_cold_is_told(void **state)
 	assert_true(control_step(&guest.control, &guest.look) > 0);
 }
 
+static char root[] = "/tmp/signs.XXXXXX";
+
+static void put_file(const char *name, const char *text)
+{
+	char path[512], *slash;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	for (slash = path + strlen(root); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(path, 0700);
+		*slash = '/';
+	}
+	file = fopen(path, "we");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static int remove_entry(const char *path, const struct stat *stat, int type, struct FTW *ftw)
+{
+	(void)stat;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int make_root(void **state)
+{
+	(void)state;
+	strcpy(strchr(root, '.'), ".XXXXXX");
+	return !mkdtemp(root);
+}
+
+static int remove_root(void **state)
+{
+	(void)state;
+	return nftw(root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void signs_are(const char *counters, const char *pressure)
+{
+	struct signs signs;
+
+	signs_find(&signs, root, 77);
+	assert_int_equal(strncmp(signs.counters, root, strlen(root)), 0);
+	assert_string_equal(signs.counters + strlen(root), counters);
+	assert_string_equal(signs.pressure + strlen(root), pressure);
+}
+
+#define SCOPE	"sys/fs/cgroup/machine.slice/machine-qemu.scope/"
+
+static void signs_are_those_of_the_group_that_counts_memory(void **state)
+{
+	(void)state;
+	put_file("proc/77/cgroup", "0::/machine.slice/machine-qemu.scope/libvirt/emulator\n");
+	put_file(SCOPE "libvirt/emulator/memory.pressure", "");
+	put_file(SCOPE "libvirt/memory.pressure", "");
+	put_file(SCOPE "memory.pressure", "");
+	put_file(SCOPE "memory.stat", "");
+	put_file("sys/fs/cgroup/memory.stat", "");
+	signs_are("/" SCOPE "memory.stat", "/" SCOPE "memory.pressure");
+	put_file(SCOPE "libvirt/emulator/memory.stat", "");
+	signs_are("/" SCOPE "libvirt/emulator/memory.stat", "/" SCOPE "libvirt/emulator/memory.pressure");
+}
+
+static void signs_are_the_hosts_where_no_group_counts(void **state)
+{
+	(void)state;
+	put_file("proc/77/cgroup", "12:cpu:/a\n0::/a/b\n");
+	put_file("sys/fs/cgroup/a/b/cgroup.procs", "");
+	signs_are("/proc/vmstat", "/proc/pressure/memory");
+	put_file("proc/77/cgroup", "0::/\n");
+	put_file("sys/fs/cgroup/memory.stat", "");
+	signs_are("/sys/fs/cgroup/memory.stat", "/proc/pressure/memory");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +326,10 @@ int main(void)
 		cmocka_unit_test(a_guest_below_its_target_is_let_alone),
 		cmocka_unit_test(what_is_not_swapped_any_more_came_back),
 		cmocka_unit_test(nothing_cold_is_told),
+		cmocka_unit_test_setup_teardown(signs_are_those_of_the_group_that_counts_memory,
+						make_root, remove_root),
+		cmocka_unit_test_setup_teardown(signs_are_the_hosts_where_no_group_counts,
+						make_root, remove_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
