@@ -98,3 +98,16 @@ busy_machine() {
 	at_exit "kill -KILL $machine_pid 2>/dev/null"
 	wait_until 20 grep -q ready "$machine_log" || bail "no machine: $(<"$machine_log")"
 }
+
+# Of the machine's scan.
+scan_get() {
+	smemv_json "first | $1" scan show "$machine_pid"
+}
+
+scans_are() {
+	(($(scan_get .scans) >= $1))
+}
+
+no_scan_is_left() {
+	[[ $(smemv scan show --json) == '[]' ]]
+}

@@ -15,10 +15,6 @@
 smemv_load
 echo always >/sys/kernel/mm/transparent_hugepage/enabled
 
-scan_get() {
-	smemv_json "first | $1" scan show "$machine_pid"
-}
-
 has_scanned() {
 	(($(scan_get .scans) > 1))
 }

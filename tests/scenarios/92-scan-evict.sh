@@ -19,12 +19,8 @@ loads() {
 	memfile_get demo .counters.load_pages
 }
 
-scans_are() {
-	(($(smemv_json 'first | .scans' scan show "$machine_pid") >= $1))
-}
-
 intervals_pass() {
-	wait_until 60 scans_are $(($(smemv_json 'first | .scans' scan show "$machine_pid") + $1)) || bail "no scans"
+	wait_until 60 scans_are $(($(scan_get .scans) + $1)) || bail "no scans"
 }
 
 # machine_on_file: half of its memory, with known content, is on this host.

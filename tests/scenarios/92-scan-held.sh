@@ -13,10 +13,6 @@
 
 readonly pages=2048 held=256 hot_first=512
 
-scans_are() {
-	(($(smemv_json 'first | .scans' scan show "$machine_pid") >= $1))
-}
-
 machine_touches() {
 	while sleep 0.2; do
 		echo "touch $hot_first $((pages - hot_first))" >&"$machine_input"

@@ -13,16 +13,8 @@
 memfile_servers 64M
 file=$(smemv vm create demo size 8M budget 8M) || bail "no file was made"
 
-scan_get() {
-	smemv_json "first | $1" scan show "$machine_pid"
-}
-
 scan_passes() {
 	(($(scan_get "$1") > $2))
-}
-
-no_scan_is_left() {
-	[[ $(smemv scan show --json) == '[]' ]]
 }
 
 
