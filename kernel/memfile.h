@@ -301,7 +301,7 @@ void smemv_memfile_evict_forget(struct smemv_evictor *ev, u64 first, u32 nr);
 void smemv_memfile_evict_pace(struct smemv_evictor *ev, u32 interval_ms);
 /* Intervals that have passed since the scan began; 0 also when nothing is attached. */
 u32 smemv_memfile_heat_intervals(struct smemv_memfile *mf);
-/* 0: nothing is attached, or the machine's process is gone or cannot be seen. */
+/* 0: nothing is attached, the scan has ended, or the machine's process cannot be seen. */
 u32 smemv_memfile_scanned_pid(struct smemv_memfile *mf);
 
 /* memfile_fs.c */

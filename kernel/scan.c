@@ -90,6 +90,16 @@ static bool set_ended(struct smemv_scan *scan, bool unwanted_only)
 	return ends;
 }
 
+bool smemv_scan_has_ended(struct smemv_scan *scan)
+{
+	bool ended;
+
+	spin_lock(&scan->lock);
+	ended = scan->ended;
+	spin_unlock(&scan->lock);
+	return ended;
+}
+
 static u32 interval_for(const struct smemv_scan *scan, u64 scan_ns)
 {
 	u64 ms = max_t(u64, scan->paced_ms,
@@ -171,13 +181,10 @@ static void scan_work(struct work_struct *work)
 {
 	struct smemv_scan *scan = container_of(to_delayed_work(work),
 					       struct smemv_scan, work);
-	bool ended, gone;
+	bool gone;
 
 	/* Asked for once more when it had let go. */
-	spin_lock(&scan->lock);
-	ended = scan->ended;
-	spin_unlock(&scan->lock);
-	if (ended)
+	if (smemv_scan_has_ended(scan))
 		return;
 	gone = smemv_vm_is_gone(&scan->vm);
 	if (set_ended(scan, !gone)) {
@@ -401,9 +408,9 @@ void smemv_scan_stop_all(struct smemv_ns *ns)
 		stop(scan);
 }
 
-u32 smemv_scan_pid(const struct smemv_scan *scan)
+u32 smemv_scan_pid(struct smemv_scan *scan)
 {
-	return pid_vnr(scan->pid);
+	return smemv_scan_has_ended(scan) ? 0 : pid_vnr(scan->pid);
 }
 
 u32 smemv_scan_intervals(const struct smemv_scan *scan)
@@ -430,6 +437,6 @@ void smemv_scan_state(struct smemv_scan *scan, struct smemv_scan_state *state)
 	*state = scan->state;
 	state->files = scan->files;
 	spin_unlock(&scan->lock);
-	state->pid = smemv_scan_pid(scan);
+	state->pid = pid_vnr(scan->pid);
 	state->interval_ms = scan->interval_ms;
 }

@@ -94,8 +94,8 @@ void smemv_scan_peek(struct smemv_scan *scan, unsigned long hva, u32 nr,
 void smemv_scan_get(struct smemv_scan *scan);
 void smemv_scan_put(struct smemv_scan *scan);
 
-/* In the reader's namespace; 0: the process is gone, or cannot be seen from there. */
-u32 smemv_scan_pid(const struct smemv_scan *scan);
+/* In the reader's namespace; 0: the scan has ended, or the process cannot be seen from there. */
+u32 smemv_scan_pid(struct smemv_scan *scan);
 
 /* Intervals that have passed since the scan began. */
 u32 smemv_scan_intervals(const struct smemv_scan *scan);

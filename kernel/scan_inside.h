@@ -186,4 +186,6 @@ struct smemv_scan {
 	u64 total_ns;
 };
 
+bool smemv_scan_has_ended(struct smemv_scan *scan);
+
 #endif

@@ -3,20 +3,10 @@
 #include "core/ages.h"
 #include "scan_inside.h"
 
-static bool is_ended(struct smemv_scan *scan)
-{
-	bool ended;
-
-	spin_lock(&scan->lock);
-	ended = scan->ended;
-	spin_unlock(&scan->lock);
-	return ended;
-}
-
 int smemv_scan_read(struct smemv_scan *scan, unsigned long hva, u32 nr,
 		    u8 *history)
 {
-	if (is_ended(scan))
+	if (smemv_scan_has_ended(scan))
 		return -ENODATA;
 	smemv_history_read(&scan->history, hva, nr, history);
 	return 0;

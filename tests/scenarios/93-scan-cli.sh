@@ -73,6 +73,7 @@ ok "the machine attaches itself" machine_tell attach
 is "$(scan_get .files)" 1 "in place of that"
 end_process "$machine_pid" KILL
 ok "a killed machine's scan ends" wait_until 20 no_scan_is_left
+is "$(memfile_get demo .scanned_pid)" null "and no process is named any more"
 
 machine_start --file "$file" --size $((8 << 20))
 ok "another attaches itself before it is scanned" machine_tell attach
