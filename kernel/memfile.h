@@ -82,7 +82,7 @@ struct smemv_file_defaults {
  * @stores: calls that store by ioctl, also of callers that were killed. Above 0 a page that
  *	    the map has nowhere need not be zeros: it may be under way
  * @scan: of the machine that has it mapped, or NULL; protected by @lock, as is
- * @scan_base: host virtual address of page index 0 there
+ * @scan_place: where it has
  * @destroy: drops the space
  */
 struct smemv_memfile {
@@ -118,7 +118,7 @@ struct smemv_memfile {
 	struct rw_semaphore owner_lock;
 	atomic_t stores;
 	struct smemv_scan *scan;
-	unsigned long scan_base;
+	struct smemv_scan_place scan_place;
 	struct work_struct destroy;
 };
 

@@ -11,7 +11,7 @@
 
 /* Takes the reference on @scan, which may be NULL, over. */
 static int set_scan(struct smemv_memfile *mf, struct smemv_scan *scan,
-		    unsigned long base)
+		    const struct smemv_scan_place *place)
 {
 	bool gone;
 
@@ -19,7 +19,8 @@ static int set_scan(struct smemv_memfile *mf, struct smemv_scan *scan,
 	gone = scan && !mf->inode;
 	if (!gone) {
 		swap(mf->scan, scan);
-		mf->scan_base = base;
+		if (place)
+			mf->scan_place = *place;
 	}
 	spin_unlock(&mf->lock);
 	if (scan)
@@ -29,7 +30,7 @@ static int set_scan(struct smemv_memfile *mf, struct smemv_scan *scan,
 
 void smemv_memfile_detach(struct smemv_memfile *mf)
 {
-	set_scan(mf, NULL, 0);
+	set_scan(mf, NULL, NULL);
 }
 
 /* Only to be compared: the inode may go. */
@@ -45,16 +46,22 @@ static const struct address_space *mapping_of(struct smemv_memfile *mf)
 
 static const char *why_not_found(int err)
 {
-	return err == -EAGAIN ? "the process is busy with its memory map; try again" :
-	       "the machine's memory is not this file";
+	switch (err) {
+	case -EAGAIN:
+		return "the process is busy with its memory map; try again";
+	case -E2BIG:
+		return "the machine has the file mapped in more than eight pieces";
+	default:
+		return "the machine's memory is not this file";
+	}
 }
 
 int smemv_memfile_attach(struct smemv_memfile *mf,
 			 const struct smemv_scan_config *config,
 			 const unsigned long *base, const char **why)
 {
+	struct smemv_scan_place place = { .nr = 1, .piece[0].pages = U64_MAX };
 	struct smemv_scan *scan;
-	unsigned long found = 0;
 	int err = 0;
 
 	lockdep_assert_held(&mf->ns->lock);
@@ -62,49 +69,81 @@ int smemv_memfile_attach(struct smemv_memfile *mf,
 	if (IS_ERR(scan))
 		return PTR_ERR(scan);
 	if (base)
-		found = *base;
+		place.piece[0].hva = *base;
 	else
-		err = smemv_scan_find_file(scan, mapping_of(mf), &found);
+		err = smemv_scan_find_file(scan, mapping_of(mf), &place);
 	if (err) {
 		*why = why_not_found(err);
 		smemv_scan_detach(scan);
 		return err;
 	}
-	err = set_scan(mf, scan, found);
+	err = set_scan(mf, scan, &place);
 	if (err)
 		*why = "the file is being deleted";
 	return err;
+}
+
+/*
+ * Where the guest has page index @first, and in *nr how many from there on are together. What
+ * it does not have is nowhere, at 0, where nothing is remembered either.
+ */
+static unsigned long place_of(const struct smemv_scan_place *place, u64 first, u32 *nr)
+{
+	const struct smemv_scan_piece *piece;
+
+	for (piece = place->piece; piece < place->piece + place->nr; piece++) {
+		if (first < piece->first) {
+			*nr = min_t(u64, *nr, piece->first - first);
+		} else if (first - piece->first < piece->pages) {
+			*nr = min_t(u64, *nr, piece->pages - (first - piece->first));
+			return piece->hva + ((first - piece->first) << PAGE_SHIFT);
+		}
+	}
+	return 0;
 }
 
 int smemv_memfile_heat(struct smemv_memfile *mf, u64 first, u32 nr,
 		       u8 *history)
 {
 	int err = nr ? 0 : -EINVAL;
+	unsigned long hva;
 	u32 part;
 
 	for (; nr && !err; nr -= part, first += part, history += part) {
 		part = min_t(u32, nr, PAGES_AT_ONCE);
 		spin_lock(&mf->lock);
-		err = mf->scan ?
-		      smemv_scan_read(mf->scan, mf->scan_base +
-				      (first << PAGE_SHIFT), part, history) :
-		      -ENODATA;
+		hva = place_of(&mf->scan_place, first, &part);
+		err = mf->scan ? smemv_scan_read(mf->scan, hva, part, history) :
+				 -ENODATA;
 		spin_unlock(&mf->lock);
 	}
 	return err;
 }
 
-static struct smemv_scan *get_scan(struct smemv_memfile *mf, unsigned long *base)
+/* With a reference, and where the pages are, as place_of(). */
+static struct smemv_scan *get_scan(struct smemv_memfile *mf, u64 first, u32 *nr,
+				   unsigned long *hva)
 {
 	struct smemv_scan *scan;
 
 	spin_lock(&mf->lock);
 	scan = mf->scan;
-	*base = mf->scan_base;
+	*hva = place_of(&mf->scan_place, first, nr);
 	if (scan)
 		smemv_scan_get(scan);
 	spin_unlock(&mf->lock);
 	return scan;
+}
+
+static void peek(struct smemv_scan *scan, unsigned long hva, u32 nr, u32 at,
+		 unsigned long *young)
+{
+	DECLARE_BITMAP(accessed, PAGES_AT_ONCE) = { 0 };
+	u32 i;
+
+	smemv_scan_peek(scan, hva, nr, accessed);
+	for_each_set_bit(i, accessed, nr)
+		__set_bit(at + i, young);
 }
 
 /* What was accessed since comes first: a pass may end meanwhile, and clear that. */
@@ -112,31 +151,40 @@ int smemv_memfile_evict_heat(struct smemv_evictor *ev, u64 first, u32 nr,
 			     u8 *history, unsigned long *young)
 {
 	struct smemv_memfile *mf = container_of(ev, struct smemv_memfile, ev);
-	unsigned long base;
-	struct smemv_scan *scan = get_scan(mf, &base);
-	int err;
+	struct smemv_scan *scan;
+	unsigned long hva;
+	int err = 0;
+	u32 at, part;
 
-	if (!scan)
-		return -ENODATA;
-	base += first << PAGE_SHIFT;
-	if (young)
-		smemv_scan_peek(scan, base, nr, young);
-	err = smemv_scan_read(scan, base, nr, history) ?:
-	      min_t(u32, smemv_scan_intervals(scan), INT_MAX);
-	smemv_scan_put(scan);
+	for (at = 0; at < nr && err >= 0; at += part) {
+		part = min_t(u32, nr - at, PAGES_AT_ONCE);
+		scan = get_scan(mf, first + at, &part, &hva);
+		if (!scan)
+			return -ENODATA;
+		if (young)
+			peek(scan, hva, part, at, young);
+		err = smemv_scan_read(scan, hva, part, history + at) ?:
+		      min_t(u32, smemv_scan_intervals(scan), INT_MAX);
+		smemv_scan_put(scan);
+	}
 	return err;
 }
 
 void smemv_memfile_evict_forget(struct smemv_evictor *ev, u64 first, u32 nr)
 {
 	struct smemv_memfile *mf = container_of(ev, struct smemv_memfile, ev);
-	unsigned long base;
-	struct smemv_scan *scan = get_scan(mf, &base);
+	struct smemv_scan *scan;
+	unsigned long hva;
+	u32 part;
 
-	if (!scan)
-		return;
-	smemv_scan_forget(scan, base + (first << PAGE_SHIFT), nr);
-	smemv_scan_put(scan);
+	for (; nr; nr -= part, first += part) {
+		part = nr;
+		scan = get_scan(mf, first, &part, &hva);
+		if (!scan)
+			return;
+		smemv_scan_forget(scan, hva, part);
+		smemv_scan_put(scan);
+	}
 }
 
 void smemv_memfile_evict_pace(struct smemv_evictor *ev, u32 interval_ms)

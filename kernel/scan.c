@@ -418,15 +418,41 @@ u32 smemv_scan_intervals(const struct smemv_scan *scan)
 	return READ_ONCE(scan->state.scans);
 }
 
+/* Whether the pages are in the piece, perhaps from now on. */
+static bool joins(struct smemv_scan_piece *piece, u64 first, u64 pages, unsigned long hva)
+{
+	if (hva - piece->hva != (first - piece->first) << PAGE_SHIFT ||
+	    first < piece->first || first > piece->first + piece->pages)
+		return false;
+	piece->pages = max(piece->pages, first - piece->first + pages);
+	return true;
+}
+
+int smemv_scan_add_piece(struct smemv_scan_place *place, u64 first, u64 pages,
+			 unsigned long hva)
+{
+	u32 i;
+
+	for (i = 0; i < place->nr; i++)
+		if (joins(&place->piece[i], first, pages, hva))
+			return 0;
+	if (i == SMEMV_SCAN_PIECES)
+		return -E2BIG;
+	place->piece[place->nr++] = (struct smemv_scan_piece) {
+		.first = first, .pages = pages, .hva = hva,
+	};
+	return 0;
+}
+
 int smemv_scan_find_file(struct smemv_scan *scan,
 			 const struct address_space *mapping,
-			 unsigned long *base)
+			 struct smemv_scan_place *place)
 {
 	int err = -ENOENT;
 
 	mutex_lock(&scan->vm_lock);
 	if (scan->vm.kvm)
-		err = smemv_vm_find_file(&scan->vm, mapping, base);
+		err = smemv_vm_find_file(&scan->vm, mapping, place);
 	mutex_unlock(&scan->vm_lock);
 	return err;
 }

@@ -100,13 +100,34 @@ u32 smemv_scan_pid(struct smemv_scan *scan);
 /* Intervals that have passed since the scan began. */
 u32 smemv_scan_intervals(const struct smemv_scan *scan);
 
+#define SMEMV_SCAN_PIECES	8
+
+/**
+ * struct smemv_scan_piece - of a file: @pages from page index @first on are mapped from @hva on
+ */
+struct smemv_scan_piece {
+	u64 first;
+	u64 pages;
+	unsigned long hva;
+};
+
+/**
+ * struct smemv_scan_place - where the process of a machine has a file mapped for the guest
+ * @nr: pieces; some machines have a file's beginning and its end apart, around their devices
+ * @piece: of pages that are in several, the first counts
+ */
+struct smemv_scan_place {
+	u32 nr;
+	struct smemv_scan_piece piece[SMEMV_SCAN_PIECES];
+};
+
 /*
- * Where the process of the machine has page index 0 of a file mapped for the
- * guest. -ENOENT: nowhere, -EAGAIN: its memory map is busy for too long.
+ * -ENOENT: the file is mapped nowhere, -E2BIG: in more pieces, -EAGAIN: the process's memory
+ * map is busy for too long.
  */
 int smemv_scan_find_file(struct smemv_scan *scan,
 			 const struct address_space *mapping,
-			 unsigned long *base);
+			 struct smemv_scan_place *place);
 
 /**
  * struct smemv_scan_state - what is told about a scan

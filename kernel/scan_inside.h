@@ -87,7 +87,7 @@ bool smemv_vm_is_gone(const struct smemv_vm *vm);
 bool smemv_vm_belongs_to(const struct smemv_vm *vm, struct pid *pid);
 int smemv_vm_find_file(const struct smemv_vm *vm,
 		       const struct address_space *mapping,
-		       unsigned long *base);
+		       struct smemv_scan_place *place);
 
 /*
  * Which of @nr pages from host virtual address @hva on were accessed since the pass
@@ -187,5 +187,11 @@ struct smemv_scan {
 };
 
 bool smemv_scan_has_ended(struct smemv_scan *scan);
+/*
+ * Memory advice cuts an area in parts, and what is in two memslots is found twice: that is one
+ * piece. -E2BIG: there is no room for another.
+ */
+int smemv_scan_add_piece(struct smemv_scan_place *place, u64 first, u64 pages,
+			 unsigned long hva);
 
 #endif

@@ -533,29 +533,28 @@ static bool lock_map(struct mm_struct *mm)
 }
 
 static int find_in(struct mm_struct *mm, unsigned long from, unsigned long to,
-		   const struct address_space *mapping, unsigned long *base)
+		   const struct address_space *mapping, struct smemv_scan_place *place)
 {
 	struct vm_area_struct *vma;
+	int err = 0;
 
-	for (vma = find_vma(mm, from); vma && vma->vm_start < to;
-	     vma = find_vma(mm, vma->vm_end)) {
-		if (!vma->vm_file || vma->vm_file->f_mapping != mapping)
-			continue;
-		*base = vma->vm_start - (vma->vm_pgoff << PAGE_SHIFT);
-		return 0;
-	}
-	return -ENOENT;
+	for (vma = find_vma(mm, from); !err && vma && vma->vm_start < to;
+	     vma = find_vma(mm, vma->vm_end))
+		if (vma->vm_file && vma->vm_file->f_mapping == mapping)
+			err = smemv_scan_add_piece(place, vma->vm_pgoff, vma_pages(vma),
+						   vma->vm_start);
+	return err;
 }
 
 #define RANGE_MOST	(1U << 30)
 
 int smemv_vm_find_file(const struct smemv_vm *vm,
 		       const struct address_space *mapping,
-		       unsigned long *base)
+		       struct smemv_scan_place *place)
 {
 	struct mm_struct *mm = vm->kvm->mm;
 	unsigned long hva;
-	int err = -ENOENT;
+	int err = 0;
 	u64 gfn = 0;
 	u32 nr;
 
@@ -565,10 +564,11 @@ int smemv_vm_find_file(const struct smemv_vm *vm,
 		mmput_async(mm);
 		return -EAGAIN;
 	}
-	while (err && smemv_vm_next_range(vm, &gfn, RANGE_MOST, &hva, &nr))
+	place->nr = 0;
+	while (!err && smemv_vm_next_range(vm, &gfn, RANGE_MOST, &hva, &nr))
 		err = find_in(mm, hva, hva + ((unsigned long)nr << PAGE_SHIFT),
-			      mapping, base);
+			      mapping, place);
 	mmap_read_unlock(mm);
 	mmput_async(mm);
-	return err;
+	return err ?: place->nr ? 0 : -ENOENT;
 }

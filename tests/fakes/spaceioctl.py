@@ -13,6 +13,7 @@ usage: spaceioctl.py bad FILE                  everything that must be refused; 
        spaceioctl.py touch FILE SEED           stores pages while they are touched; what was refused is not seen later
        spaceioctl.py killed FILE SEED          the same by a process that is killed; what was seen meanwhile stays
        spaceioctl.py given FILE SEED           gives pages up while stores of them wait for others; zeros is what they are then
+       spaceioctl.py heat FILE                 prints which 2 MiB have a page that was accessed in an interval remembered
        spaceioctl.py errors FILE SERVER [COUNT]  stores to one server; prints each errno and how often
 """
 import errno
@@ -40,6 +41,7 @@ SPACE, MAP = ioc(3, 0, 56), ioc(3, 1, 24)
 STORE, ADOPT = ioc(3, 2, 16), ioc(3, 3, 64)
 ACTIVATE, TAKE_BACK = ioc(0, 4, 0), ioc(0, 5, 0)
 LEAVE = ioc(1, 9, 4)
+HEAT = ioc(3, 7, 24)
 HAND_OVER = 2
 
 SPACE_FORM, MAP_FORM, STORE_FORM = "=16sQQQIIII", "=QQII", "=QII"
@@ -367,6 +369,15 @@ def given(path, seed):
     del memory
 
 
+def heat(path):
+    file = File(path)
+    count = os.fstat(file.fd).st_size // PAGE
+    history = ctypes.create_string_buffer(count)
+    err, _ = file.call(HEAT, struct.pack("=QQII", 0, ctypes.addressof(history), count, 0))
+    assert not err, os.strerror(err)
+    print(*(run for run in range((count + 511) // 512) if any(history.raw[512 * run:min(512 * run + 512, count)])))
+
+
 def errors(path, server, count=1 << 30):
     file = File(path)
     memory = mmap.mmap(-1, PAGE)
@@ -406,6 +417,8 @@ def main():
         killed(path, numbers[0])
     elif what == "given":
         given(path, numbers[0])
+    elif what == "heat":
+        heat(path)
     else:
         errors(path, *numbers)
     sys.exit(1 if failures else 0)

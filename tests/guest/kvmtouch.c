@@ -3,7 +3,9 @@
  * kvmtouch: a virtual machine without a system, whose processors touch the pages they are told
  * to. Its memory is one slot over a file or anonymous memory.
  *
- * usage: kvmtouch [--size BYTES] [--file PATH] [--huge] [--cpus N]
+ * usage: kvmtouch [--size BYTES] [--file PATH [--swapped]] [--huge] [--cpus N]
+ *
+ * With --swapped the guest has the upper half of the file first, and then the lower.
  *
  * Commands come by standard input, one a line, and each is answered by a line:
  *	touch FIRST COUNT [STEP]   read and write one word of each page, in turns by the processors
@@ -74,6 +76,7 @@ static struct machine {
 	uint64_t gpa;
 	bool logging;
 	bool huge;
+	bool swapped;
 } m = { .size = 64ull << 20, .file = -1, .n_cpus = 1, .gpa = MEMORY_GPA };
 
 static void die(const char *what)
@@ -98,13 +101,23 @@ static void *map(size_t size, size_t align)
 	return (void *)(((uintptr_t)area + align - 1) & ~(align - 1));
 }
 
-static void make_memory(void)
+static void map_memory(uint64_t at, uint64_t size, uint64_t offset)
 {
 	int flags = MAP_FIXED | (m.file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
 
-	m.memory = map(m.size, HUGE_PAGE);
-	if (mmap(m.memory, m.size, PROT_READ | PROT_WRITE, flags, m.file, 0) == MAP_FAILED)
+	if (mmap(m.memory + at, size, PROT_READ | PROT_WRITE, flags, m.file, (off_t)offset) == MAP_FAILED)
 		die("mmap of the memory");
+}
+
+static void make_memory(void)
+{
+	m.memory = map(m.size, HUGE_PAGE);
+	if (m.swapped) {
+		map_memory(0, m.size / 2, m.size / 2);
+		map_memory(m.size / 2, m.size / 2, 0);
+	} else {
+		map_memory(0, m.size, 0);
+	}
 	if (m.file < 0)
 		madvise(m.memory, m.size, m.huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	/* A guest that reads first gets the huge page of zeros, which falls apart when written to. */
@@ -301,7 +314,8 @@ static void parse(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "size", required_argument, NULL, 's' }, { "file", required_argument, NULL, 'f' },
-		{ "huge", no_argument, NULL, 'h' }, { "cpus", required_argument, NULL, 'c' }, { 0 },
+		{ "huge", no_argument, NULL, 'h' }, { "cpus", required_argument, NULL, 'c' },
+		{ "swapped", no_argument, NULL, 'w' }, { 0 },
 	};
 	int option;
 
@@ -315,6 +329,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'h':
 			m.huge = true;
+			break;
+		case 'w':
+			m.swapped = true;
 			break;
 		case 'c':
 			m.n_cpus = atoi(optarg);

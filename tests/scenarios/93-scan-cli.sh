@@ -83,6 +83,23 @@ end_process "$machine_pid" KILL
 ok "its file can go" smemv vm del demo
 ok "and so does the scan" wait_until 20 no_scan_is_left
 
+# As where a VMM has its memory in two parts, below and above its devices: here the upper half comes first.
+file=$(smemv vm create halves size 8M budget 8M) || bail "no file was made"
+machine_start --file "$file" --size $((8 << 20)) --swapped
+ok "a machine with its file in two pieces is scanned" smemv scan start pid "$machine_pid" interval 1000
+ok "and attached" smemv vm attach halves pid "$machine_pid"
+# Of the guest's four 2 MiB the second and the third, which are the file's fourth and first.
+hot_parts() {
+	hot=none
+	machine_tell touch 600 50 && machine_tell touch 1100 50 || return
+	hot=$(python3 "$LAB_TREE/tests/fakes/spaceioctl.py" heat "$file")
+	[[ $hot == "$1" ]]
+}
+ok "what it touches is hot where it is in the file" wait_until 30 hot_parts "0 3"
+diag "hot: $hot"
+end_process "$machine_pid" KILL
+ok "that file goes, too" smemv vm del halves
+
 machine_start --size $((8 << 20))
 ok "another machine is scanned" smemv scan start pid "$machine_pid" interval 50
 ok "and stopped" smemv scan stop pid "$machine_pid"
