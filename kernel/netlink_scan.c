@@ -260,15 +260,18 @@ int smemv_nl_scan_ranges(struct sk_buff *skb, struct netlink_callback *cb)
 	struct smemv_scan_range *ranges;
 	int nr;
 
+	if (cb->args[RANGES_POS] == (long)SMEMV_SCAN_END)
+		return 0;
 	ranges = kmalloc_array(RANGES_AT_ONCE, sizeof(*ranges), GFP_KERNEL);
 	if (!ranges)
 		return -ENOMEM;
 	mutex_lock(&ns->lock);
 	nr = cold_ranges(ns, cb, ranges);
 	mutex_unlock(&ns->lock);
-	if (nr > 0)
+	/* Also of none: the caller comes again, and others may meanwhile. */
+	if (nr >= 0)
 		nr = fill_ranges(skb, cb, ranges, nr) ?: skb->len;
-	else if (nr < 0 && cb->extack)
+	else if (cb->extack)
 		cb->extack->_msg = why_no_ranges(nr);
 	kfree(ranges);
 	return nr;

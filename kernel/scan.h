@@ -164,10 +164,13 @@ void smemv_scan_state(struct smemv_scan *scan, struct smemv_scan_state *state);
 
 /* As long as a scan remembers. */
 #define SMEMV_SCAN_EVER		(-1)
+/* Behind all page frames. */
+#define SMEMV_SCAN_END		(~0ULL)
 
 /*
  * Ranges of pages that were not accessed for @cold_ms, nor in the newest interval, from *pos
- * (page frame of the guest, 0 at first) on, at most @nr. Returns how many; 0: there are no more.
+ * (page frame of the guest, 0 at first) on, at most @nr. Returns how many were found in a part
+ * of the guest; *pos moves behind that, at last to SMEMV_SCAN_END.
  * -ERANGE: the scan does not remember that long. -ENODATA: the machine is gone.
  */
 int smemv_scan_cold(struct smemv_scan *scan, s64 cold_ms, u64 *pos,

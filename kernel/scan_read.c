@@ -89,12 +89,34 @@ static u32 add_cold(struct smemv_scan *scan, u8 bits, unsigned long hva,
 	return i;
 }
 
+/* Blocks that are looked at while others wait for the machine, and for ns->lock: 512 MiB. */
+#define BLOCKS_AT_ONCE	256
+
+/* Under vm_lock. Returns how many ranges were found. */
+static u32 look_for_cold(struct smemv_scan *scan, u8 bits, u64 *pos,
+			 struct smemv_scan_range *ranges, u32 nr)
+{
+	u32 i, pages, seen, used = 0;
+	unsigned long hva;
+	u64 gfn = *pos;
+
+	for (i = 0; i < BLOCKS_AT_ONCE; i++) {
+		if (!smemv_vm_next_range(&scan->vm, &gfn, SMEMV_SCAN_BLOCK, &hva, &pages)) {
+			*pos = SMEMV_SCAN_END;
+			break;
+		}
+		seen = add_cold(scan, bits, hva, pages, ranges, &used, nr);
+		*pos = gfn - pages + seen;
+		if (seen < pages)
+			break;
+		cond_resched();
+	}
+	return used;
+}
+
 int smemv_scan_cold(struct smemv_scan *scan, s64 cold_ms, u64 *pos,
 		    struct smemv_scan_range *ranges, u32 nr)
 {
-	u32 pages, seen = 0, used = 0;
-	unsigned long hva;
-	u64 gfn = *pos;
 	u8 bits;
 	int err;
 
@@ -105,16 +127,7 @@ int smemv_scan_cold(struct smemv_scan *scan, s64 cold_ms, u64 *pos,
 	if (err)
 		return err;
 	mutex_lock(&scan->vm_lock);
-	while (scan->vm.kvm &&
-	       smemv_vm_next_range(&scan->vm, &gfn, SMEMV_SCAN_BLOCK, &hva, &pages)) {
-		seen = add_cold(scan, bits, hva, pages, ranges, &used, nr);
-		*pos = gfn - pages + seen;
-		if (seen < pages)
-			break;
-		cond_resched();
-	}
-	if (!scan->vm.kvm)
-		err = -ENODATA;
+	err = scan->vm.kvm ? look_for_cold(scan, bits, pos, ranges, nr) : -ENODATA;
 	mutex_unlock(&scan->vm_lock);
-	return err ?: (int)used;
+	return err;
 }

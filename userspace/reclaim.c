@@ -68,7 +68,7 @@ static int run_round(struct reclaim *r, uint64_t *left, bool *more, struct reaso
 {
 	uint64_t out_before = r->out_bytes;
 	struct range_list list = { 0 };
-	int err = reclaim_find(r, &list, why);
+	int err = reclaim_find(r, UINT64_MAX, &list, why);
 
 	r->stayed_bytes = 0;
 	if (!err)

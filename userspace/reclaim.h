@@ -33,6 +33,8 @@ struct reclaim {
 	sigset_t ends;		/* signals that end it */
 	bool interrupted;
 	bool gone;		/* the process ended */
+	uint64_t passes;	/* of the scan, when it was asked last */
+	uint64_t in_vain;	/* after as many of them nothing went: what is in use is so until the next */
 	bool warned;		/* that cold_s is shorter than an interval */
 	struct bucket bucket;
 	uint64_t out_bytes;	/* paged out so far */
@@ -41,8 +43,11 @@ struct reclaim {
 
 /* reclaim_ranges.c: what is cold, and here. */
 
-/* The memory that was not accessed for r->cold_s and is here. The caller frees the list. */
-int reclaim_find(struct reclaim *r, struct range_list *list, struct reason *why);
+/*
+ * The memory that was not accessed for r->cold_s and is here, of which at least @limit bytes are enough. The
+ * caller frees the list.
+ */
+int reclaim_find(struct reclaim *r, uint64_t limit, struct range_list *list, struct reason *why);
 void range_list_free(struct range_list *list);
 /* How many pages of the ranges are here. */
 int reclaim_count_here(const struct reclaim *r, const struct smemv_scan_range *ranges, size_t count,

@@ -38,17 +38,21 @@ static int page_out(struct hold *hold, uint64_t bytes, struct reason *why)
 {
 	struct reclaim *r = hold->r;
 	struct range_list list = { 0 };
-	uint64_t before = r->out_bytes, left;
-	int err = reclaim_find(r, &list, why);
+	uint64_t before = r->out_bytes, stayed_before = r->stayed_bytes, left;
+	int err = reclaim_find(r, bytes, &list, why);
 
 	/* Its scan just began. */
 	if (err == -EAGAIN)
 		err = 0;
 	if (!err)
 		err = reclaim_work(r, &list, bytes, TICK_S, NULL, &left, why);
-	range_list_free(&list);
-	if (!err && r->out_bytes == before)
+	if (!err && r->out_bytes == before) {
 		control_found_nothing(&hold->control);
+		/* Else the rate did not allow it. */
+		if (!list.pages || r->stayed_bytes > stayed_before)
+			r->in_vain = r->passes;
+	}
+	range_list_free(&list);
 	return err;
 }
 
@@ -134,7 +138,7 @@ int reclaim_daemon(struct reclaim *r)
 	control_init(&hold.control, r->target_bytes);
 	signs_open(&hold.signs, r->pid, clock_s());
 	/* What cannot work is told now, not when the guest is too large. */
-	err = reclaim_find(r, &list, &why);
+	err = reclaim_find(r, 0, &list, &why);
 	range_list_free(&list);
 	if (!err || err == -EAGAIN)
 		err = hold_at_target(&hold, &why);

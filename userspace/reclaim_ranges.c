@@ -155,13 +155,14 @@ static int add_here(const struct reclaim *r, const struct smemv_scan_range *rang
 	return 0;
 }
 
+/* Until there are @limit bytes. */
 static int add_all_here(const struct reclaim *r, const struct smemv_scan_range *ranges, size_t count,
-			struct range_list *here, struct reason *why)
+			uint64_t limit, struct range_list *here, struct reason *why)
 {
 	size_t i;
 	int err = 0;
 
-	for (i = 0; i < count && !err; i++)
+	for (i = 0; i < count && here->pages * PAGE_BYTES < limit && !err; i++)
 		err = add_here(r, &ranges[i], here, why);
 	return err;
 }
@@ -170,7 +171,7 @@ int reclaim_count_here(const struct reclaim *r, const struct smemv_scan_range *r
 		       uint64_t *pages, struct reason *why)
 {
 	struct range_list here = { 0 };
-	int err = add_all_here(r, ranges, count, &here, why);
+	int err = add_all_here(r, ranges, count, UINT64_MAX, &here, why);
 
 	*pages = here.pages;
 	range_list_free(&here);
@@ -187,22 +188,29 @@ static void warn_if_short(struct reclaim *r, const struct scan_info *scan)
 		  scan->interval_now_ms / 1e3);
 }
 
-int reclaim_find(struct reclaim *r, struct range_list *list, struct reason *why)
+static int find_anew(struct reclaim *r, uint64_t limit, struct range_list *list, struct reason *why)
 {
-	struct scan_info scan = { 0 };
 	struct range_list cold = { 0 };
-	int err = ask_scan(r, &scan, why);
+	int err = ask_cold(r, &cold, why);
 
-	if (!err && !scan.scans) {
-		reason_set(why, "the scan of process %u has not looked yet: try again in a moment", r->pid);
-		err = -EAGAIN;
-	}
 	if (!err)
-		warn_if_short(r, &scan);
-	if (!err)
-		err = ask_cold(r, &cold, why);
-	if (!err)
-		err = add_all_here(r, cold.ranges, cold.count, list, why);
+		err = add_all_here(r, cold.ranges, cold.count, limit, list, why);
 	range_list_free(&cold);
 	return err;
+}
+
+int reclaim_find(struct reclaim *r, uint64_t limit, struct range_list *list, struct reason *why)
+{
+	struct scan_info scan = { 0 };
+	int err = ask_scan(r, &scan, why);
+
+	if (err)
+		return err;
+	if (!scan.scans) {
+		reason_set(why, "the scan of process %u has not looked yet: try again in a moment", r->pid);
+		return -EAGAIN;
+	}
+	warn_if_short(r, &scan);
+	r->passes = scan.scans;
+	return r->passes == r->in_vain ? 0 : find_anew(r, limit, list, why);
 }

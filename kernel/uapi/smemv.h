@@ -104,7 +104,7 @@
  *    SMEMV_A_SCAN_PID        M
  *    SMEMV_A_SCAN_COLD       O  u32 ms; less than the newest interval stands for that. Default:
  *                               not in any interval that is remembered
- *    -> SMEMV_A_SCAN_RANGES
+ *    -> SMEMV_A_SCAN_RANGES      of a part of the memory each time, may be empty
  *
  *  Multicast group "events": SMEMV_CMD_EVENT with SMEMV_A_EVENT_*
  */

@@ -4,12 +4,14 @@
  * together by the test. libnl is the real one; the socket is not.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <netlink/genl/ctrl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 /* After those: */
 #include <cmocka.h>
 
@@ -375,13 +377,40 @@ static void one_object_is_asked_for_by_name(void **state)
 	link_close(link);
 }
 
-static struct nl_msg *message_scan(uint32_t pid)
+static struct nl_msg *message_scan(uint32_t pid, uint64_t scans)
 {
 	struct nl_msg *msg = message_new(SMEMV_CMD_SCAN_GET);
 
 	nla_put_u32(msg, SMEMV_A_SCAN_PID, pid);
-	nla_put_u64(msg, SMEMV_A_SCAN_SCANS, 20);
+	nla_put_u64(msg, SMEMV_A_SCAN_SCANS, scans);
 	return msg;
+}
+
+static struct nl_msg *message_ranges(const struct smemv_scan_range *ranges, size_t count)
+{
+	struct nl_msg *msg = message_new(SMEMV_CMD_SCAN_RANGES);
+
+	nla_put(msg, SMEMV_A_SCAN_RANGES, (int)(count * sizeof(*ranges)), ranges);
+	return msg;
+}
+
+/* The module's answers to a reclaim_find() after @scans passes: each range of these. */
+static void say_cold(uint64_t scans, const struct smemv_scan_range *ranges, size_t count)
+{
+	n_reads = 0;
+	next_read = 0;
+	new_read();
+	say_message(message_scan(4711, scans), 0);
+	new_read();
+	say_error(0, NULL, 0, NULL);
+	new_read();
+	say_message(message_ranges(ranges, count), NLM_F_MULTI);
+	say_done(0, NULL, 0);
+}
+
+static uint8_t command_sent(void)
+{
+	return ((struct genlmsghdr *)nlmsg_data((struct nlmsghdr *)sent))->cmd;
 }
 
 /* What of @attribute a reclaim sent for ranges that were cold for @cold_s. */
@@ -391,18 +420,56 @@ static struct nlattr *sent_for_ranges(double cold_s, int attribute)
 	struct range_list list = { 0 };
 	struct reason why;
 
-	new_read();
-	say_message(message_scan(4711), 0);
-	new_read();
-	say_error(0, NULL, 0, NULL);
-	new_read();
-	say_done(0, NULL, 0);
-	assert_int_equal(reclaim_find(&r, &list, &why), 0);
+	say_cold(20, NULL, 0);
+	assert_int_equal(reclaim_find(&r, UINT64_MAX, &list, &why), 0);
 	range_list_free(&list);
 	link_close(r.link);
-	assert_int_equal(((struct genlmsghdr *)nlmsg_data((struct nlmsghdr *)sent))->cmd,
-			 SMEMV_CMD_SCAN_RANGES);
+	assert_int_equal(command_sent(), SMEMV_CMD_SCAN_RANGES);
 	return nlmsg_find_attr((struct nlmsghdr *)sent, GENL_HDRLEN, attribute);
+}
+
+static void what_was_in_vain_is_not_asked_again_before_the_next_pass(void **state)
+{
+	struct reclaim r = { .link = link_with_nothing_said(), .pid = 4711, .in_vain = 20 };
+	struct range_list list = { 0 };
+	struct reason why;
+
+	(void)state;
+	say_cold(20, NULL, 0);
+	assert_int_equal(reclaim_find(&r, UINT64_MAX, &list, &why), 0);
+	assert_int_equal(command_sent(), SMEMV_CMD_SCAN_GET);
+	say_cold(21, NULL, 0);
+	assert_int_equal(reclaim_find(&r, UINT64_MAX, &list, &why), 0);
+	assert_int_equal(command_sent(), SMEMV_CMD_SCAN_RANGES);
+	assert_int_equal(r.passes, 21);
+	range_list_free(&list);
+	link_close(r.link);
+}
+
+static void no_more_is_looked_for_than_is_wanted(void **state)
+{
+	struct reclaim r = { .link = link_with_nothing_said(), .pid = 4711 };
+	char *memory = aligned_alloc(4096, 4 * 4096);
+	struct smemv_scan_range ranges[] = {
+		{ (uintptr_t)memory, 1 }, { (uintptr_t)memory + 2 * 4096, 1 },
+	};
+	struct range_list list = { 0 };
+	struct reason why;
+
+	(void)state;
+	memset(memory, 1, 4 * 4096);
+	r.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	say_cold(20, ranges, 2);
+	assert_int_equal(reclaim_find(&r, 4096, &list, &why), 0);
+	assert_int_equal(list.pages, 1);
+	range_list_free(&list);
+	say_cold(20, ranges, 2);
+	assert_int_equal(reclaim_find(&r, 4097, &list, &why), 0);
+	assert_int_equal(list.pages, 2);
+	range_list_free(&list);
+	close(r.pagemap);
+	free(memory);
+	link_close(r.link);
 }
 
 static void only_a_time_that_was_said_is_asked_for(void **state)
@@ -468,6 +535,8 @@ int main(void)
 		cmocka_unit_test(an_interrupted_list_is_made_again),
 		cmocka_unit_test(one_object_is_asked_for_by_name),
 		cmocka_unit_test(only_a_time_that_was_said_is_asked_for),
+		cmocka_unit_test(what_was_in_vain_is_not_asked_again_before_the_next_pass),
+		cmocka_unit_test(no_more_is_looked_for_than_is_wanted),
 		cmocka_unit_test(a_reply_that_makes_no_sense_is_an_error),
 		cmocka_unit_test(a_damaged_extended_ack_is_survived),
 	};
