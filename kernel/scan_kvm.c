@@ -441,8 +441,14 @@ static bool look_at_some(struct smemv_pass *pass)
 
 	if (!slot) {
 		pass->gfn = 0;
-		return ++pass->space < SMEMV_COMPAT_KVM_SPACES;
+		return ++pass->space < spaces(pass);
 	}
+/* KVM is asked by host virtual address, and answers for all spaces. */
+static u32 spaces(const struct smemv_pass *pass)
+{
+	return pass->method == SMEMV_SCAN_TDP_WALK ? SMEMV_COMPAT_KVM_SPACES : 1;
+}
+
 	gfn = max_t(u64, pass->gfn, slot->base_gfn);
 	end = slot->base_gfn + slot->npages;
 	for (i = 0; i < BLOCKS_AT_ONCE && gfn < end; i++, gfn += seen) {

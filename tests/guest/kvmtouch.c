@@ -3,9 +3,10 @@
  * kvmtouch: a virtual machine without a system, whose processors touch the pages they are told
  * to. Its memory is one slot over a file or anonymous memory.
  *
- * usage: kvmtouch [--size BYTES] [--file PATH [--swapped]] [--huge] [--cpus N]
+ * usage: kvmtouch [--size BYTES] [--file PATH [--swapped]] [--huge] [--cpus N] [--smm]
  *
- * With --swapped the guest has the upper half of the file first, and then the lower.
+ * With --swapped the guest has the upper half of the file first, and then the lower. With --smm
+ * the memory is there in system management mode, too, as machines have it.
  *
  * Commands come by standard input, one a line, and each is answered by a line:
  *	touch FIRST COUNT [STEP]   read and write one word of each page, in turns by the processors
@@ -41,6 +42,7 @@
 #define MEMORY_GPA	(4ull << 30)	/* of the slot: 2 MiB aligned, above all devices */
 #define CODE_GPA	0x0ull
 #define CPUS_MAX	8
+#define SMM_SPACE	(1u << 16)	/* KVM's second address space, of a slot's number */
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
@@ -77,6 +79,7 @@ static struct machine {
 	bool logging;
 	bool huge;
 	bool swapped;
+	bool smm;
 } m = { .size = 64ull << 20, .file = -1, .n_cpus = 1, .gpa = MEMORY_GPA };
 
 static void die(const char *what)
@@ -137,7 +140,11 @@ static void set_slot(uint32_t slot, uint64_t gpa, uint64_t size, void *memory, u
 
 static void set_memory_slot(uint64_t size)
 {
-	set_slot(1, m.gpa, size, m.memory, m.logging ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	uint32_t flags = m.logging ? KVM_MEM_LOG_DIRTY_PAGES : 0;
+
+	set_slot(1, m.gpa, size, m.memory, flags);
+	if (m.smm)
+		set_slot(SMM_SPACE | 1, m.gpa, size, m.memory, flags);
 }
 
 /* 0: program; 1..: tables that map all of 512 GiB one to one, by 1 GiB entries. */
@@ -315,7 +322,7 @@ static void parse(int argc, char **argv)
 	static const struct option options[] = {
 		{ "size", required_argument, NULL, 's' }, { "file", required_argument, NULL, 'f' },
 		{ "huge", no_argument, NULL, 'h' }, { "cpus", required_argument, NULL, 'c' },
-		{ "swapped", no_argument, NULL, 'w' }, { 0 },
+		{ "swapped", no_argument, NULL, 'w' }, { "smm", no_argument, NULL, 'm' }, { 0 },
 	};
 	int option;
 
@@ -329,6 +336,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'h':
 			m.huge = true;
+			break;
+		case 'm':
+			m.smm = true;
 			break;
 		case 'w':
 			m.swapped = true;

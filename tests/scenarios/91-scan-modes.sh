@@ -21,12 +21,14 @@ has_scanned() {
 
 # says METHOD REASON: what is told of a machine that is scanned
 says() {
-	machine_start --size $((4 << 20))
+	machine_start --size $((4 << 20)) --smm
 	require "a machine is scanned" smemv scan start pid "$machine_pid" interval 50
 	ok "it touches its memory" machine_tell touch 0 1024
 	ok "and is scanned" wait_until 30 has_scanned
 	is "$(scan_get .method)" "$1" "by $1"
 	like "$(scan_get '.why // "-"')" "$2" "and says why"
+	# The program has four pages.
+	compare "$(scan_get '.pages_by_age | add')" -le $((1024 + 4)) "each page has one age"
 	end_process "$machine_pid" KILL
 }
 
