@@ -168,12 +168,25 @@ static bool is_listed(struct kvm *kvm, hpa_t root)
 }
 
 /*
+ * A processor's root and what it is. KVM takes the root away before it changes the role, and
+ * sets the next one after it; or it has no role while it does that.
+ */
+static bool read_root(const struct kvm_mmu *mmu, hpa_t *hpa, union kvm_mmu_page_role *role)
+{
+	*hpa = READ_ONCE(mmu->root.hpa);
+	smp_rmb(); /* the root before its role, */
+	role->word = READ_ONCE(mmu->root_role.word);
+	smp_rmb(); /* and that before the root again */
+	return VALID_PAGE(*hpa) && role->word && READ_ONCE(mmu->root.hpa) == *hpa;
+}
+
+/*
  * Why the walk would not see each access, or NULL. No root yet: nothing is
  * mapped, and there is nothing to see.
  */
 static const char *unfit(struct kvm *kvm)
 {
-	const union kvm_mmu_page_role *role;
+	union kvm_mmu_page_role role;
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
 	hpa_t root;
@@ -184,13 +197,11 @@ static const char *unfit(struct kvm *kvm)
 	if (READ_ONCE(kvm->arch.indirect_shadow_pages))
 		return "the guest runs guests of its own";
 	kvm_for_each_vcpu(i, vcpu, kvm) {
-		role = &vcpu->arch.root_mmu.root_role;
-		root = READ_ONCE(vcpu->arch.root_mmu.root.hpa);
-		if (!VALID_PAGE(root))
+		if (!read_root(&vcpu->arch.root_mmu, &root, &role))
 			continue;
-		if (!role->direct)
+		if (!role.direct)
 			return "the guest's memory is mapped by shadow paging";
-		if (role->ad_disabled)
+		if (role.ad_disabled)
 			return "the processor sets no accessed bits (EPT A/D is off)";
 		/* One that was given up just now is back in the next pass. */
 		if (!is_listed(kvm, root))
@@ -217,22 +228,20 @@ static bool is_known(const struct root *roots, unsigned int nr, const u64 *table
 /* Each processor has a root; mostly all have the same. Under RCU. */
 static unsigned int find_roots(struct kvm *kvm, u32 space, struct root *roots)
 {
-	const struct kvm_mmu *mmu;
+	union kvm_mmu_page_role role;
 	struct kvm_vcpu *vcpu;
 	unsigned int nr = 0;
 	unsigned long i;
 	hpa_t hpa;
 
 	kvm_for_each_vcpu(i, vcpu, kvm) {
-		mmu = &vcpu->arch.root_mmu;
-		hpa = READ_ONCE(mmu->root.hpa);
-		if (!VALID_PAGE(hpa) || mmu->root_role.smm != space ||
-		    mmu->root_role.level < 4 ||
+		if (!read_root(&vcpu->arch.root_mmu, &hpa, &role) ||
+		    role.smm != space || role.level < 4 ||
 		    is_known(roots, nr, table_of(hpa)) || nr == ROOTS_MAX ||
 		    !is_listed(kvm, hpa))
 			continue;
 		roots[nr].table = table_of(hpa);
-		roots[nr++].level = mmu->root_role.level;
+		roots[nr++].level = role.level;
 	}
 	return nr;
 }
@@ -314,6 +323,9 @@ static u64 look(const struct root *root, u64 gfn, struct smemv_block *block)
 	u64 *table = root->table, *entry, value;
 	int level;
 
+	/* Beyond what these tables can map. */
+	if (gfn >= pages_below(root->level + 1))
+		return ~0ULL;
 	for (level = root->level; level > 1; level--) {
 		entry = table + (gfn / pages_below(level)) % SMEMV_SCAN_BLOCK;
 		value = READ_ONCE(*entry);
@@ -431,6 +443,12 @@ void smemv_pass_begin(struct smemv_pass *pass)
 	memset(pass->ages, 0, sizeof(pass->ages));
 }
 
+/* KVM is asked by host virtual address, and answers for all spaces. */
+static u32 spaces(const struct smemv_pass *pass)
+{
+	return pass->method == SMEMV_SCAN_TDP_WALK ? SMEMV_COMPAT_KVM_SPACES : 1;
+}
+
 /* Some blocks of one slot, or on to the next address space. Under kvm->srcu. */
 static bool look_at_some(struct smemv_pass *pass)
 {
@@ -443,12 +461,6 @@ static bool look_at_some(struct smemv_pass *pass)
 		pass->gfn = 0;
 		return ++pass->space < spaces(pass);
 	}
-/* KVM is asked by host virtual address, and answers for all spaces. */
-static u32 spaces(const struct smemv_pass *pass)
-{
-	return pass->method == SMEMV_SCAN_TDP_WALK ? SMEMV_COMPAT_KVM_SPACES : 1;
-}
-
 	gfn = max_t(u64, pass->gfn, slot->base_gfn);
 	end = slot->base_gfn + slot->npages;
 	for (i = 0; i < BLOCKS_AT_ONCE && gfn < end; i++, gfn += seen) {
