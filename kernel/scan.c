@@ -164,15 +164,27 @@ static unsigned long rest(const struct smemv_scan *scan)
 	       min_t(unsigned long, next - jiffies, LOOK) : 0;
 }
 
+/* What the caller waited for a processor while it could have run, ever. */
+static u64 waited_ns(void)
+{
+#ifdef CONFIG_SCHED_INFO
+	return current->sched_info.run_delay;
+#else
+	return 0;
+#endif
+}
+
+/* The cost is time of a processor: what others had of it meanwhile is not the scan's. */
 static void look(struct smemv_scan *scan)
 {
-	u64 now = ktime_get_ns();
+	u64 now = ktime_get_ns(), waited = waited_ns(), taken;
 	bool more;
 
 	if (!scan->in_pass)
 		begin_pass(scan);
 	more = smemv_pass_go_on(&scan->pass, now + SLICE_NS);
-	scan->pass_ns += ktime_get_ns() - now;
+	taken = ktime_get_ns() - now;
+	scan->pass_ns += taken - min(taken, waited_ns() - waited);
 	if (!more)
 		end_pass(scan);
 }
