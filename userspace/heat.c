@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../kernel/uapi/smemv.h"
 #include "heat.h"
 #include "human.h"
 #include "vm_mount.h"

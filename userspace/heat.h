@@ -7,10 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../kernel/uapi/smemv.h"
 #include "call.h"
 #include "print.h"
 
-#define HEAT_AGES	9	/* 0: accessed in the newest interval, .. 8: in none of eight */
+#define HEAT_AGES	SMEMV_SCAN_AGES	/* 0: accessed in the newest interval, .. 8: in none of eight */
 #define HEAT_CELLS	960	/* parts that the guest's memory is divided into */
 
 /* Pages of a part, by age; those in this host's memory, and the others. */
