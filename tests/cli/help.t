@@ -76,6 +76,7 @@ cat >"$work/bin/smemv" <<'SMEMV'
 case $1 in
 server) printf '[\n  {\n    "name": "alpha",\n    "state": "up"\n  },\n  {\n    "name": "beta",\n    "state": "up"\n  }\n]\n' ;;
 vm) printf '[\n  {\n    "name": "web1",\n    "size_bytes": 1\n  }\n]\n' ;;
+scan) printf '[\n  {\n    "pid": 4711,\n    "files": 0\n  }\n]\n' ;;
 swap) printf '[\n  {\n    "name": "pool",\n    "where": {\n      "name": 3\n    }\n  }\n]\n' ;;
 esac
 SMEMV
@@ -118,6 +119,8 @@ completion 'smemv vm set web1 budget 1G ' 'policy deadline'
 completion 'smemv show ' '--watch count pid --metrics'
 completion 'smemv scan s' 'start show stop'
 completion 'smemv scan start pid 1 ' 'interval'
+touch "$work/heat.png"
+completion "smemv vm heat web1 --png $work/he" "$work/heat.png"
 completion 'smemv reclaim pid 1 ' 'cold rate --daemon target'
 completion 'smemv reclaim pid 1 --daemon t' 'target'
 completion 'smemv migrate ' 'from to via uri budget servers heat bandwidth warmup downtime timeout patience auto-converge keep-source check'
@@ -129,6 +132,7 @@ if ((EUID == 0)); then
 	completion 'smemv server --json show b' 'beta'
 	completion 'smemv swap del ' 'pool'
 	completion 'smemv vm del ' 'web1'
+	completion 'smemv scan show ' '4711'
 	completion 'smemv swap add 1G servers a' 'alpha'
 	completion 'smemv swap add 1G servers alpha,' 'alpha,beta'
 else
