@@ -458,8 +458,8 @@ static bool claim_stands(const struct smemv_space *space)
 }
 
 /*
- * As if the earlier call went on: what it asked for may have been done, and this host must not claim
- * from itself.
+ * As if the earlier call went on: what it asked for may have been done, and this host must not
+ * claim from itself.
  */
 static int go_on(struct smemv_space *space, const char **why)
 {

@@ -123,9 +123,10 @@ static void add_members(json_t *families, const char *family, const char *labels
 	const char *member;
 	json_t *value;
 
-	json_object_foreach(group, member, value)
+	json_object_foreach(group, member, value) {
 		add_labelled(families, family, "gauge", labels, name, member,
 			     json_number_value(value));
+	}
 }
 
 static void add_group(json_t *families, const char *family, const char *key, const char *labels,
@@ -183,9 +184,10 @@ static void add_item(json_t *families, const char *object, json_t *item)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(item, key, value)
+	json_object_foreach(item, key, value) {
 		if (strcmp(key, "pid"))
 			add_member(families, object, key, labels, value);
+	}
 	free(labels);
 }
 
@@ -196,12 +198,16 @@ void metrics_write(FILE *out, const char *document)
 	const char *family;
 	size_t i, n;
 
-	for (i = 0; i < sizeof(objects) / sizeof(*objects); i++)
-		json_array_foreach(json_object_get(root, objects[i].list), n, item)
+	for (i = 0; i < sizeof(objects) / sizeof(*objects); i++) {
+		json_array_foreach(json_object_get(root, objects[i].list), n, item) {
 			add_item(families, objects[i].object, item);
-	json_object_foreach(families, family, lines)
-		json_array_foreach(lines, n, line)
+		}
+	}
+	json_object_foreach(families, family, lines) {
+		json_array_foreach(lines, n, line) {
 			fprintf(out, "%s\n", json_string_value(line));
+		}
+	}
 	json_decref(families);
 	json_decref(root);
 }
