@@ -421,7 +421,7 @@ struct smemv_ioc_space {
 #define SMEMV_SPACE_F_DRAINING	1	/* out: pages are being moved off one of its servers */
 /* in: this, and what SMEMV_IOC_MAP tells, is for another host that is to adopt it */
 #define SMEMV_SPACE_F_HAND_OVER	2
-/* out: somebody else has the file open too, maybe a guest whose memory it is: store nothing there */
+/* out: somebody else has the file open, maybe a guest whose memory it is: store nothing there */
 #define SMEMV_SPACE_F_SHARED	4
 
 /*
