@@ -53,7 +53,7 @@ start_sink() {
 	wait_until 30 grep -q listening "$scenario_out/sink"
 }
 
-by_hand_to_others_file() {
+by_hand() {
 	qmp source migrate '{"uri": "tcp:127.0.0.1:9"}'
 }
 
@@ -67,11 +67,16 @@ others_file_by_mistake() {
 	require "somebody listens" start_sink
 	migrate_split source true
 	qmp source migrate-set-parameters '{"smemv-space": "/dev/smemv/other"}' >/dev/null
-	fails "the file of a guest that runs is refused" "/other' holds memory" by_hand_to_others_file
+	fails "the file of a guest that runs is refused" "/other' is open elsewhere" by_hand
 	qmp other stop >/dev/null
 	ok "that guest is evicted" wait_until 60 other_is_evicted
-	fails "and refused all the same" "/other' holds memory" by_hand_to_others_file
+	fails "and refused all the same" "/other' is open elsewhere" by_hand
 	qmp other cont >/dev/null
+	require "a file is made that no guest uses now" smemv vm create left size $ram
+	is "$("$LAB_TREE/tests/fakes/spaceioctl.py" errors /dev/smemv/left 0 1)" OK=1 "with a page at a server"
+	qmp source migrate-set-parameters '{"smemv-space": "/dev/smemv/left"}' >/dev/null
+	fails "it is refused" "/left' holds memory" by_hand
+	ok "it goes" smemv vm del left
 	migrate_split source false
 	ok "that guest goes through its memory twice" guest_sweeps other 300
 	guest_end other
@@ -116,7 +121,7 @@ destination_does_not_answer() {
 	require "no answer: QEMU is trying still" source_connects
 	fails "no answer: the next attempt comes too early" 'still tries to connect.*nothing was begun' migrate_cli source patient budget 16M
 	is "$(guest_state patient)" inmigrate "no answer: its destination waits on"
-	fails "no answer: so it is by hand" 'has not ended its attempt to connect' by_hand_to_others_file
+	fails "no answer: so it is by hand" 'has not ended its attempt to connect' by_hand
 	open_destination
 	require "no answer: QEMU gives up" wait_until 120 source_connects_no_more
 }
