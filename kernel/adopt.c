@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 
 #include "adopt.h"
+#include "bind.h"
 #include "claim.h"
 #include "event.h"
 #include "io.h"

@@ -16,6 +16,7 @@
  */
 #include <linux/slab.h>
 
+#include "bind.h"
 #include "claim.h"
 #include "conn.h"
 #include "drain.h"

@@ -512,7 +512,7 @@ void smemv_lane_start(struct smemv_lane *lane)
 	queue_delayed_work(smemv_lane_wq, &lane->work, 0);
 }
 
-void smemv_lane_free(struct smemv_lane *lane)
+void smemv_lane_stop(struct smemv_lane *lane)
 {
 	mutex_lock(&lane->connect_lock);
 	if (lane->sock) {
@@ -521,6 +521,10 @@ void smemv_lane_free(struct smemv_lane *lane)
 	}
 	mutex_unlock(&lane->connect_lock);
 	cancel_delayed_work_sync(&lane->work);
+}
+
+void smemv_lane_free(struct smemv_lane *lane)
+{
 	smemv_xmit_flush(lane);
 	smemv_inflight_uninit(&lane->inflight);
 	kfree(lane);

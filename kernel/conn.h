@@ -9,7 +9,12 @@ struct smemv_server;
 
 struct smemv_lane *smemv_lane_alloc(struct smemv_server *server, u32 nr);
 
-/* Ends the connection and every request on it; then frees the lane. */
+/*
+ * Ends the connection and every request on it, for good: @stopping of its server is set. May sleep.
+ */
+void smemv_lane_stop(struct smemv_lane *lane);
+
+/* Frees one that is stopped. */
 void smemv_lane_free(struct smemv_lane *lane);
 
 /*

@@ -8,6 +8,7 @@
 
 #define BODY_MAX	128
 #define REQUIRED	SMEMV_FEAT_LIST
+#define ASK_AGAIN	HZ
 
 struct exchange {
 	struct smemv_frame f;
@@ -264,19 +265,19 @@ static int opened(struct socket *sock, struct smemv_bind *bind,
 	return err;
 }
 
-/* That is no matter of the other spaces: the connection serves them. */
-static int note_refusal(struct smemv_bind *bind, int err, const char *why)
+void smemv_handshake_refused(struct smemv_bind *bind, int err, const char *why)
 {
 	if (err == -ENODEV)
 		WRITE_ONCE(bind->made_anew, true);
 	if (err == -ESTALE || err == -ENODEV) {
 		bind->fenced_out(bind);
-	} else if (!READ_ONCE(bind->refused)) {
-		WRITE_ONCE(bind->refused, true);
+		return;
+	}
+	if (!READ_ONCE(bind->refused))
 		pr_warn_ratelimited("server %s: space %pUb cannot be used there: %s\n",
 				    bind->server->name, bind->uuid, why);
-	}
-	return 0;
+	WRITE_ONCE(bind->refused, true);
+	queue_delayed_work(smemv_wq, &bind->server->reopen, ASK_AGAIN);
 }
 
 int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
@@ -299,8 +300,10 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 	if (err)
 		return err;
 	err = smemv_handshake_open_error(x.f.status, why);
-	return err ? note_refusal(bind, err, *why) :
-		     opened(sock, bind, (void *)x.buf.body, why);
+	if (!err)
+		return opened(sock, bind, (void *)x.buf.body, why);
+	smemv_handshake_refused(bind, err, *why);
+	return 0;
 }
 
 int smemv_handshake_drop(struct socket *sock, const struct smemv_bind *bind,

@@ -156,8 +156,7 @@ enum smemv_standing {
  * @emptied: so often did that happen while the map had pages there, and
  * @settled: with so many of these the map knows what is left of them
  * @leaving: no page is placed there any more
- * @refused: the server would not open it, this time: it cannot be used there until a connection is
- *	     made again
+ * @refused: the server would not open it: it cannot be used there until it does (@reopen)
  * @server_id: the server's run of which the map knows what it holds of the space
  * @pages: pages of the space that the location map attributes to the server
  * @lane_up: a lane is fenced and ready; called without locks, may not sleep
@@ -204,6 +203,7 @@ struct smemv_bind {
  * @binds: struct smemv_bind.link
  * @undropped: spaces that it could not be told to drop (undropped.c); under @bind_lock
  * @nr_undropped: of them
+ * @reopen: asks for the spaces again that it would not open
  * @handles: handles in use
  * @server_id: of the server's present run
  * @known: @server_id is valid
@@ -238,6 +238,7 @@ struct smemv_server {
 	struct list_head binds;
 	struct list_head undropped;
 	u32 nr_undropped;
+	struct delayed_work reopen;
 	struct ida handles;
 	u8 server_id[16];
 	bool known;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The memory servers of a main host, and which spaces use them. */
+/* The memory servers of a main host. */
 #ifndef SMEMV_POOL_H
 #define SMEMV_POOL_H
 
@@ -31,23 +31,6 @@ struct smemv_server *smemv_server_add(struct smemv_ns *ns,
 /* -EBUSY while a space is bound to it. */
 int smemv_server_del(struct smemv_server *server, const char **why);
 struct smemv_server *smemv_server_find(struct smemv_ns *ns, const char *name);
-
-/*
- * Make the space known to the server: on all lanes that are up now, and on
- * every later connection. The caller has filled in all but link, server, handle.
- */
-int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
-		      const char **why);
-/*
- * Opens it there anew, as a claim of a higher epoch. No request of it may be open.
- * -ESTALE: somebody claimed a higher one.
- */
-int smemv_server_reopen(struct smemv_bind *bind, u64 epoch, const char **why);
-/*
- * Ends that; @drop: has the server forget the space when it can be reached. 0, or
- * an errno: it was not dropped. -ESTALE: it is not this host's any more.
- */
-int smemv_server_unbind(struct smemv_bind *bind, bool drop);
 
 /* The lane for a run's pages: always the same one (rule 1). Any context. */
 struct smemv_lane *smemv_server_lane(struct smemv_server *server, u64 run);

@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <linux/uuid.h>
 
+#include "bind.h"
 #include "claim.h"
 #include "drain.h"
 #include "event.h"

@@ -77,13 +77,18 @@ void smemv_undropped_cancel(struct smemv_server *server, const u8 *uuid)
 			remove(server, u);
 }
 
+/* 0, -EBUSY: it was refused and the connection is well, or another errno. */
 static int drop(struct smemv_lane *lane, struct socket *sock,
 		struct undropped *u, const char **why)
 {
-	int err = smemv_handshake_open(lane, sock, &u->bind, why);
+	int err;
 
+	WRITE_ONCE(u->bind.refused, false);
+	err = smemv_handshake_open(lane, sock, &u->bind, why);
 	if (err || u->gone)
 		return err;
+	if (u->bind.refused)
+		return -EBUSY;
 	return smemv_handshake_drop(sock, &u->bind, why);
 }
 
@@ -104,12 +109,12 @@ int smemv_undropped_settle(struct smemv_lane *lane, struct socket *sock,
 	list_for_each_entry_safe(u, next, &server->undropped, link) {
 		int err = drop(lane, sock, u, why);
 
-		if (err && ++u->tries < TRIES)
-			return err;
-		if (err)
-			never_told(server, u);
-		remove(server, u);
-		if (err)
+		if (!err || ++u->tries == TRIES) {
+			if (err)
+				never_told(server, u);
+			remove(server, u);
+		}
+		if (err && err != -EBUSY)
 			return err;
 	}
 	return 0;
