@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A space at a server, on the connections that are there: it is opened, opened in another epoch, and
- * ended. A connection that is made later opens it by itself (conn.c).
+ * A space at a server, on the connections that are there: it is opened, opened in another
+ * epoch, and ended. A connection that is made later opens it by itself (conn.c).
  *
  *   in use    the server opened it
- *   refused   it did not, on a later connection: pages of the space wait for that (or end with an
- *             error, as the policy says), other spaces have the connection; it is asked again
+ *   refused   it did not, on a later connection: pages of the space wait for that (or end with
+ *             an error, as the policy says), other spaces have the connection; it is asked again
  *   fenced    it is somebody else's now, or was dropped there
  */
 #include <linux/slab.h>

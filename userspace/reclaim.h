@@ -35,7 +35,7 @@ struct reclaim {
 	bool gone;		/* the process ended */
 	uint64_t passes;	/* of the scan, when it was asked last */
 	uint64_t in_vain;	/* after as many of them nothing went: what is in use is so until the next */
-	bool warned;		/* that cold_s is shorter than an interval */
+	bool warned;		/* that cold_s does not fit the scan's intervals */
 	struct bucket bucket;
 	uint64_t out_bytes;	/* paged out so far */
 	uint64_t stayed_bytes;	/* advised, and still there */

@@ -34,6 +34,16 @@ static void look(struct hold *hold)
 	signs_take(&hold->signs, clock_s(), &hold->look);
 }
 
+/* Its scan just began, or has had intervals so short for a while that it cannot tell. */
+static bool tells_later(struct reclaim *r, int err, const struct reason *why)
+{
+	if (err == -ERANGE && !r->warned) {
+		r->warned = true;
+		call_fail(r->call, "nothing is paged out until intervals are longer: %s", why->text);
+	}
+	return err == -EAGAIN || err == -ERANGE;
+}
+
 static int page_out(struct hold *hold, uint64_t bytes, struct reason *why)
 {
 	struct reclaim *r = hold->r;
@@ -41,8 +51,7 @@ static int page_out(struct hold *hold, uint64_t bytes, struct reason *why)
 	uint64_t before = r->out_bytes, stayed_before = r->stayed_bytes, left;
 	int err = reclaim_find(r, bytes, &list, why);
 
-	/* Its scan just began. */
-	if (err == -EAGAIN)
+	if (tells_later(r, err, why))
 		err = 0;
 	if (!err)
 		err = reclaim_work(r, &list, bytes, TICK_S, NULL, &left, why);

@@ -132,10 +132,10 @@ ok "it uses all of its memory" machine_tell touch 0 4096
 before_kib=$(resident_kib "$pid")
 target_kib=$((before_kib / 2))
 
-# daemon_start: with its states in $daemon_log.
+# daemon_start [OPTION...]: with its states in $daemon_log, what else it says in $daemon_log.said.
 daemon_start() {
 	daemon_log=$scenario_tmp/daemon
-	smemv --json reclaim pid "$pid" --daemon target ${target_kib}K >"$daemon_log" 2>&1 &
+	smemv --json reclaim pid "$pid" --daemon target ${target_kib}K "$@" >"$daemon_log" 2>"$daemon_log.said" &
 	daemon=$!
 	at_exit "kill -KILL $daemon 2>/dev/null"
 }
@@ -158,6 +158,22 @@ kill -TERM $daemon
 end_of $daemon
 is "$ended_with" 0 "it ends when told"
 is "$(tail -n 1 "$daemon_log" | jq -r .state)" interrupted "and says why"
+
+# What is cold for it can be told when it begins, and not later.
+ok "it is scanned with longer intervals" sh -c "smemv scan stop pid $pid && smemv scan start pid $pid interval 2000"
+ok "which takes a while" further_passes "$pid" 1
+daemon_start cold 10
+ok "a daemon with a time of its own begins" wait_until 30 test -s "$daemon_log"
+kill -STOP $daemon
+ok "with shorter ones again" sh -c "smemv scan stop pid $pid && smemv scan start pid $pid interval 100"
+ok "until all that is remembered is less" further_passes "$pid" 10
+ok "the machine uses all of its memory" machine_tell touch 0 4096
+kill -CONT $daemon
+ok "it says that it cannot tell now" wait_until 30 grep -q 'until intervals are longer.*remembers seven' "$daemon_log.said"
+sleep 2
+kill -TERM $daemon
+end_of $daemon
+is "$ended_with" 0 "and goes on until it is told to end"
 
 daemon_start
 ok "another holds it" wait_until 60 daemon_holds
