@@ -6,6 +6,7 @@
 # ahead, what it reads at random is not. Exactly the pages leave that are punched out. A server is drained while
 # its pages are stored, loaded and punched out.
 #
+# check-kernels: 6.1  (commands and ioctls hardly depend on the kernel)
 # timeout: 500
 
 . "$(dirname "$0")/../lib/scenario.sh"

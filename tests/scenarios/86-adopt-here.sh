@@ -6,7 +6,7 @@
 # whatever that one's epoch was. A space that an operator dropped behind its owner's back loses what was at the
 # server only, and nothing that the owner still has.
 #
-# check-kernels: 6.12  (about owners, who hardly depend on the kernel; 86-adopt runs on more)
+# check-kernels: 6.12  (about owners, who hardly depend on the kernel; 86-adopt runs on 6.1)
 # timeout: 500
 
 . "$(dirname "$0")/../lib/scenario.sh"

@@ -5,6 +5,7 @@
 # without moving a page: every page is right, only one of both can write, and what was not activated is
 # taken back with nothing lost. Pages are stored by ioctl. Bad maps and ioctls are refused.
 #
+# check-kernels: 6.1  (about owners, who hardly depend on the kernel; 86-adopt-here runs on 6.12)
 # timeout: 600
 # timeout-long: 900
 

@@ -4,7 +4,7 @@
 # 93-scan-cli: what goes wrong with a scan is told clearly, and a machine that ends, is killed, or
 # whose module is unloaded meanwhile leaves nothing behind.
 #
-# smoke: yes
+# check-kernels: 6.1 7.2  (about the command; what it starts runs on 6.12 in others)
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/memfile.sh"

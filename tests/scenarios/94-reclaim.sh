@@ -4,6 +4,7 @@
 # 94-reclaim: smemv reclaim sends the cold part of a guest's ordinary memory to the servers, and not the hot
 # part; the daemon holds a guest at a size; the guest finds every byte right.
 #
+# check-kernels: 6.12  (about the command; scans run on more)
 # timeout: 500
 
 . "$(dirname "$0")/../lib/scenario.sh"

@@ -3,10 +3,11 @@
 #
 # 99-migrate-on: a guest that lives on a memory file, most of it at memory servers, migrates on to another main host.
 # What is at the servers stays there, what is here takes the stream; it has two processors, and uses a disk and a
-# network card meanwhile; every byte is right. One with ordinary memory keeps large pages, or moves where none are, or
-# by several channels. In full: one and three servers, 50 migrations there and back, and a source with ordinary memory
-# of which 0, 10, 50 and 100 % go to the main host, an idle guest and ones that write, a balloon that moves meanwhile,
-# and a guest that writes faster than its links carry: it ends by its time limit, and moves with auto-converge.
+# network card meanwhile; every byte is right. One with ordinary memory keeps large pages.
+# In full: hosts without large pages, several channels, one and three servers, 50 migrations there and back, and a source
+# with ordinary memory of which 0, 10, 50 and 100 % go to the main host, an idle guest and ones that write, a balloon that
+# moves meanwhile, and a guest that writes faster than its links carry: it ends by its time limit, and moves with
+# auto-converge.
 #
 # qemu: patched
 # check-kernels: 6.12  (long, as all migrations: each of their scenarios runs on one kernel)
@@ -256,8 +257,6 @@ file_words=(dma)
 moves_on one,two 32M
 file_words=()
 arrives_in_large_pages
-splits_in_small_pages one,two 10
-splits_by_channels
 if is_long_run; then
 	moves_on one 32M
 	moves_on one,two,three 32M
@@ -266,7 +265,8 @@ if is_long_run; then
 			splits $servers $percent 5
 		done
 	done
-	for percent in 0 100; do
+	splits_by_channels
+	for percent in 0 10 100; do
 		splits_in_small_pages one,two $percent
 	done
 	splits one,two 50 0
