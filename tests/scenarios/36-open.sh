@@ -33,11 +33,15 @@ other=$(smemv vm create other size 8M deadline 60000) || bail "no file was made"
 net_heal one
 ok "the server is reached again" wait_until 30 memfile_server_is one up
 like "$(dmesg_since)" 'server one: space .* cannot be used there: the server is being stopped' "the log tells what it refused"
+ended=$(server_counter one disconnects)
 ok "it serves the pages that it has" "$filecheck" --verify --seed 5 /dev/smemv/demo
 require "the other file is written" "$filecheck" --hold --seed 6 "$other" </dev/null
 ok "and goes where it is taken" smemv vm evict other 8M
 is "$(memfile_get other '"\(.where.one // 0) \(.where.two // 0)"')" "0 2048" "all of it"
 ok "every page of it is right" "$filecheck" --verify --seed 6 "$other"
+sleep 2
+is "$(server_counter one disconnects)" "$ended" "that it is asked again and again ends no connection"
+is "$(dmesg_since | grep -c 'space .* cannot be used there')" 1 "and is told once"
 ok "the server is drained" smemv server drain one to two
 ok "so that it ends" memserver_status one
 ok "every page of the first is right" "$filecheck" --verify --seed 5 /dev/smemv/demo

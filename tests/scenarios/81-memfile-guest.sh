@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 81-memfile-guest: stock QEMU runs a KVM guest on a memory file with twice its budget, for three minutes on
-# 6.12 and half of that elsewhere (a long run: thirty). Its program goes through its memory at random, in sequence and with a hot fifth, by turns, and verifies every
-# byte at each visit and all of it at the end; the budget goes down and up all the time.
+# 6.12 and half of that elsewhere (a long run: thirty). Its program goes through its memory at random, in sequence and
+# with a hot fifth, by turns, and verifies every byte at each visit and all of it at the end; the budget goes down and up
+# all the time.
 #
 # smoke: yes
 # timeout: 900
