@@ -4,8 +4,8 @@
  * epoch, and ended. A connection that is made later opens it by itself (conn.c).
  *
  *   in use    the server opened it
- *   refused   it did not, on a later connection: pages of the space wait for that (or end with
- *             an error, as the policy says), other spaces have the connection; it is asked again
+ *   refused   it did not, on a later connection: pages of that lane wait for it (or end with an
+ *             error, as the policy says), other spaces have the connection; it is asked again
  *   fenced    it is somebody else's now, or was dropped there
  */
 #include <linux/slab.h>
@@ -34,7 +34,7 @@ static int open_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 		else if (!bind->opened)
 			bind->kept = true;
 		bind->opened = true;
-		WRITE_ONCE(bind->refused, false);
+		WRITE_ONCE(bind->refused, bind->refused & ~BIT_ULL(lane->nr));
 	}
 	return smemv_handshake_open_error(req->status, why);
 }
@@ -120,16 +120,26 @@ static int open_on_all(struct smemv_bind *bind, struct smemv_req *req, u32 *n,
 	return err;
 }
 
+/* On the lanes that were refused only: where it is open, requests may be under way. */
 static void open_again(struct smemv_bind *bind, struct smemv_req *req)
 {
+	struct smemv_server *server = bind->server;
 	const char *why = "";
-	u32 tried;
-	int err = open_on_all(bind, req, &tried, &why);
+	u32 i;
 
-	if (err)
-		smemv_handshake_refused(bind, err, why);
-	else if (!READ_ONCE(bind->refused))
-		bind->lane_up(bind);
+	for (i = 0; i < server->nr_lanes; i++) {
+		struct smemv_lane *lane = server->lane[i];
+		int err;
+
+		if (!smemv_bind_is_refused(bind, lane))
+			continue;
+		err = open_on_lane(lane, bind, req, &why);
+		if (err) {
+			smemv_handshake_refused(lane, bind, err, why);
+			return;
+		}
+	}
+	bind->lane_up(bind);
 }
 
 void smemv_bind_reopen_work(struct work_struct *work)
@@ -191,7 +201,7 @@ int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 	bind->handle = handle;
 	memcpy(bind->server_id, server->server_id, sizeof(bind->server_id));
 	bind->settled = bind->emptied;
-	bind->refused = false;
+	bind->refused = 0;
 	bind->opened = false;
 	bind->kept = false;
 

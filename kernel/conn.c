@@ -232,7 +232,7 @@ static int open_all(struct smemv_lane *lane, struct socket *sock,
 	if (!err) {
 		go_up(lane, sock);
 		list_for_each_entry(bind, &lane->server->binds, link)
-			if (!READ_ONCE(bind->refused))
+			if (!smemv_bind_is_refused(bind, lane))
 				bind->lane_up(bind);
 	}
 	mutex_unlock(&lane->server->bind_lock);

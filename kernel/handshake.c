@@ -247,13 +247,14 @@ void smemv_handshake_made_anew(struct smemv_bind *bind)
 }
 
 /* What the server answered to an OPEN. */
-static int opened(struct socket *sock, struct smemv_bind *bind,
+static int opened(struct smemv_lane *lane, struct socket *sock,
+		  struct smemv_bind *bind,
 		  const struct smemv_wire_open_reply *reply, const char **why)
 {
 	u32 flags = le32_to_cpu(reply->flags);
 	int err = 0;
 
-	WRITE_ONCE(bind->refused, false);
+	WRITE_ONCE(bind->refused, bind->refused & ~BIT_ULL(lane->nr));
 	if (flags & SMEMV_OPENED_F_CREATED)
 		smemv_handshake_made_anew(bind);
 	if (READ_ONCE(bind->standing) == SMEMV_STANDING_CLAIMED)
@@ -265,19 +266,21 @@ static int opened(struct socket *sock, struct smemv_bind *bind,
 	return err;
 }
 
-void smemv_handshake_refused(struct smemv_bind *bind, int err, const char *why)
+void smemv_handshake_refused(struct smemv_lane *lane, struct smemv_bind *bind,
+			     int err, const char *why)
 {
+	lockdep_assert_held(&lane->server->bind_lock);
 	if (err == -ENODEV)
 		WRITE_ONCE(bind->made_anew, true);
 	if (err == -ESTALE || err == -ENODEV) {
 		bind->fenced_out(bind);
 		return;
 	}
-	if (!READ_ONCE(bind->refused))
+	if (!bind->refused)
 		pr_warn_ratelimited("server %s: space %pUb cannot be used there: %s\n",
-				    bind->server->name, bind->uuid, why);
-	WRITE_ONCE(bind->refused, true);
-	queue_delayed_work(smemv_wq, &bind->server->reopen, ASK_AGAIN);
+				    lane->server->name, bind->uuid, why);
+	WRITE_ONCE(bind->refused, bind->refused | BIT_ULL(lane->nr));
+	queue_delayed_work(smemv_wq, &lane->server->reopen, ASK_AGAIN);
 }
 
 int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
@@ -301,8 +304,8 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 		return err;
 	err = smemv_handshake_open_error(x.f.status, why);
 	if (!err)
-		return opened(sock, bind, (void *)x.buf.body, why);
-	smemv_handshake_refused(bind, err, *why);
+		return opened(lane, sock, bind, (void *)x.buf.body, why);
+	smemv_handshake_refused(lane, bind, err, *why);
 	return 0;
 }
 

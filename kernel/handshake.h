@@ -33,10 +33,12 @@ void smemv_handshake_open_body(struct smemv_wire_open *body,
 void smemv_handshake_made_anew(struct smemv_bind *bind);
 
 /*
- * The server would not open the space, for this errno: fences it out, or has it asked again
- * (pool.c). That is no matter of the other spaces: the connection serves them.
+ * The server would not open the space on the lane, for this errno: fences it out, or has it asked
+ * again (bind.c). That is no matter of the other spaces: the connection serves them. Under the
+ * server's bind_lock.
  */
-void smemv_handshake_refused(struct smemv_bind *bind, int err, const char *why);
+void smemv_handshake_refused(struct smemv_lane *lane, struct smemv_bind *bind,
+			     int err, const char *why);
 
 /* Errno and text of an OPEN's status. */
 int smemv_handshake_open_error(unsigned int status, const char **why);

@@ -63,8 +63,13 @@ static bool in_use(const struct smemv_io *io, u16 target)
 
 static bool reachable(const struct smemv_io *io, u16 target)
 {
-	return in_use(io, target) && smemv_lane_is_up(lane_of(io, target)) &&
-	       !READ_ONCE(bind_of(io, target)->refused);
+	const struct smemv_lane *lane;
+
+	if (!in_use(io, target))
+		return false;
+	lane = lane_of(io, target);
+	return smemv_lane_is_up(lane) &&
+	       !smemv_bind_is_refused(bind_of(io, target), lane);
 }
 
 static void finish_page(struct smemv_io *io, u32 i, int err)

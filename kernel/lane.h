@@ -156,7 +156,8 @@ enum smemv_standing {
  * @emptied: so often did that happen while the map had pages there, and
  * @settled: with so many of these the map knows what is left of them
  * @leaving: no page is placed there any more
- * @refused: the server would not open it: it cannot be used there until it does (@reopen)
+ * @refused: lanes, a bit each, on which the server would not open it: it cannot be used there until
+ *	     it does (@reopen of the server); changed under its bind_lock
  * @server_id: the server's run of which the map knows what it holds of the space
  * @pages: pages of the space that the location map attributes to the server
  * @lane_up: a lane is fenced and ready; called without locks, may not sleep
@@ -174,9 +175,9 @@ struct smemv_bind {
 	bool may_create;
 	bool made_anew;
 	bool leaving;
-	bool refused;
 	bool opened;
 	bool kept;
+	u64 refused;
 	u32 emptied;
 	u32 settled;
 	u8 server_id[16];
@@ -260,6 +261,13 @@ struct smemv_server {
 };
 
 #define smemv_lane_net(lane)	((lane)->server->ns->net)
+
+/* The server would not open the space on the lane, so far. */
+static inline bool smemv_bind_is_refused(const struct smemv_bind *bind,
+					 const struct smemv_lane *lane)
+{
+	return READ_ONCE(bind->refused) & BIT_ULL(lane->nr);
+}
 
 /*
  * A reason to end the connection was seen: refuse new requests and let the

@@ -291,7 +291,9 @@ struct smemv_space *smemv_space_create(struct smemv_ns *ns,
 
 static bool can_be_relied_on(const struct smemv_bind *bind, u64 run_nr)
 {
-	return smemv_lane_is_up(smemv_server_lane(bind->server, run_nr)) &&
+	const struct smemv_lane *lane = smemv_server_lane(bind->server, run_nr);
+
+	return smemv_lane_is_up(lane) && !smemv_bind_is_refused(bind, lane) &&
 	       !smemv_bind_is_doubted(bind);
 }
 

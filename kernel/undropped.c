@@ -83,7 +83,7 @@ static int drop(struct smemv_lane *lane, struct socket *sock,
 {
 	int err;
 
-	WRITE_ONCE(u->bind.refused, false);
+	u->bind.refused = 0;
 	err = smemv_handshake_open(lane, sock, &u->bind, why);
 	if (err || u->gone)
 		return err;
