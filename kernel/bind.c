@@ -20,7 +20,10 @@ static int open_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 			struct smemv_req *req, const char **why)
 {
 	struct smemv_wire_open_reply reply = {};
+	u64 had = atomic64_read(&bind->pages);
 
+	if (!smemv_handshake_can_open(bind, why))
+		return -EOPNOTSUPP;
 	req->opcode = SMEMV_OP_OPEN;
 	req->handle = bind->handle;
 	req->reply = &reply;
@@ -29,10 +32,10 @@ static int open_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 	if (smemv_lane_call(lane, req))
 		return 0;	/* it will be opened when the lane connects */
 	if (req->status == SMEMV_ST_OK) {
-		if (le32_to_cpu(reply.flags) & SMEMV_OPENED_F_CREATED)
-			smemv_handshake_made_anew(bind);
-		else if (!bind->opened)
-			bind->kept = true;
+		smemv_handshake_compare(bind, &reply, had);
+		if (!bind->opened)
+			bind->kept = !(le32_to_cpu(reply.flags) &
+				       SMEMV_OPENED_F_CREATED);
 		bind->opened = true;
 		WRITE_ONCE(bind->refused, bind->refused & ~BIT_ULL(lane->nr));
 	}
@@ -87,6 +90,26 @@ static bool is_kept_by_another_name(const struct smemv_bind *bind)
 	return false;
 }
 
+/* A lane on which it is open, or NULL: on another the server says that it knows no such handle. */
+static struct smemv_lane *lane_with(const struct smemv_bind *bind)
+{
+	const struct smemv_server *server = bind->server;
+	u32 i;
+
+	for (i = 0; i < server->nr_lanes; i++)
+		if (smemv_lane_is_up(server->lane[i]) &&
+		    !smemv_bind_is_refused(bind, server->lane[i]))
+			return server->lane[i];
+	return NULL;
+}
+
+static int drop_anywhere(struct smemv_bind *bind, struct smemv_req *req)
+{
+	struct smemv_lane *lane = lane_with(bind);
+
+	return lane ? drop_on_lane(lane, bind, req) : -ENOTCONN;
+}
+
 /* Takes the bind off its server, and frees its handle. 0, or why it was not dropped. */
 static int leave(struct smemv_bind *bind, bool drop, struct smemv_req *req)
 {
@@ -95,7 +118,7 @@ static int leave(struct smemv_bind *bind, bool drop, struct smemv_req *req)
 
 	lockdep_assert_held(&server->bind_lock);
 	if (drop && !is_kept_by_another_name(bind))
-		err = drop_on_lane(server->lane[0], bind, req);
+		err = drop_anywhere(bind, req);
 	list_del(&bind->link);
 	if (err == -ENOTCONN && smemv_undropped_add(server, bind))
 		return err;
@@ -170,7 +193,7 @@ void smemv_bind_reopen_work(struct work_struct *work)
 static int open_anew(struct smemv_bind *bind, struct smemv_req *req, u32 *tried,
 		     const char **why)
 {
-	if (drop_on_lane(bind->server->lane[0], bind, req)) {
+	if (drop_anywhere(bind, req)) {
 		*why = "the server could not be told to drop what it had of it; try again";
 		return -EAGAIN;
 	}

@@ -192,10 +192,10 @@ bool smemv_evict_has_copy(struct smemv_evictor *ev, struct folio *folio);
 
 /*
  * Splits the folio that has pages on both sides of an index, if there is one and
- * it can be; else it is dirty, so that truncating does not drop it as a whole.
- * Under the invalidate lock, exclusive.
+ * it can be; else it is dirty, so that truncating does not drop it as a whole, and
+ * false is returned. Under the invalidate lock, exclusive.
  */
-void smemv_evict_split_at(struct smemv_evictor *ev, pgoff_t index);
+bool smemv_evict_split_at(struct smemv_evictor *ev, pgoff_t index);
 /* Splits all folios of many pages in a run. False: one cannot be. The same lock. */
 bool smemv_evict_split_all_of(struct smemv_evictor *ev, u64 run);
 /* Splits the folio of a page, if it is larger and can be. Takes the lock, shared. */

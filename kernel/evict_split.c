@@ -95,7 +95,17 @@ static struct folio *lock_large(struct address_space *mapping, pgoff_t index)
 	return NULL;
 }
 
-void smemv_evict_split_at(struct smemv_evictor *ev, pgoff_t index)
+static bool any_crosses(struct address_space *mapping, pgoff_t index)
+{
+	struct folio *folio = get_large(mapping, index);
+	bool crosses = folio && folio->index < index;
+
+	if (folio)
+		folio_put(folio);
+	return crosses;
+}
+
+bool smemv_evict_split_at(struct smemv_evictor *ev, pgoff_t index)
 {
 	struct folio *folio = lock_large(ev->mapping, index);
 
@@ -105,6 +115,7 @@ void smemv_evict_split_at(struct smemv_evictor *ev, pgoff_t index)
 		folio_unlock(folio);
 		folio_put(folio);
 	}
+	return !any_crosses(ev->mapping, index);
 }
 
 void smemv_evict_try_split(struct smemv_evictor *ev, pgoff_t index)

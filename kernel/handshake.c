@@ -181,6 +181,14 @@ int smemv_handshake_hello(struct smemv_lane *lane, struct socket *sock,
 	return 0;
 }
 
+bool smemv_handshake_can_open(const struct smemv_bind *bind, const char **why)
+{
+	if (bind->standing != SMEMV_STANDING_CLAIMED || bind->server->can_claim)
+		return true;
+	no_feature(why);
+	return false;
+}
+
 void smemv_handshake_open_body(struct smemv_wire_open *body,
 			       const struct smemv_bind *bind)
 {
@@ -238,25 +246,32 @@ static int activate(struct socket *sock, struct smemv_bind *bind,
 	return 0;
 }
 
-void smemv_handshake_made_anew(struct smemv_bind *bind)
+void smemv_handshake_compare(struct smemv_bind *bind,
+			     const struct smemv_wire_open_reply *reply, u64 had)
 {
-	WRITE_ONCE(bind->made_anew, true);
-	/* It had been dropped there: by an operator, or as nobody's. */
-	if (atomic64_read(&bind->pages))
+	lockdep_assert_held(&bind->server->bind_lock);
+	if (le32_to_cpu(reply->flags) & SMEMV_OPENED_F_CREATED)
+		WRITE_ONCE(bind->made_anew, true);
+	/*
+	 * It had been dropped there: by an operator, or as nobody's. When the answer that it was
+	 * made anew was lost, only the number tells. That is also less when an invalidation was
+	 * carried out whose answer was lost: then a look at the server finds nothing amiss.
+	 */
+	if (le64_to_cpu(reply->pages) < had)
 		WRITE_ONCE(bind->emptied, bind->emptied + 1);
 }
 
 /* What the server answered to an OPEN. */
 static int opened(struct smemv_lane *lane, struct socket *sock,
 		  struct smemv_bind *bind,
-		  const struct smemv_wire_open_reply *reply, const char **why)
+		  const struct smemv_wire_open_reply *reply, u64 had,
+		  const char **why)
 {
 	u32 flags = le32_to_cpu(reply->flags);
 	int err = 0;
 
 	WRITE_ONCE(bind->refused, bind->refused & ~BIT_ULL(lane->nr));
-	if (flags & SMEMV_OPENED_F_CREATED)
-		smemv_handshake_made_anew(bind);
+	smemv_handshake_compare(bind, reply, had);
 	if (READ_ONCE(bind->standing) == SMEMV_STANDING_CLAIMED)
 		return 0;
 	if (flags & SMEMV_OPENED_F_CLAIMED)
@@ -293,18 +308,20 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 			.space = bind->handle,
 		},
 	};
+	u64 had = atomic64_read(&bind->pages);
 	int err;
 
-	if (bind->standing == SMEMV_STANDING_CLAIMED &&
-	    !lane->server->can_claim)
-		return no_feature(why);
+	if (!smemv_handshake_can_open(bind, why)) {
+		smemv_handshake_refused(lane, bind, -EOPNOTSUPP, *why);
+		return 0;
+	}
 	smemv_handshake_open_body((void *)x.buf.body, bind);
 	err = exchange(sock, &x, why);
 	if (err)
 		return err;
 	err = smemv_handshake_open_error(x.f.status, why);
 	if (!err)
-		return opened(lane, sock, bind, (void *)x.buf.body, why);
+		return opened(lane, sock, bind, (void *)x.buf.body, had, why);
 	smemv_handshake_refused(lane, bind, err, *why);
 	return 0;
 }

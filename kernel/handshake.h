@@ -10,6 +10,7 @@
 struct smemv_bind;
 struct smemv_lane;
 struct smemv_wire_open;
+struct smemv_wire_open_reply;
 struct socket;
 
 /*
@@ -29,8 +30,15 @@ int smemv_handshake_drop(struct socket *sock, const struct smemv_bind *bind,
 void smemv_handshake_open_body(struct smemv_wire_open *body,
 			       const struct smemv_bind *bind);
 
-/* A server has just made the space, at an OPEN. Under the server's bind_lock. */
-void smemv_handshake_made_anew(struct smemv_bind *bind);
+/* The server knows what an OPEN of the space has to say. */
+bool smemv_handshake_can_open(const struct smemv_bind *bind, const char **why);
+
+/*
+ * The server opened the space, of which it had @had pages by the map when it was asked: notes
+ * whether it has less, or has made it. Under the server's bind_lock.
+ */
+void smemv_handshake_compare(struct smemv_bind *bind,
+			     const struct smemv_wire_open_reply *reply, u64 had);
 
 /*
  * The server would not open the space on the lane, for this errno: fences it out, or has it asked

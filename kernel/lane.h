@@ -262,6 +262,11 @@ struct smemv_server {
 
 #define smemv_lane_net(lane)	((lane)->server->ns->net)
 
+static inline bool smemv_lane_is_up(const struct smemv_lane *lane)
+{
+	return READ_ONCE(lane->state) == SMEMV_LANE_UP;
+}
+
 /* The server would not open the space on the lane, so far. */
 static inline bool smemv_bind_is_refused(const struct smemv_bind *bind,
 					 const struct smemv_lane *lane)

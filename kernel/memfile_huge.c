@@ -81,9 +81,11 @@ static void remove_folio(struct folio *folio)
 struct folio *smemv_huge_make(struct smemv_memfile *mf, pgoff_t index)
 {
 	pgoff_t first = round_down(index, SMEMV_RUN_PAGES);
+	loff_t end = (loff_t)(first + SMEMV_RUN_PAGES) << PAGE_SHIFT;
 	struct folio *folio;
 
-	if (!all_absent(mf, first))
+	/* The size was looked at without the invalidate lock. */
+	if (end > i_size_read(mf->inode) || !all_absent(mf, first))
 		return NULL;
 	folio = add_folio(mf, first, __GFP_ZERO);
 	if (!folio)
@@ -94,6 +96,12 @@ struct folio *smemv_huge_make(struct smemv_memfile *mf, pgoff_t index)
 		return NULL;
 	}
 	folio_mark_uptodate(folio);
+	/*
+	 * Without page_mkwrite only the page table tells of writes, and early releases of the
+	 * kernels that are supported lose that when they unmap 2 MiB at once.
+	 */
+	if (mf->dma)
+		folio_mark_dirty(folio);
 	folio_unlock(folio);
 	smemv_file_count(mf, ZERO_FAULTS, 1);
 	smemv_file_count(mf, HUGE_FAULTS, 1);
@@ -134,8 +142,11 @@ bool smemv_huge_fetch(struct smemv_filling *filling, pgoff_t first)
 	struct folio *folio;
 	bool begun;
 
-	/* A store by ioctl may wait for a server as long as the policy says. */
-	if (!mapping_large_folio_support(mapping) || !all_may_stay(mf) ||
+	/*
+	 * A store by ioctl may wait for a server as long as the policy says. With dma it would have
+	 * to be dirty from the start, see smemv_huge_make().
+	 */
+	if (!mapping_large_folio_support(mapping) || !all_may_stay(mf) || mf->dma ||
 	    atomic_read_acquire(&mf->stores) ||
 	    end > i_size_read(mapping->host) ||
 	    filemap_range_has_page(mapping, from, end - 1) ||

@@ -8,6 +8,8 @@
 
 /* Pages of which the map is gone through without a break. */
 #define INVALIDATE_STEP	(256ULL * SMEMV_RUN_PAGES)
+/* A tick after each. */
+#define SPLIT_TRIES	50
 
 /*
  * Nobody can make pages of the range while this runs: faults take the
@@ -38,16 +40,38 @@ static void punch(struct smemv_memfile *mf, loff_t from, loff_t end)
 	filemap_invalidate_unlock(mapping);
 }
 
-static void shrink(struct smemv_memfile *mf, loff_t size, loff_t old)
+/*
+ * With the invalidate lock, so that no folio crosses the new end. What cannot be split would be
+ * dropped with what goes; and the kernel, when it splits it later, takes those pages that are
+ * behind the end for written-back ones, of an inode that has no writeback: an oops.
+ */
+static int lock_to_shrink(struct smemv_memfile *mf, loff_t size)
 {
 	struct address_space *mapping = mf->inode->i_mapping;
+	unsigned int tries;
 
-	filemap_invalidate_lock(mapping);
-	/* What cannot be split must not be dropped with what goes. */
-	smemv_evict_split_at(&mf->ev, size >> PAGE_SHIFT);
+	for (tries = 0; tries < SPLIT_TRIES; tries++) {
+		filemap_invalidate_lock(mapping);
+		if (smemv_evict_split_at(&mf->ev, size >> PAGE_SHIFT))
+			return 0;
+		filemap_invalidate_unlock(mapping);
+		/* Faults and the evictor let go of it soon. */
+		if (schedule_timeout_killable(1) && fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return -EBUSY;
+}
+
+static int shrink(struct smemv_memfile *mf, loff_t size, loff_t old)
+{
+	int err = lock_to_shrink(mf, size);
+
+	if (err)
+		return err;
 	truncate_setsize(mf->inode, size);
 	invalidate(mf, size, old);
-	filemap_invalidate_unlock(mapping);
+	filemap_invalidate_unlock(mf->inode->i_mapping);
+	return 0;
 }
 
 /* @names is used up. */
@@ -144,7 +168,7 @@ int smemv_memfile_resize(struct smemv_memfile *mf, loff_t size)
 		err = mf->space ? grow(mf, size) : first_size(mf, size);
 	mutex_unlock(&mf->ns->lock);
 	if (size < old)
-		shrink(mf, size, old);
+		err = shrink(mf, size, old);
 	return err;
 }
 

@@ -35,11 +35,6 @@ struct smemv_server *smemv_server_find(struct smemv_ns *ns, const char *name);
 /* The lane for a run's pages: always the same one (rule 1). Any context. */
 struct smemv_lane *smemv_server_lane(struct smemv_server *server, u64 run);
 
-static inline bool smemv_lane_is_up(const struct smemv_lane *lane)
-{
-	return READ_ONCE(lane->state) == SMEMV_LANE_UP;
-}
-
 /* Pages that may still be stored there, as far as is known; 0 when full. */
 u64 smemv_server_room(const struct smemv_server *server);
 /* The same for who looks for a place; people are told when there is none. Any context. */

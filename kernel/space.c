@@ -230,9 +230,12 @@ static void space_free(struct smemv_space *space)
 	WRITE_ONCE(space->closing, true);
 	cancel_work_sync(&space->announce);
 	cancel_delayed_work_sync(&space->park_work);
-	smemv_forget_uninit(space);
+	/* They ask each other for work: when the first are done, only the second do. */
+	if (space->forget)
+		smemv_forget_flush(space);
 	for (i = 0; i < SMEMV_MAX_SETS; i++)
 		smemv_reconcile_free(&space->reconcile[i]);
+	smemv_forget_uninit(space);
 	smemv_map_uninit(&space->map);
 	free_percpu(space->stats);
 	kfree(space->bind);

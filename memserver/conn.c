@@ -150,7 +150,7 @@ void conn_linger(struct conn *c)
 bool conn_paused(const struct conn *c)
 {
 	/* What comes in on a link are answers: they make room. */
-	if (c->state != CONN_READY || c->outgoing)
+	if (c->state > CONN_READY || c->outgoing)
 		return false;
 	/* Who takes none of its replies is asked for no more, and at the limit of all nobody is who has any. */
 	return c->work.kind != WORK_NONE || c->out_bytes >= CONN_OUT_LIMIT ||

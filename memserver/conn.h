@@ -122,6 +122,8 @@ struct conn {
 	struct msghdr msg;
 	struct iovec iov[CONN_IOV];
 	struct work work;
+	u32 works;		/* begun in the turn of the loop that began at: */
+	u64 works_turn_ns;
 	u64 deadline_ms;	/* of the states HELLO and LINGER */
 	u64 progress_ms;	/* when output was last taken, or queue was empty */
 	u32 pushes;		/* whose reply is still open */

@@ -261,18 +261,25 @@ static enum smemv_wire_status order_stands(const struct push_job *job)
 	return SMEMV_ST_OK;
 }
 
+/* Who ordered it is there; one that lingers is not told of to those that fence. */
+static bool may_begin(const struct push_job *job)
+{
+	return job->conn && job->conn->state == CONN_READY && !atomic_load(&job->conn->session.fenced);
+}
+
 static void start_job(struct link *k, struct push_job *job)
 {
 	struct loop *l = k->loop;
 	enum smemv_wire_status refused;
 	bool ok = false;
 
-	/* Rule 2: nothing of a fenced connection is begun. */
-	if (!job->conn || atomic_load(&job->conn->session.fenced)) {
+	/* Rule 2: nothing of a fenced connection is begun. In the section: who fences waits for its end. */
+	qs_enter(&l->server->qs, l->index);
+	if (!may_begin(job)) {
+		qs_exit(&l->server->qs, l->index);
 		finish_waiting(k, job);
 		return;
 	}
-	qs_enter(&l->server->qs, l->index);
 	refused = order_stands(job);
 	if (!refused)
 		ok = push_send(k, job);

@@ -339,6 +339,21 @@ static void remember_ranges(struct space *sp, const struct smemv_frame *f, const
 	}
 }
 
+/* How many are done at once of those that came in one turn of the loop; others have their turn, too. */
+#define WORKS_AT_ONCE	16
+
+static void work_begin(struct conn *c)
+{
+	if (c->works_turn_ns != c->loop->batch_ns) {
+		c->works_turn_ns = c->loop->batch_ns;
+		c->works = 0;
+	}
+	if (c->works++ < WORKS_AT_ONCE)
+		request_work_step(c);
+	else
+		loop_mark_working(c);
+}
+
 void request_invalidate(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 {
 	enum smemv_wire_status status;
@@ -360,7 +375,7 @@ void request_invalidate(struct conn *c, const struct smemv_frame *f, const u8 *m
 	memcpy(c->work.range, meta, f->count * sizeof(c->work.range[0]));
 	if (f->count)
 		take_range(&c->work);
-	request_work_step(c);
+	work_begin(c);
 }
 
 static void invalidate_reply(struct conn *c)
@@ -385,17 +400,19 @@ static void invalidate_step(struct conn *c)
 	u64 budget = SMEMV_WIRE_RUN_PAGES;
 
 	while (w->at < w->frame.count) {
+		u64 runs = (w->end - w->cursor) / SMEMV_WIRE_RUN_PAGES;
 		u64 forgotten = space_forget(&l->server->store, l->st, w->handle->space,
 					     &w->cursor, w->end);
+		u64 cost = forgotten + runs;
 
 		w->pages += forgotten;
 		if (w->cursor < w->end)
 			return;
 		if (++w->at < w->frame.count)
 			take_range(w);
-		if (forgotten >= budget)
+		if (cost >= budget)
 			break;
-		budget -= forgotten;
+		budget -= cost;
 	}
 	if (w->at == w->frame.count)
 		invalidate_reply(c);
@@ -417,7 +434,7 @@ void request_list(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 	work_start(c, f, h, WORK_LIST);
 	c->work.end = h->space->size_pages;
 	c->work.cursor = min_u64(le64_to_cpu(body.first), c->work.end);
-	request_work_step(c);
+	work_begin(c);
 }
 
 static void list_reply(struct conn *c)

@@ -309,6 +309,16 @@ void spaces_close(struct spaces *s, struct space *sp)
 	space_put(sp);
 }
 
+/* With the lock. Handles may keep it for a while, but not what its drain remembers. */
+static void end_locked(struct spaces *s, u32 at)
+{
+	struct space *sp = s->sorted[at];
+
+	remove_locked(s, at);
+	atomic_store(&sp->dead, true);
+	drain_close(&sp->drain, UINT64_MAX, atomic_load(&sp->epoch));
+}
+
 enum smemv_wire_status spaces_drop(struct spaces *s, const u8 uuid[16], const u64 *epoch,
 				   bool unowned_only, struct space **dropped)
 {
@@ -329,8 +339,7 @@ enum smemv_wire_status spaces_drop(struct spaces *s, const u8 uuid[16], const u6
 	if (unowned_only && sp->handles)
 		goto out;
 	status = SMEMV_ST_OK;
-	remove_locked(s, at);
-	atomic_store(&sp->dead, true);
+	end_locked(s, at);
 	*dropped = sp;
 out:
 	pthread_mutex_unlock(&s->lock);
@@ -340,11 +349,12 @@ out:
 u32 spaces_list(struct spaces *s, const u8 after[16], struct space_info *info, u32 max,
 		bool *more)
 {
-	u64 now = now_ms();
 	u32 n = 0, at;
 	bool found;
+	u64 now;
 
 	pthread_mutex_lock(&s->lock);
+	now = now_ms();
 	at = position_of(s, after, &found);
 	if (found)
 		at++;
@@ -377,10 +387,12 @@ u32 spaces_count(struct spaces *s)
 struct space *spaces_take_orphan(struct spaces *s, u64 timeout_ms, u64 *idle_ms)
 {
 	struct space *orphan = NULL;
-	u64 now = now_ms();
+	u64 now;
 	u32 at;
 
 	pthread_mutex_lock(&s->lock);
+	/* Not before: one whose owner leaves meanwhile would be idle since later than now. */
+	now = now_ms();
 	for (at = 0; at < s->count; at++) {
 		struct space *sp = s->sorted[at];
 
@@ -388,8 +400,7 @@ struct space *spaces_take_orphan(struct spaces *s, u64 timeout_ms, u64 *idle_ms)
 			continue;
 		orphan = sp;
 		*idle_ms = now - sp->idle_since_ms;
-		atomic_store(&sp->dead, true);
-		remove_locked(s, at);
+		end_locked(s, at);
 		break;
 	}
 	pthread_mutex_unlock(&s->lock);

@@ -72,9 +72,9 @@ report_cases() {
 	is "$last" "done" "all cases were tried"
 }
 
-# relay_start NAME: before the memory server on sub-host NAME, at relay_address NAME: see relay.py.
+# relay_start NAME [RULE...]: before the memory server on sub-host NAME, at relay_address NAME: see relay.py.
 relay_start() {
-	: >"$(relay_rule_file "$1")"
+	relay_rule "$@"
 	setsid ip netns exec "$1" "$fakes_dir/relay.py" "$(relay_address "$1")" "$(memserver_address "$1")" \
 		"$(relay_rule_file "$1")" >"$scenario_out/relay-$1.log" 2>&1 </dev/null &
 	relay_pids[$1]=$!

@@ -185,6 +185,20 @@ def test_lane_out_of_range(server):
     equal(c.ask(hello_frame(os.urandom(16), 1, lane=63)).status, ST_OK)
 
 
+def test_hellos_without_end(server):
+    """Who never reads what is answered is asked for no more, also before it has said who it is."""
+    c = Connection(server.address, rcvbuf=4096)
+    c.sock.settimeout(1)
+    hellos = hello_frame(os.urandom(16), 1, lane=64).pack() * 1000
+    sent = 0
+    try:
+        while sent < 64 << 20:
+            sent += c.sock.send(hellos[sent % len(hellos):])
+    except TimeoutError:
+        pass
+    assert sent < 32 << 20, f"{sent >> 20} MiB were taken"
+
+
 def test_not_smemv_at_all(server):
     with GoodClient(server):
         for data in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 10, b"\x16\x03\x01" + os.urandom(200),

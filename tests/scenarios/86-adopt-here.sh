@@ -68,6 +68,68 @@ ok "the old one goes" smemv vm del demo
 ok "it goes" smemv vm del own
 ok "the servers hold nothing any more" wait_until 20 servers_hold_nothing
 
+# half_is_dropped HOST SERVER: a half of a file is at hand and unmodified, and the other half only at the server that
+# drops it meanwhile.
+half_is_dropped() {
+	local host=$1 server=$2 here
+
+	file=$(smemv vm create demo size 4M servers "$server" deadline 5000) || bail "no file was made"
+	require "$server: a file is written" "$filecheck" --hold --seed 5 "$file" </dev/null
+	require "$server: and evicted" smemv vm evict demo 4M
+	is "$(memserver_pages "$host")" 1024 "$server: all of it is at the server"
+	ok "$server: a half is read again" python3 -c 'import mmap, sys
+with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 2 << 20) as memory:
+    [memory[at] for at in range(0, 2 << 20, 4096)]' "$file"
+	# With what was fetched ahead of it.
+	here=$(($(memfile_get demo .resident_bytes) / 4096))
+	compare "$here" -ge 512 "$server: it is here"
+	compare "$here" -lt 600 "$server: and little else"
+	"go_away_$server"
+	require "$server: its owner is gone" wait_until 60 space_is_unowned "$host"
+	ok "$server: an operator drops it" in_subhost "$host" smemv-memserver drop "$(uuid_at "$host")" \
+		--server "$(memserver_address "$host")"
+	"come_back_$server"
+	ok "$server: it is back" wait_until 60 memfile_server_is "$server" up
+	ok "$server: what was only there is lost" wait_until 30 memfile_says ".lost_pages == $((1024 - here))"
+	like "$(dmesg_since)" "demo: $((1024 - here)) pages are lost: server $server had dropped the space" \
+		"$server: the log says why"
+	ok "$server: what was here is evicted" smemv vm evict demo 4M
+	is "$(memserver_pages "$host")" "$here" "$server: it was stored once more"
+	"$filecheck" --verify --allow-lost --seed 5 "$file" >"$scenario_tmp/verdict" 2>&1 || true
+	like "$(<"$scenario_tmp/verdict")" 'FILECHECK PASS' "$server: and is right"
+	is "$(last_value lost "$(<"$scenario_tmp/verdict")")" $((1024 - here)) "$server: the rest reads as lost"
+}
+
+space_is_unowned() {
+	in_subhost "$1" smemv-memserver spaces --server "$(memserver_address "$1")" --json |
+		jq -e 'any(.owned | not)' >/dev/null
+}
+
+uuid_at() {
+	in_subhost "$1" smemv-memserver spaces --server "$(memserver_address "$1")" --json | jq -r '.[0].uuid'
+}
+
+go_away_one() {
+	memserver_pause one
+	ok "one: the server is silent" wait_until 30 memfile_server_is one down
+	net_cut one
+	memserver_resume one
+}
+
+come_back_one() {
+	net_heal one
+}
+
+go_away_relayed() {
+	relay_end three
+}
+
+# The answer that the space was made anew is lost.
+come_back_relayed() {
+	relay_start three after open
+	ok "relayed: an answer is lost" wait_until 30 relay_is_done three
+}
+
 # The arbiter's answer to the last step is lost, whether that was done or not.
 net_subhost three
 memserver_start three 64M
@@ -95,49 +157,13 @@ owner_unheard() {
 }
 owner_unheard after
 owner_unheard before
+half_is_dropped three relayed
+ok "the file goes" smemv vm del demo
 ok "the server goes" smemv server del relayed
 ok "so does the relay" relay_end three
 ok "and ends" memserver_stop three
 
-# A half of a file is at hand and unmodified, and the other half only at the server that drops it.
-space_is_unowned() {
-	ip netns exec one smemv-memserver spaces --server "$(memserver_address one)" --json |
-		jq -e 'any(.owned | not)' >/dev/null
-}
-
-uuid_there() {
-	ip netns exec one smemv-memserver spaces --server "$(memserver_address one)" --json | jq -r '.[0].uuid'
-}
-
-file=$(smemv vm create demo size 4M servers one deadline 5000) || bail "no file was made"
-require "it is written" "$filecheck" --hold --seed 5 "$file" </dev/null
-require "and evicted" smemv vm evict demo 4M
-is "$(memserver_pages one)" 1024 "all of it is at the server"
-ok "a half is read again" python3 -c 'import mmap, sys
-with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 2 << 20) as memory:
-    [memory[at] for at in range(0, 2 << 20, 4096)]' "$file"
-# With what was fetched ahead of it.
-here=$(($(memfile_get demo .resident_bytes) / 4096))
-compare "$here" -ge 512 "it is here"
-compare "$here" -lt 600 "and little else"
-memserver_pause one
-ok "the server is silent" wait_until 30 memfile_server_is one down
-net_cut one
-memserver_resume one
-require "for the server its owner is gone" wait_until 60 space_is_unowned
-ok "an operator drops it" ip netns exec one smemv-memserver drop "$(uuid_there)" --server "$(memserver_address one)"
-net_heal one
-ok "the server is back" wait_until 60 memfile_server_is one up
-has_found_out() {
-	memfile_says ".lost_pages == $((1024 - here))"
-}
-ok "what was only there is lost" wait_until 30 has_found_out
-like "$(dmesg_since)" "demo: $((1024 - here)) pages are lost: server one had dropped the space" "the log says why"
-ok "what was here is evicted" smemv vm evict demo 4M
-is "$(memserver_pages one)" "$here" "it was stored once more"
-"$filecheck" --verify --allow-lost --seed 5 "$file" >"$scenario_tmp/verdict" 2>&1 || true
-like "$(<"$scenario_tmp/verdict")" 'FILECHECK PASS' "and is right"
-is "$(last_value lost "$(<"$scenario_tmp/verdict")")" $((1024 - here)) "the rest reads as lost"
+half_is_dropped one one
 
 leave_no_file demo
 leave_no_module

@@ -119,6 +119,63 @@ ok "the rest is brought home" smemv vm populate demo
 is "$(memfile_get demo .resident_bytes)" $((2 * mib)) "all of it is here"
 leave_no_file demo
 
+# shrink_through FILE PINNED: to a half of its first 2 MiB, one page of which somebody uses meanwhile, then no more.
+shrink_through() {
+	timeout 60 python3 - "$@" <<-'PYTHON'
+		import ctypes, errno, mmap, os, sys
+		LARGE, SHARED_FIXED = 2 << 20, mmap.MAP_SHARED | 0x10
+		libc = ctypes.CDLL(None, use_errno=True)
+		libc.mmap.restype = ctypes.c_void_p
+		libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 3 * [ctypes.c_int] + [ctypes.c_long]
+
+		class Vec(ctypes.Structure):
+		    _fields_ = [("base", ctypes.c_void_p), ("len", ctypes.c_size_t)]
+
+		fd = os.open(sys.argv[1], os.O_RDWR)
+		size = os.fstat(fd).st_size
+		space = mmap.mmap(-1, size + LARGE)
+		at = (ctypes.addressof(ctypes.c_char.from_buffer(space)) + LARGE - 1) & -LARGE
+		assert libc.mmap(at, size, mmap.PROT_READ | mmap.PROT_WRITE, SHARED_FIXED, fd, 0) == at
+		for page in range(size // 4096):
+		    ctypes.memset(at + page * 4096, page % 255 + 1, 4096)
+		reader, writer = os.pipe()
+		vec = Vec(at + int(sys.argv[2]) * 4096, 4096)
+		assert libc.vmsplice(writer, ctypes.byref(vec), ctypes.c_ulong(1), 0) == 4096
+		try:
+		    os.ftruncate(fd, LARGE // 2)
+		    print("taken")
+		except OSError as error:
+		    print(errno.errorcode[error.errno])
+		print(os.fstat(fd).st_size)
+		assert os.read(reader, 4096) == bytes([int(sys.argv[2]) % 255 + 1]) * 4096
+		os.ftruncate(fd, LARGE // 2)
+		os.ftruncate(fd, size)
+		for page in range(size // 4096):
+		    want = page % 255 + 1 if page < LARGE // 8192 else 0
+		    if ctypes.string_at(at + page * 4096, 4096) != bytes([want]) * 4096:
+		        sys.exit(f"page {page} is wrong")
+		print("right")
+	PYTHON
+}
+
+# A page that must not go keeps the 2 MiB whole of which a part would have to.
+file=$(smemv vm create demo size 4M) || bail "no file was made"
+is "$(shrink_through "$file" 5 2>&1 | paste -sd ' ')" "EBUSY 4194304 right" "a large page that is in use is not cut"
+compare "$(file_counter huge_faults)" -ge 2 "it was one"
+ok "what is left is evicted" smemv vm evict demo 4M
+is "$(memfile_get demo .pages)" 256 "that is the first half of it"
+leave_no_file demo
+
+# Devices write to a file with dma: none of what they read first is dropped as if it were zeros still.
+file=$(smemv vm create demo size 8M dma) || bail "no file was made"
+is "$("$scenario_tmp/on_pages" look "$file" 300 | tr -d '\0')" "" "a file for devices is read first"
+is "$(file_counter huge_faults)" 1 "which brings 2 MiB"
+ok "all of it is written" "$filecheck" --hold --seed 7 "$file" </dev/null
+ok "and evicted" smemv vm evict demo 8M
+is "$(memfile_get demo .resident_bytes)" 0 "nothing is here"
+ok "every byte is right" "$filecheck" --verify --seed 7 "$file"
+leave_no_file demo
+
 # What a guest never wrote to is not known to a server because its neighbour is.
 file=$(smemv vm create demo size 32M) || bail "no file was made"
 ok "a page in each 2 MiB is written" on_pages write "$file"
