@@ -119,7 +119,7 @@ ok "the rest is brought home" smemv vm populate demo
 is "$(memfile_get demo .resident_bytes)" $((2 * mib)) "all of it is here"
 leave_no_file demo
 
-# shrink_through FILE PINNED: to a half of its first 2 MiB, one page of which somebody uses meanwhile, then no more.
+# shrink_through FILE PINNED: to a half of its first 2 MiB, one page of which somebody uses meanwhile, then to a quarter.
 shrink_through() {
 	timeout 60 python3 - "$@" <<-'PYTHON'
 		import ctypes, errno, mmap, os, sys
@@ -148,10 +148,10 @@ shrink_through() {
 		    print(errno.errorcode[error.errno])
 		print(os.fstat(fd).st_size)
 		assert os.read(reader, 4096) == bytes([int(sys.argv[2]) % 255 + 1]) * 4096
-		os.ftruncate(fd, LARGE // 2)
+		os.ftruncate(fd, LARGE // 4)
 		os.ftruncate(fd, size)
 		for page in range(size // 4096):
-		    want = page % 255 + 1 if page < LARGE // 8192 else 0
+		    want = page % 255 + 1 if page < LARGE // 16384 else 0
 		    if ctypes.string_at(at + page * 4096, 4096) != bytes([want]) * 4096:
 		        sys.exit(f"page {page} is wrong")
 		print("right")
@@ -163,7 +163,7 @@ file=$(smemv vm create demo size 4M) || bail "no file was made"
 is "$(shrink_through "$file" 5 2>&1 | paste -sd ' ')" "EBUSY 4194304 right" "a large page that is in use is not cut"
 compare "$(file_counter huge_faults)" -ge 2 "it was one"
 ok "what is left is evicted" smemv vm evict demo 4M
-is "$(memfile_get demo .pages)" 256 "that is the first half of it"
+is "$(memfile_get demo .pages)" 128 "that is the first quarter of it"
 leave_no_file demo
 
 # Devices write to a file with dma: none of what they read first is dropped as if it were zeros still.
