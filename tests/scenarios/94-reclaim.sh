@@ -136,6 +136,8 @@ target_kib=$((before_kib / 2))
 # daemon_start [OPTION...]: with its states in $daemon_log, what else it says in $daemon_log.said.
 daemon_start() {
 	daemon_log=$scenario_tmp/daemon
+	# Here, as the child comes to it later: nothing of an earlier one must be taken for its.
+	: >"$daemon_log"
 	smemv --json reclaim pid "$pid" --daemon target ${target_kib}K "$@" >"$daemon_log" 2>"$daemon_log.said" &
 	daemon=$!
 	at_exit "kill -KILL $daemon 2>/dev/null"
