@@ -14,6 +14,8 @@
 #define FRUITLESS_LAPS	2
 #define SETTLE_WAIT	msecs_to_jiffies(2 * SMEMV_TIMEOUT_MAX_MS)
 #define SQUEEZE_WAIT	(2 * HZ)
+/* So often a page may be taken for a goal. */
+#define GOAL_TRIES	2
 
 /* Pages of the budget that are kept free. */
 static u64 spare_room(const struct smemv_evictor *ev)
@@ -224,7 +226,7 @@ static void fruitless(struct smemv_evictor *ev)
 	}
 	ev->force = false;
 	ev->rest_until = jiffies + REST;
-	WRITE_ONCE(ev->goal, SMEMV_NO_GOAL);
+	smemv_evict_end_goal(ev);
 }
 
 /* Returns 0, or how long to wait before the next step. */
@@ -253,6 +255,20 @@ static unsigned long step(struct smemv_evictor *ev)
 	return wait;
 }
 
+/*
+ * Pages may come back as fast as they go, for ever: who asked for a goal would wait for
+ * ever, and its guest run as long with too little.
+ */
+static void look_at_goal(struct smemv_evictor *ev)
+{
+	if (READ_ONCE(ev->goal) == SMEMV_NO_GOAL)
+		return;
+	spin_lock_irq(&ev->lock);
+	if (used(ev) <= ev->goal || ev->taken >= ev->goal_until)
+		WRITE_ONCE(ev->goal, SMEMV_NO_GOAL);
+	spin_unlock_irq(&ev->lock);
+}
+
 static bool is_stopped(struct smemv_evictor *ev)
 {
 	return READ_ONCE(ev->stopped);
@@ -268,15 +284,16 @@ static void evict_work(struct work_struct *work)
 	while (!wait && !is_stopped(ev) && wanted(ev)) {
 		wait = step(ev);
 		smemv_batches_reap(ev);
+		look_at_goal(ev);
 		cond_resched();
 	}
+	look_at_goal(ev);
 	if (!wanted(ev)) {
 		ev->force = false;
 		ev->young_huge = false;
 		ev->split_young = false;
-		if (used(ev) <= READ_ONCE(ev->goal))
-			WRITE_ONCE(ev->goal, SMEMV_NO_GOAL);
-	} else if (wait && wait != NOT_BY_TIME && !is_stopped(ev)) {
+	} else if (wait != NOT_BY_TIME && !is_stopped(ev)) {
+		/* Also when more came only now: nobody else may have a reason to start it. */
 		queue_delayed_work(smemv_wq, &ev->work, wait);
 	}
 }
@@ -288,9 +305,35 @@ void smemv_evict_set_budget(struct smemv_evictor *ev, u64 pages)
 	kick(ev);
 }
 
+void smemv_evict_end_goal(struct smemv_evictor *ev)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&ev->lock, flags);
+	WRITE_ONCE(ev->goal, SMEMV_NO_GOAL);
+	spin_unlock_irqrestore(&ev->lock, flags);
+}
+
+static u64 tries_from_now(const struct smemv_evictor *ev, u64 pages)
+{
+	return READ_ONCE(ev->taken) + GOAL_TRIES * pages;
+}
+
+static void set_goal(struct smemv_evictor *ev, u64 pages, u64 until)
+{
+	lockdep_assert_held(&ev->lock);
+	WRITE_ONCE(ev->goal, pages);
+	ev->goal_until = until;
+}
+
 void smemv_evict_set_goal(struct smemv_evictor *ev, u64 pages)
 {
-	WRITE_ONCE(ev->goal, pages);
+	u64 here = smemv_evict_resident(ev);
+	unsigned long flags;
+
+	spin_lock_irqsave(&ev->lock, flags);
+	set_goal(ev, pages, tries_from_now(ev, here > pages ? here - pages : 0));
+	spin_unlock_irqrestore(&ev->lock, flags);
 	kick(ev);
 }
 
@@ -310,12 +353,17 @@ void smemv_evict_resume(struct smemv_evictor *ev)
 
 void smemv_evict_some(struct smemv_evictor *ev, u64 pages)
 {
-	u64 here = smemv_evict_resident(ev);
+	u64 here = smemv_evict_resident(ev), until = tries_from_now(ev, pages);
+	unsigned long flags;
 
 	/* As often as this is said before any page went, it means the same ones. */
 	here = here > pages ? here - pages : 0;
-	if (here < READ_ONCE(ev->goal))
-		WRITE_ONCE(ev->goal, here);
+	spin_lock_irqsave(&ev->lock, flags);
+	if (ev->goal == SMEMV_NO_GOAL)
+		set_goal(ev, here, until);
+	else if (here < ev->goal)
+		set_goal(ev, here, max(ev->goal_until, until));
+	spin_unlock_irqrestore(&ev->lock, flags);
 	kick(ev);
 }
 

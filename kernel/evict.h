@@ -51,9 +51,11 @@ struct smemv_clock {
  *	    remembered count as accessed in the newest one only
  * @pace: intervals of so many milliseconds would suit the evictor, where @heat is known
  * @budget: pages that may be here
- * @goal: pages that shall be here once (smemv vm evict), or SMEMV_NO_GOAL
+ * @goal: pages that shall be here once (smemv vm evict), or SMEMV_NO_GOAL; changed under @lock
  * @peak: most pages that were here, or promised room
+ * @goal_until: @taken at which it is given up; protected by @lock
  * @gone: pages that left so far
+ * @taken: pages that were dropped, or began to be stored; some are touched before that ends
  * @misses: pages that were asked for and had to be fetched
  * @latest: run of the latest fault
  * @filling: pages that were promised room and are not in @mapping yet
@@ -61,7 +63,7 @@ struct smemv_clock {
  * @room: faults wait here for room
  * @work: does everything; so there is one evictor for a file
  * @shrink_link: on evict_shrink.c's list while it may be started from there
- * @lock: protects @idle, @done, @stopped; taken in softirq
+ * @lock: protects what is said so, @idle, @done, @stopped; taken in softirq
  * @idle: struct smemv_batch.link
  * @done: the same: stored, to be settled by @work
  * @stopped: the file is going: nothing more is evicted
@@ -94,8 +96,10 @@ struct smemv_evictor {
 	void (*pace)(struct smemv_evictor *ev, u32 interval_ms);
 	u64 budget;
 	u64 goal;
+	u64 goal_until;
 	u64 peak;
 	u64 gone;
+	u64 taken;
 	atomic_long_t misses;
 	u64 latest;
 	atomic_long_t filling;
@@ -165,6 +169,7 @@ bool smemv_evict_has_spare(struct smemv_evictor *ev);
 
 /* Under the protection that keeps the file's inode; any context. */
 void smemv_evict_set_budget(struct smemv_evictor *ev, u64 pages);
+/* Given up when twice the pages were taken, see evict.c; SMEMV_NO_GOAL: there is none any more. */
 void smemv_evict_set_goal(struct smemv_evictor *ev, u64 pages);
 
 /*

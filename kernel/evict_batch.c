@@ -142,7 +142,7 @@ static int folio_error(const struct smemv_batch *batch, u32 *i)
 static void rest_after_error(struct smemv_evictor *ev)
 {
 	ev->rest_until = jiffies + REST_AFTER_ERROR;
-	WRITE_ONCE(ev->goal, SMEMV_NO_GOAL);
+	smemv_evict_end_goal(ev);
 }
 
 static void batch_settle(struct smemv_batch *batch)

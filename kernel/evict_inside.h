@@ -107,6 +107,9 @@ void smemv_evict_split_used(struct smemv_evictor *ev);
 /* Removes a clean folio that nobody uses. Locked; the caller has a reference. */
 bool smemv_evict_remove(struct smemv_evictor *ev, struct folio *folio);
 
+/* evict.c: what was wanted once is not any more. */
+void smemv_evict_end_goal(struct smemv_evictor *ev);
+
 /* evict_shrink.c */
 void smemv_shrink_add(struct smemv_evictor *ev);
 void smemv_shrink_del(struct smemv_evictor *ev);

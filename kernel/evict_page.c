@@ -219,6 +219,8 @@ static enum smemv_evicted meet_fate(struct smemv_evictor *ev,
 	folio_unlock(folio);
 	if (evicted == SMEMV_KEPT)
 		smemv_file_count(ev, OUT_BUSY, nr);
+	else if (evicted == SMEMV_GONE)
+		WRITE_ONCE(ev->taken, ev->taken + nr);
 	if (!batch || batch->io.nr == had)
 		folio_put(folio);
 	return evicted;

@@ -170,7 +170,7 @@ static void why_not_evicted(const struct move *move, struct reason *why)
 		reason_set(why, "it was stopped, and the rest stays here");
 	else if (counted(move, SMEMV_FC_OUT_FAILED))
 		why_not_taken(move, why);
-	else if (counted(move, SMEMV_FC_OUT_BUSY))
+	else if (counted(move, SMEMV_FC_OUT_BUSY) > counted(move, SMEMV_FC_OUT_RESCUED))
 		reason_set(why, "the rest is locked or pinned");
 	else
 		reason_set(why, "the rest is in use, or came back meanwhile");

@@ -70,6 +70,30 @@ compare "$left" -gt $((4 * mib)) "the rest is here"
 ok "it can be asked for" smemv vm evict demo $((left - 4 * mib))
 compare "$(resident)" -le $((4 * mib)) "and goes"
 
+# Pages that are used all the time come back before they are stored, or soon after: nobody waits for ever for fewer.
+busy_file=$(smemv vm create busy size 8M) || bail "no file was made"
+filecheck_start user --duration 300 --threads 16 --write 100 --seed 5 "$busy_file"
+is_all_here() {
+	(($(memfile_get busy .resident_bytes) == 8 * mib))
+}
+pages_taken() {
+	memfile_get busy '.file_counters | .out_stored + .out_rescued + .out_clean'
+}
+require "another file is in use, all of it" wait_until 60 is_all_here
+net_shape one,two rate 2mbit
+for time in first second third fourth; do
+	taken=$(pages_taken)
+	smemv vm evict busy 2M 2>"$scenario_tmp/evicted" ||
+		like "$(<"$scenario_tmp/evicted")" 'of 2.0M could be evicted: ' "the $time time pages came back"
+	# Twice as many as were asked for, and those that were on their way.
+	compare $(($(pages_taken) - taken)) -le $((2 * 512 + 8 * 64)) "the $time time no more was tried than that"
+done
+ok "all the time it is in use" kill -0 "${filecheck_pids[user]}"
+compare "$(memfile_get busy .file_counters.out_rescued)" -gt 0 "pages were on their way"
+net_shape one,two
+ok "every byte is right" filecheck_end user 60
+ok "the file goes" smemv vm del busy
+
 memserver_pause two
 fails "one server does not answer" 'pages could not be brought: two is (down|connecting)' smemv vm populate demo
 memserver_resume two
