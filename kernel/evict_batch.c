@@ -6,7 +6,7 @@
 #include "evict_inside.h"
 
 #define BATCHES_MAX	8
-#define REST_AFTER_ERROR	max(HZ / 10, 1)
+#define REST_IN_TROUBLE	max(HZ / 10, 1)
 
 static void batch_free(struct smemv_batch *batch)
 {
@@ -95,6 +95,22 @@ void smemv_batch_submit(struct smemv_batch *batch)
 }
 
 /*
+ * Stored, and nothing to be relied on: the server was restarted, and until it is known what it
+ * has (restarted.c) it would be stored again and again.
+ */
+static bool is_doubted(struct smemv_evictor *ev, struct folio *folio)
+{
+	return !folio_test_dirty(folio) && !smemv_evict_has_copy(ev, folio);
+}
+
+/* Not counted as tried for a goal. */
+static void rest_while_doubted(struct smemv_evictor *ev, u32 nr)
+{
+	ev->rest_until = jiffies + REST_IN_TROUBLE;
+	WRITE_ONCE(ev->taken, ev->taken - nr);
+}
+
+/*
  * A folio whose store was answered. When it failed the content is here only:
  * it is dirty again before anybody can drop it, that is before writeback ends.
  * Writeback ends before the lock is asked for: who has the lock may wait for it.
@@ -115,6 +131,8 @@ static void settle(struct smemv_evictor *ev, struct folio *folio, int err)
 			  smemv_evict_remove(ev, folio);
 		folio_unlock(folio);
 	}
+	if (!err && !removed && is_doubted(ev, folio))
+		rest_while_doubted(ev, nr);
 	folio_put(folio);
 	if (err)
 		smemv_file_count(ev, OUT_FAILED, nr);
@@ -141,7 +159,7 @@ static int folio_error(const struct smemv_batch *batch, u32 *i)
  */
 static void rest_after_error(struct smemv_evictor *ev)
 {
-	ev->rest_until = jiffies + REST_AFTER_ERROR;
+	ev->rest_until = jiffies + REST_IN_TROUBLE;
 	smemv_evict_end_goal(ev);
 }
 
