@@ -25,6 +25,7 @@ static void destroy_work(struct work_struct *work)
 
 	mutex_lock(&ns->lock);
 	list_del(&mf->link);
+	ns->removals++;
 	if (mf->space) {
 		smemv_space_destroy(mf->space);
 		report(mf, SMEMV_EV_VM_DELETED);

@@ -50,6 +50,16 @@ int smemv_nl_start(struct netlink_callback *cb)
 	return -EPERM;
 }
 
+int smemv_nl_end_part(const struct smemv_ns *ns, struct sk_buff *skb,
+		      struct netlink_callback *cb, bool full)
+{
+	lockdep_assert_held(&ns->lock);
+	cb->seq = ns->removals + 1;	/* 0: it is not told */
+	if (skb->len)
+		nl_dump_check_consistent(cb, nlmsg_hdr(skb));
+	return skb->len || !full ? skb->len : -EMSGSIZE;
+}
+
 /* Every command runs under ns->lock. */
 static int pre_doit(smemv_compat_pre_doit_ops *ops, struct sk_buff *skb,
 		    struct genl_info *info)
@@ -58,7 +68,8 @@ static int pre_doit(smemv_compat_pre_doit_ops *ops, struct sk_buff *skb,
 
 	if (!may_configure())
 		return smemv_nl_error(info, -EPERM, NOT_ALLOWED, NULL);
-	mutex_lock(&ns->lock);
+	if (mutex_lock_killable(&ns->lock))
+		return -EINTR;
 	info->user_ptr[0] = ns;
 	if (!ns->dying)
 		return 0;

@@ -20,6 +20,14 @@ int smemv_nl_error(struct genl_info *info, int err, const char *why,
 /* 0, or an errno with the extended ack set: not a name that may be given. */
 int smemv_nl_check_name(struct genl_info *info, const struct nlattr *attr);
 
+/*
+ * The end of each part of a dump of one of @ns' lists, whose position is a number of entries: where
+ * one was removed between two parts, another is passed over, and the reader is told to begin anew.
+ * @full: there was no room for the next entry. Under ns->lock; returns what dumpit() has to.
+ */
+int smemv_nl_end_part(const struct smemv_ns *ns, struct sk_buff *skb,
+		      struct netlink_callback *cb, bool full);
+
 /* Refuses dumps by those who may not use the family. */
 int smemv_nl_start(struct netlink_callback *cb);
 

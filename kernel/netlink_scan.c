@@ -166,20 +166,24 @@ int smemv_nl_scan_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct smemv_ns *ns = smemv_ns(sock_net(skb->sk));
 	struct smemv_scan *scan = NULL;
+	bool full = false;
 	long i = 0;
+	int len;
 
 	mutex_lock(&ns->lock);
 	smemv_scan_forget_gone(ns);
 	while ((scan = smemv_scan_next(ns, scan))) {
 		if (i++ < cb->args[0])
 			continue;
-		if (fill(skb, scan, NETLINK_CB(cb->skb).portid,
-			 cb->nlh->nlmsg_seq, NLM_F_MULTI))
+		full = fill(skb, scan, NETLINK_CB(cb->skb).portid,
+			    cb->nlh->nlmsg_seq, NLM_F_MULTI);
+		if (full)
 			break;
 		cb->args[0]++;
 	}
+	len = smemv_nl_end_part(ns, skb, cb, full);
 	mutex_unlock(&ns->lock);
-	return skb->len;
+	return len;
 }
 
 /* What a dump of ranges remembers: of whom, for how long cold, and from where on. */

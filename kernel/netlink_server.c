@@ -258,17 +258,21 @@ int smemv_nl_server_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct smemv_ns *ns = smemv_ns(sock_net(skb->sk));
 	struct smemv_server *server;
+	bool full = false;
 	long i = 0;
+	int len;
 
 	mutex_lock(&ns->lock);
 	list_for_each_entry(server, &ns->servers, link) {
 		if (i++ < cb->args[0])
 			continue;
-		if (fill(skb, server, NETLINK_CB(cb->skb).portid,
-			 cb->nlh->nlmsg_seq, NLM_F_MULTI))
+		full = fill(skb, server, NETLINK_CB(cb->skb).portid,
+			    cb->nlh->nlmsg_seq, NLM_F_MULTI);
+		if (full)
 			break;
 		cb->args[0]++;
 	}
+	len = smemv_nl_end_part(ns, skb, cb, full);
 	mutex_unlock(&ns->lock);
-	return skb->len;
+	return len;
 }

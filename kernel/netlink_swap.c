@@ -197,17 +197,21 @@ int smemv_nl_swap_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct smemv_ns *ns = smemv_ns(sock_net(skb->sk));
 	struct smemv_swapdisk *d;
+	bool full = false;
 	long i = 0;
+	int len;
 
 	mutex_lock(&ns->lock);
 	list_for_each_entry(d, &ns->disks, link) {
 		if (i++ < cb->args[0])
 			continue;
-		if (fill(skb, d, NETLINK_CB(cb->skb).portid,
-			 cb->nlh->nlmsg_seq, NLM_F_MULTI))
+		full = fill(skb, d, NETLINK_CB(cb->skb).portid,
+			    cb->nlh->nlmsg_seq, NLM_F_MULTI);
+		if (full)
 			break;
 		cb->args[0]++;
 	}
+	len = smemv_nl_end_part(ns, skb, cb, full);
 	mutex_unlock(&ns->lock);
-	return skb->len;
+	return len;
 }

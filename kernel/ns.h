@@ -25,6 +25,7 @@ struct smemv_file_defaults;
  * @client: random; this host, to all memory servers
  * @client_key: random; of the address, makes @client one client of one server
  * @generations: given to connections so far; it only rises (rule 2)
+ * @removals: from any of the lists so far; under @lock
  * @dying: the namespace is being taken down, nothing may be added
  */
 struct smemv_ns {
@@ -40,6 +41,7 @@ struct smemv_ns {
 	u64 client;
 	siphash_key_t client_key;
 	atomic64_t generations;
+	u32 removals;
 	bool dying;
 };
 

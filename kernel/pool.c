@@ -221,6 +221,7 @@ int smemv_server_del(struct smemv_server *server, const char **why)
 		return -EBUSY;
 	}
 	list_del(&server->link);
+	server->ns->removals++;
 	smemv_event_send(server->ns->net, &(struct smemv_event_msg){
 		.type = SMEMV_EV_SERVER_DELETED, .server = server->name,
 		.page = SMEMV_NO_PAGE,

@@ -297,6 +297,7 @@ int smemv_swapdisk_del(struct smemv_swapdisk *d, const char **why)
 		return -EBUSY;
 	}
 	list_del(&d->link);
+	d->ns->removals++;
 	report(d, SMEMV_EV_SWAP_DELETED);
 	/* Who submitted the last read may still look at its request (queue_rq()). */
 	blk_mq_quiesce_queue(d->disk->queue);

@@ -84,6 +84,8 @@ def parse(data):
 class Genl:
     """A socket to one family."""
 
+    RECV_BYTES = 1 << 17        # the kernel makes parts of dumps as large as the largest asked for
+
     def __init__(self, name="smemv", timeout=60):
         self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
         self.sock.settimeout(timeout)
@@ -105,7 +107,7 @@ class Genl:
         """All answers to the last message; raises what the kernel reports."""
         found = []
         while True:
-            data, at = self.sock.recv(1 << 17), 0
+            data, at = self.sock.recv(self.RECV_BYTES), 0
             while at + 16 <= len(data):
                 length, kind, flags, seq, _ = HEADER.unpack_from(data, at)
                 body = data[at + 16:at + length]

@@ -27,6 +27,51 @@ same_data() {
 ok "the disk that was in use is right" same_data
 exec {held}<&-
 
+# A dump in parts, of what becomes less between two of them: who reads it hears of that.
+dump_while_removed() {
+	PYTHONPATH=$fakes_dir python3 - <<'PYTHON'
+import genl
+
+NLM_F_DUMP_INTR = 0x10
+
+class Small(genl.Genl):
+    RECV_BYTES = 4096
+
+def names_of(reader, removed=None):
+    """Each name that is told, and whether it is said that it is not all."""
+    reader.send(genl.NAMES["CMD_SWAP_GET"], b"", genl.NLM_F_DUMP)
+    if removed:
+        writer.ask(genl.NAMES["CMD_SWAP_DEL"], [genl.attr(genl.NAMES["A_SWAP_NAME"], removed)])
+    names, interrupted, parts, done = [], False, 0, False
+    while not done:
+        data, at = reader.sock.recv(reader.RECV_BYTES), 0
+        parts += 1
+        while at + 16 <= len(data):
+            length, kind, flags, _, _ = genl.HEADER.unpack_from(data, at)
+            interrupted |= bool(flags & NLM_F_DUMP_INTR)
+            done |= kind == genl.NLMSG_DONE
+            if kind == reader.family:
+                names += genl.parse(data[at + 20:at + length])[genl.NAMES["A_SWAP_NAME"]]
+            at += length + 3 & ~3
+    return [name.rstrip(b"\0").decode() for name in names], interrupted, parts
+
+writer, reader = genl.Genl(), Small()
+disks = [f"part{i}" for i in range(24)]
+for disk in disks:
+    writer.ask(genl.NAMES["CMD_SWAP_ADD"], [
+        genl.attr(genl.NAMES["A_SWAP_NAME"], disk), genl.attr(genl.NAMES["A_SWAP_SIZE"], genl.u64(1 << 20))])
+names, interrupted, parts = names_of(reader)
+assert set(disks) <= set(names) and not interrupted and parts > 2, (names, interrupted, parts)
+names, interrupted, parts = names_of(reader, disks[0])
+assert interrupted, (names, parts)
+names, interrupted, parts = names_of(reader)
+assert set(disks[1:]) <= set(names) and not interrupted, (names, interrupted)
+for disk in disks[1:]:
+    writer.ask(genl.NAMES["CMD_SWAP_DEL"], [genl.attr(genl.NAMES["A_SWAP_NAME"], disk)])
+PYTHON
+}
+ok "a list that becomes shorter while it is told is not taken for all" dump_while_removed
+
 # What is shown can be used and deleted.
 smemv show --json >"$scenario_out/left" || true
 ok "what is left is shown as valid JSON" jq -e . "$scenario_out/left"
