@@ -32,7 +32,9 @@ static int memfile_mmap(struct file *file, struct vm_area_struct *vma)
 
 	vma->vm_ops = mf->dma ? &smemv_memfile_dma_vm_ops :
 				&smemv_memfile_vm_ops;
-	smemv_memfile_note_user(mf, vma->vm_mm);
+	/* Who only looks at it is not whose memory it is. */
+	if (vma->vm_flags & VM_WRITE)
+		smemv_memfile_note_user(mf, vma->vm_mm);
 	return 0;
 }
 

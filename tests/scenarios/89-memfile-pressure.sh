@@ -29,6 +29,20 @@ ok "half of it is evicted" smemv vm evict demo 12M
 compare "$(cgroup_get users memory.current)" -le $((before + charged - 11 * mib)) "for which it is not charged any more"
 leave_no_file demo
 
+# Who only looks at it is not whose memory it is.
+file=$(smemv vm create demo size 24M) || bail "no file was made"
+cgroup_run users "$filecheck" --passes 0 "$file" >/dev/null || fail "the file is written"
+require "all of it is evicted" smemv vm evict demo 24M
+cgroup_make viewers
+cgroup_run viewers python3 -c 'import mmap, sys
+with open(sys.argv[1], "rb") as file:
+    mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)' "$file" || fail "another looks at it"
+before=$(cgroup_get viewers memory.current) users_before=$(cgroup_get users memory.current)
+ok "it is brought home" smemv vm populate demo
+compare "$(($(cgroup_get viewers memory.current) - before))" -lt $((4 * mib)) "who looked at it is not charged"
+compare "$(($(cgroup_get users memory.current) - users_before))" -gt $((16 * mib)) "who wrote it is"
+leave_no_file demo
+
 # A limit below the budget.
 file=$(smemv vm create demo size 64M) || bail "no file was made"
 cgroup_make small memory.max=32M
