@@ -317,12 +317,12 @@ int smemv_memfile_activate(struct smemv_memfile *mf)
 typedef int (*take_fn)(struct smemv_space *space, const char **why);
 
 /* Under ns->lock; nothing is stored. */
-static int take_back_locked(struct smemv_memfile *mf, take_fn take)
+static int take_back_locked(struct smemv_memfile *mf, take_fn take, bool busy)
 {
 	const char *why = "pages are being loaded all the time; ask again";
 	int err = -EIO;
 
-	if (wait_for_loads(mf))
+	if (!busy)
 		err = take(mf->space, &why);
 	if (!err)
 		note_owned(mf);
@@ -333,12 +333,14 @@ static int take_back(struct smemv_memfile *mf, take_fn take)
 {
 	struct still still;
 	int err = begin_stillness(mf, &still, -EIO);
+	/* It may take a deadline: who sets another policy, to end that, must get ns->lock. */
+	bool busy = !err && !wait_for_loads(mf);
 	u64 epoch;
 
 	mutex_lock(&mf->ns->lock);
 	epoch = mf->space->epoch;
 	if (!err)
-		err = take_back_locked(mf, take);
+		err = take_back_locked(mf, take, busy);
 	/* It may have become the owner in the epoch that an earlier call claimed. */
 	end_stillness(mf, &still, !err || mf->space->epoch != epoch);
 	mutex_unlock(&mf->ns->lock);

@@ -47,6 +47,7 @@ struct store_request {
  * @lock: protects @idle and @open
  * @idle: struct store_request.link
  * @open: requests under way
+ * @late: a request failed: the server had as long as one may take
  * @wait: the caller waits for one to end
  * @page: as the caller gave them; errors are noted there
  * @nr: of them
@@ -62,6 +63,7 @@ struct storing {
 	spinlock_t lock;
 	struct list_head idle;
 	u32 open;
+	bool late;
 	wait_queue_head_t wait;
 	struct smemv_store_page page[SMEMV_STORE_MAX];
 	u32 nr;
@@ -96,8 +98,12 @@ static void stored(struct smemv_io *io)
 	unsigned long flags;
 	u32 i;
 
-	for (i = 0; i < io->nr; i++)
+	for (i = 0; i < io->nr; i++) {
 		call->page[r->page[i]].error = io->err[i];
+		/* With a deadline for each request a call would take as many of them. */
+		if (io->err[i] == -EIO)
+			WRITE_ONCE(call->late, true);
+	}
 	spin_lock_irqsave(&call->lock, flags);
 	list_add(&r->link, &call->idle);
 	call->open--;
@@ -220,7 +226,10 @@ static void submit_locked(struct storing *call, struct store_request **r)
 	io->done = stored;
 	io->fixed = call->fixed;
 	*r = NULL;
-	smemv_space_submit(io);
+	if (READ_ONCE(call->late))
+		smemv_space_submit_late(io);
+	else
+		smemv_space_submit(io);
 }
 
 static void submit(struct storing *call, struct store_request **r)

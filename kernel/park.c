@@ -162,7 +162,7 @@ void smemv_io_start(struct smemv_io *io)
 	smemv_io_advance(io, true);
 }
 
-void smemv_space_submit(struct smemv_io *io)
+static void submit(struct smemv_io *io, unsigned long start)
 {
 	io->run = NULL;
 	io->todo = GENMASK(io->nr - 1, 0);
@@ -170,9 +170,19 @@ void smemv_space_submit(struct smemv_io *io)
 	io->refused = 0;
 	io->retries = 0;
 	io->suspended = false;
-	io->start = jiffies;
+	io->start = start;
 	trace_smemv_io_start(io);
 	smemv_io_start(io);
+}
+
+void smemv_space_submit(struct smemv_io *io)
+{
+	submit(io, jiffies);
+}
+
+void smemv_space_submit_late(struct smemv_io *io)
+{
+	submit(io, jiffies - msecs_to_jiffies(READ_ONCE(io->space->deadline_ms)));
 }
 
 void smemv_space_kick(struct smemv_space *space)

@@ -202,6 +202,8 @@ void smemv_space_destroy(struct smemv_space *space);
  * sleep for memory, never for a server. Page contents and io stay the caller's.
  */
 void smemv_space_submit(struct smemv_io *io);
+/* The same, with its deadline passed: it does not wait for a server that cannot be reached. */
+void smemv_space_submit_late(struct smemv_io *io);
 
 /*
  * The front gave these pages up: reads give zeros from now on, servers forget

@@ -451,7 +451,8 @@ struct smemv_store_page {
  * SMEMV_IOC_STORE: content from the caller's memory to a server, past this host's page cache:
  * how an outgoing migration fills a space. Each page is copied before it is sent, so it may
  * change meanwhile. Returns when each page was acknowledged or failed, within the file's
- * deadline (policy as for eviction). Callers may run in parallel; two stores of one page are
+ * deadline (policy as for eviction): once a page failed, the others wait for no server that
+ * cannot be reached. Callers may run in parallel; two stores of one page are
  * ordered by the order in which they began. 0 also when pages failed:
  *   ENOSPC      the server is full (ANY: all are)
  *   EIO         it cannot be reached, or refused the page

@@ -14,7 +14,8 @@ usage: spaceioctl.py bad FILE                  everything that must be refused; 
        spaceioctl.py killed FILE SEED          the same by a process that is killed; what was seen meanwhile stays
        spaceioctl.py given FILE SEED           gives pages up while stores of them wait for others; zeros is what they are then
        spaceioctl.py heat FILE                 prints which 2 MiB have a page that was accessed in an interval remembered
-       spaceioctl.py errors FILE SERVER [COUNT]  stores to one server; prints each errno and how often
+       spaceioctl.py errors FILE SERVER [COUNT [STEP]]  stores each page, or each STEPth, to one server; prints each
+                                               errno and how often
 """
 import errno
 import fcntl
@@ -378,15 +379,15 @@ def heat(path):
     print(*(run for run in range((count + 511) // 512) if any(history.raw[512 * run:min(512 * run + 512, count)])))
 
 
-def errors(path, server, count=1 << 30):
+def errors(path, server, count=1 << 30, step=1):
     file = File(path)
     memory = mmap.mmap(-1, PAGE)
     memory[:] = b"x" * PAGE
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     counts = {}
     size = min(file.space()[0][2] // PAGE, count)
-    for first in range(0, size, 512):
-        err, results = file.store([(i, address) for i in range(first, min(first + 512, size))], server)
+    for first in range(0, size, 512 * step):
+        err, results = file.store([(i, address) for i in range(first, min(first + 512 * step, size), step)], server)
         for error in [err] if err else [result[1] for result in results]:
             counts[error] = counts.get(error, 0) + 1
     print(" ".join(f"{errno.errorcode.get(error, 'OK')}={count}" for error, count in sorted(counts.items())))

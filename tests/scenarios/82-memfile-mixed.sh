@@ -87,5 +87,39 @@ ok "the rest is stored, too" smemv vm evict demo 4M
 ok "every page is right" "$filecheck" --verify --seed 11 "$file"
 ok "the file goes" smemv vm del demo
 ok "the servers hold nothing" wait_until 30 servers_hold_nothing
+
+# Who takes a space back waits for loads under way, and nobody else with him.
+mixed_file
+memserver_pause two
+reads 1 2 1 >"$scenario_out/waits" &
+waiting=$!
+require "a page is waited for" wait_until 20 memfile_says '.file_counters.remote_faults > 0'
+smemv vm take-back demo &
+taking=$!
+is_being_taken() {
+	memfile_says '.owner == "claimed"'
+}
+require "meanwhile the space is taken back" wait_until 20 is_being_taken
+ok "settings can be changed" timeout 10 smemv vm set demo deadline 50000
+kill -0 $taking || fail "which waits for it"
+memserver_resume two
+ok "who waits gets the page" wait $waiting
+ok "and the space is back" wait $taking
+is "$(memfile_get demo .owner)" "active" "as its owner's"
+reads 0 1024 1 >/dev/null || fail "every page is right"
+ok "the file goes" smemv vm del demo
+
+# A call for pages of many places, of which each needs a request, takes no more than a deadline where there is no server.
+file=$(smemv vm create wide size 128M servers one,two policy error deadline 4000) || bail "no file was made"
+memserver_kill one
+require "server one is down" wait_until 30 memfile_server_is one down
+began_ms=$((${EPOCHREALTIME/./} / 1000))
+is "$("$spaceioctl" errors "$file" 0 32768 512)" "EIO=64" "what is stored there all over the file fails"
+compare $((${EPOCHREALTIME/./} / 1000 - began_ms)) -lt 9000 "after one deadline, not one for each sixteen requests"
+memserver_start one 64M
+ok "it is back" wait_until 60 memfile_server_is one up
+is "$("$spaceioctl" errors "$file" 0 32768 512)" "OK=64" "and takes them"
+ok "the file goes" smemv vm del wide
+ok "the servers hold nothing any more" wait_until 30 servers_hold_nothing
 leave_no_module
 done_testing
