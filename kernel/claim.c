@@ -259,23 +259,13 @@ static int activate(struct smemv_space *space, u32 event, const char **why)
 	}
 }
 
-static struct smemv_lane *any_lane(const struct smemv_server *server)
-{
-	u32 i;
-
-	for (i = 0; i < server->nr_lanes; i++)
-		if (smemv_lane_is_up(server->lane[i]))
-			return server->lane[i];
-	return NULL;
-}
-
 /*
  * Asked once: nobody's guest runs meanwhile. Where it is a newer owner's, the arbiter is to
  * say so; of one that is silent itself activate() finds out.
  */
 static bool has_pages(const struct smemv_bind *bind, bool is_arbiter)
 {
-	struct smemv_lane *lane = any_lane(bind->server);
+	struct smemv_lane *lane = smemv_server_any_lane(bind->server);
 	struct smemv_wire_stat_reply reply = {};
 	struct smemv_req *req;
 	bool all;
@@ -528,4 +518,15 @@ void smemv_space_note_told(struct smemv_space *space)
 	       sizeof(space->arbiter_id));
 	WRITE_ONCE(bind->made_anew, false);
 	space->told = true;
+}
+
+/*
+ * Nobody had claimed it there, nor can any more who was told of it: the next arbiter may be
+ * believed. One that was restarted since may have forgotten a claim.
+ */
+void smemv_space_arbiter_leaves(struct smemv_space *space, bool dropped)
+{
+	lockdep_assert_held(&space->ns->lock);
+	if (dropped && is_believed(space))
+		space->told = false;
 }

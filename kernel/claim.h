@@ -44,6 +44,8 @@ int smemv_space_force_back(struct smemv_space *space, const char **why);
  * that is now. Under ns->lock.
  */
 void smemv_space_note_told(struct smemv_space *space);
+/* The arbiter is about to be another server; @dropped: it dropped the space in this host's epoch. */
+void smemv_space_arbiter_leaves(struct smemv_space *space, bool dropped);
 
 /*
  * As if it was claimed: nothing is stored or invalidated from here on, though requests

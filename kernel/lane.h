@@ -267,6 +267,17 @@ static inline bool smemv_lane_is_up(const struct smemv_lane *lane)
 	return READ_ONCE(lane->state) == SMEMV_LANE_UP;
 }
 
+/* One that is up, or NULL: the server cannot be reached. */
+static inline struct smemv_lane *smemv_server_any_lane(const struct smemv_server *server)
+{
+	u32 i;
+
+	for (i = 0; i < server->nr_lanes; i++)
+		if (smemv_lane_is_up(server->lane[i]))
+			return server->lane[i];
+	return NULL;
+}
+
 /* The server would not open the space on the lane, so far. */
 static inline bool smemv_bind_is_refused(const struct smemv_bind *bind,
 					 const struct smemv_lane *lane)

@@ -19,6 +19,13 @@ static void describe_server(struct smemv_map_server *to,
 	       min_t(size_t, server->addr_len, sizeof(to->address)));
 }
 
+static bool has_arbiter(const struct smemv_space *space)
+{
+	const struct smemv_server *server = space->bind[space->arbiter].server;
+
+	return server && smemv_server_any_lane(server);
+}
+
 /* Under ns->lock. */
 static void describe_space(struct smemv_space *space,
 			   struct smemv_ioc_space *to,
@@ -34,6 +41,8 @@ static void describe_space(struct smemv_space *space,
 	to->arbiter = space->arbiter;
 	to->state = smemv_space_owner(space);
 	to->flags = smemv_space_is_draining(space) ? SMEMV_SPACE_F_DRAINING : 0;
+	if (!has_arbiter(space))
+		to->flags |= SMEMV_SPACE_F_UNDECIDABLE;
 	to->nr_servers = space->nr_binds;
 	for (i = 0; i < space->nr_binds; i++)
 		if (space->bind[i].server)

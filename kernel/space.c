@@ -188,6 +188,8 @@ static bool gets_no_more(struct smemv_space *space, u32 bind, const char **why)
 int smemv_space_remove_server(struct smemv_space *space, u32 bind,
 			      const char **why)
 {
+	int err;
+
 	lockdep_assert_held(&space->ns->lock);
 	if (READ_ONCE(space->claimed)) {
 		*why = "a memory file is not, or not yet, this host's";
@@ -200,7 +202,9 @@ int smemv_space_remove_server(struct smemv_space *space, u32 bind,
 	WRITE_ONCE(space->map.set[bind].n, 0);
 	synchronize_rcu();
 	cancel_work_sync(&space->announce);
-	smemv_server_unbind(&space->bind[bind], true);
+	err = smemv_server_unbind(&space->bind[bind], true);
+	if (space->arbiter == bind)
+		smemv_space_arbiter_leaves(space, !err);
 	smemv_reconcile_free(&space->reconcile[bind]);
 	space->bind[bind].server = NULL;
 	if (space->arbiter == bind)

@@ -423,6 +423,8 @@ struct smemv_ioc_space {
 #define SMEMV_SPACE_F_HAND_OVER	2
 /* out: somebody else has the file open, maybe a guest whose memory it is: store nothing there */
 #define SMEMV_SPACE_F_SHARED	4
+/* out: the arbiter cannot be reached now: nobody could become the owner */
+#define SMEMV_SPACE_F_UNDECIDABLE	8
 
 /*
  * SMEMV_IOC_MAP: the location map, in pieces, ascending. Waits for what is under way in each

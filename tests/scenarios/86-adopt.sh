@@ -353,7 +353,13 @@ drained_meanwhile() {
 	ok "drained: the old host takes it back" smemv vm take-back demo
 	ok "drained: the new host's file goes" on_new smemv vm del demo
 	ok "drained: every page is right" "$filecheck" --verify --seed 10 "$file"
-	ok "drained: the server goes" smemv server del one
+	take_map
+	ok "drained: the server goes, who had been to decide" smemv server del one
+	take_map
+	ok "drained: the new host adopts it from the other" on_new smemv vm adopt demo "$map" deadline 2000
+	ok "drained: the old host takes it back from there, too" smemv vm take-back demo
+	ok "drained: the new host's file goes again" on_new smemv vm del demo
+	ok "drained: every page is still right" "$filecheck" --verify --seed 10 "$file"
 	ok "drained: and comes again" smemv server add one "$(memserver_address one)" timeout 2000
 }
 drained_meanwhile
