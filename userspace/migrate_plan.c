@@ -230,6 +230,21 @@ static void name_space(const struct migrate_facts *facts, struct migrate_plan *p
 			plan->space, plan->space);
 }
 
+/* Each is asked for the space when the guest is stopped already, and one of them decides whose it is. */
+static void check_servers_of(const struct vm_info *file, const struct snapshot *module,
+			     struct migrate_problems *problems)
+{
+	const struct server_info *server;
+	size_t i;
+
+	for (i = 0; i < file->servers.count; i++) {
+		server = snapshot_server(module, file->servers.names[i]);
+		if (server && server->state == SMEMV_SERVER_DOWN)
+			problem(problems, "server %s of the guest's memory file %s is down: the next host could not have the guest's pages from it",
+				server->name, file->name);
+	}
+}
+
 /* Of a guest on a memory file what is here takes the stream, and what is at servers stays there. */
 static void plan_file(const struct migrate_facts *facts, const struct migrate_plan *plan,
 		      struct migrate_problems *problems)
@@ -248,6 +263,7 @@ static void plan_file(const struct migrate_facts *facts, const struct migrate_pl
 		problem(problems, "%s of the guest are on this host, and go to the next one, where the budget is %s; before that: smemv vm set %s budget SIZE",
 			human_size((double)file->resident_bytes).text,
 			human_size((double)plan->budget_bytes).text, file->name);
+	check_servers_of(file, facts->module, problems);
 }
 
 static void plan_ordinary(const struct migrate_facts *facts, struct migrate_plan *plan,

@@ -281,6 +281,16 @@ static void wants_a_budget_for_what_is_here_of_a_memory_file(void **state)
 	assert_problem(scene, "smemv vm set web1 budget SIZE");
 }
 
+static void wants_all_servers_of_a_memory_file(void **state)
+{
+	struct scene *scene = scene_with_source_on_file(state);
+	char names[2][SMEMV_NAME_LEN] = { "one", "two" };
+
+	scene->vm.servers = (struct name_list){ names, 2 };
+	scene->servers[1].state = SMEMV_SERVER_DOWN;
+	assert_problem(scene, "server two of the guest's memory file web1 is down");
+}
+
 static void shortens_long_names(void **state)
 {
 	struct scene *scene = *state;
@@ -433,6 +443,7 @@ int main(void)
 		scene_test(leaves_what_a_memory_file_has_at_servers),
 		scene_test(chooses_no_servers_for_a_memory_file),
 		scene_test(wants_a_budget_for_what_is_here_of_a_memory_file),
+		scene_test(wants_all_servers_of_a_memory_file),
 		scene_test(shortens_long_names),
 		scene_test(wants_ends_that_fit),
 		scene_test(wants_a_shared_mapping),
