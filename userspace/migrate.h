@@ -73,6 +73,9 @@ void migrate_end_close(struct migrate_end *end);
 /* Whether QEMU is connecting, or connected, for a migration: asked anew. */
 int migrate_end_ask_connects(struct migrate_end *end, struct reason *why);
 
+/* The status of its last migration, and why it cannot be migrated: asked anew. */
+int migrate_end_ask_migration(struct migrate_end *end, struct reason *why);
+
 /* "running", "paused", "inmigrate" ...: asked anew. */
 int migrate_end_ask_state(struct migrate_end *end, struct reason *why);
 

@@ -146,12 +146,33 @@ static void explain_standstill(struct migration *m, const struct reason *refusal
 		reason_set(&m->why, "QEMU at %s has the whole guest, but does not run it: %s",
 			   m->destination.where, refusal->text);
 	else
-		reason_set(&m->why, "QEMU at %s has the whole guest, but it is in state %s",
+		reason_set(&m->why, "QEMU at %s was sent the whole guest, but is in state %s",
 			   m->destination.where, m->destination.run_state);
 }
 
-/* A destination that was started with -S waits to be told; one that cannot have a disk refuses until it can. */
-static int start_destination(struct migration *m)
+/* What it got it could not take in, and will never run. A split's source has its word that it could. */
+static bool destination_gave_up(struct migration *m)
+{
+	struct reason ignored;
+
+	if (m->plan.split || !in_state(&m->destination, "inmigrate") ||
+	    migrate_end_ask_migration(&m->destination, &ignored) ||
+	    strcmp(m->destination.migration, "failed"))
+		return false;
+	reason_set(&m->why, "QEMU at %s cannot use what it got", m->destination.where);
+	return true;
+}
+
+static bool waits_there(const struct migration *m)
+{
+	return in_state(&m->destination, "paused") || in_state(&m->destination, "prelaunch");
+}
+
+/*
+ * Until the guest is there as it was at the source, which need not know: its last bytes may be under way. A
+ * destination that was started with -S waits to be told; one that cannot have a disk refuses until it can.
+ */
+static int await_destination(struct migration *m, bool was_paused)
 {
 	long long deadline_ms = settle_deadline_ms(m);
 
@@ -161,9 +182,11 @@ static int start_destination(struct migration *m)
 
 		if (err)
 			return err;
-		if (in_state(&m->destination, "running"))
+		if (in_state(&m->destination, "running") || (was_paused && waits_there(m)))
 			return 0;
-		if (in_state(&m->destination, "paused") || in_state(&m->destination, "prelaunch"))
+		if (destination_gave_up(m))
+			return -ECANCELED;
+		if (waits_there(m))
 			qmp_run(m->destination.qmp, "cont", NULL, NULL, &refusal);
 		if (clock_ms() > deadline_ms) {
 			explain_standstill(m, &refusal);
@@ -196,16 +219,44 @@ static void conclude(struct migration *m)
 	end_source(m);
 }
 
-static void finish(struct migration *m, bool was_paused)
+/* The source is done, and stopped; what it has is the only guest there is. */
+static void go_on_at_source(struct migration *m, const char *before)
 {
-	if (!was_paused && start_destination(m)) {
-		migrate_setup_end(m);
-		look_at_end(&m->destination);
-		m->place = in_state(&m->destination, "") ? PLACE_UNKNOWN : PLACE_DESTINATION_STOPPED;
-		m->result = MIGRATE_FAILED;
+	struct reason ignored;
+
+	migrate_setup_undo(m);
+	qmp_wait_for_end(m->destination.qmp, (int)(1e3 * m->options.patience_s));
+	m->place = PLACE_SOURCE;
+	if (!strcmp(before, "paused"))
+		return;	/* and stands still, as before, though QEMU calls it "postmigrate" now */
+	qmp_run(m->source.qmp, "cont", NULL, NULL, &ignored);
+	settle_at_source(m, before);
+}
+
+/* One that still takes in what it got may yet run it. */
+static enum migrate_place place_of_standstill(struct migration *m)
+{
+	look_at_end(&m->destination);
+	if (in_state(&m->destination, "") || (!m->plan.split && in_state(&m->destination, "inmigrate")))
+		return PLACE_UNKNOWN;
+	return PLACE_DESTINATION_STOPPED;
+}
+
+static void finish(struct migration *m, const char *before)
+{
+	int err = await_destination(m, !strcmp(before, "paused"));
+
+	if (!err) {
+		conclude(m);
 		return;
 	}
-	conclude(m);
+	m->result = MIGRATE_FAILED;
+	if (err == -ECANCELED) {
+		go_on_at_source(m, before);
+		return;
+	}
+	migrate_setup_end(m);
+	m->place = place_of_standstill(m);
 }
 
 static void explain_timeout(struct migration *m)
@@ -267,7 +318,7 @@ void migrate_drive(struct migration *m)
 	migrate_progress_end();
 	m->seconds = (double)(clock_ms() - m->started_ms) / 1e3;
 	if (!err && !strcmp(m->status.status, "completed")) {
-		finish(m, !strcmp(before, "paused"));
+		finish(m, before);
 	} else {
 		if (!err)
 			explain_end(m);

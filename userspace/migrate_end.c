@@ -115,7 +115,7 @@ int migrate_end_ask_connects(struct migrate_end *end, struct reason *why)
 	return 0;
 }
 
-static int ask_migration(struct migrate_end *end, struct reason *why)
+int migrate_end_ask_migration(struct migrate_end *end, struct reason *why)
 {
 	struct migrate_status status;
 	json_t *answer, *blocked;
@@ -197,7 +197,7 @@ int migrate_end_ask(struct migrate_end *end, struct reason *why)
 {
 	static int (*const questions[])(struct migrate_end *end, struct reason *why) = {
 		migrate_end_ask_state, ask_name, ask_memory, ask_cpus, ask_capability,
-		ask_migration, migrate_end_ask_connects, ask_backend,
+		migrate_end_ask_migration, migrate_end_ask_connects, ask_backend,
 	};
 	size_t i;
 	int err;

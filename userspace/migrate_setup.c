@@ -43,6 +43,22 @@ static void change(struct migrate_end *end, json_t *list, const char *name, bool
 	add_capability(list, name, on);
 }
 
+/*
+ * With a return path the source waits for the destination's word, while the guest may run there. Cancelled in that
+ * state it runs the guest again, too, but of a split, for which it has to ask the arbiter. Without a return path the
+ * source is done with its last byte, and a cancel that comes later does nothing.
+ */
+static void change_return_path(const struct migration *m, struct migrate_end *end, json_t *list)
+{
+	static const char *const need_it[] = { "postcopy-ram", "postcopy-preempt", "switchover-ack" };
+	size_t i;
+
+	change(end, list, "return-path", m->plan.split);
+	for (i = 0; i < sizeof(need_it) / sizeof(need_it[0]) && !m->plan.split; i++)
+		if (json_is_true(json_object_get(end->capabilities, need_it[i])))
+			change(end, list, need_it[i], false);
+}
+
 static int set_capabilities(struct migration *m, struct migrate_end *end)
 {
 	json_t *list = must(json_array());
@@ -51,7 +67,7 @@ static int set_capabilities(struct migration *m, struct migrate_end *end)
 
 	end->former = must(json_array());
 	change(end, list, "events", true);
-	change(end, list, "return-path", true);
+	change_return_path(m, end, list);
 	if (m->source.has_smemv && m->destination.has_smemv)
 		change(end, list, "smemv", m->plan.split);
 	if (end == &m->source)

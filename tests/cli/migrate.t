@@ -100,6 +100,29 @@ ok "it is not told to end" not_told 'source quit'
 fake --source-state paused --destination-after paused
 ok "a paused guest migrates" ends 0 '*'
 ok "and stays paused" not_told 'destination cont'
+ok "a source without a return path is done before the destination has all" was_set source \
+	events true return-path false smemv false auto-converge false pause-before-switchover false
+for state in running paused; do
+	fake --source-state $state --destination-after $state --arrives-late 0.7
+	ok "one that is $state and arrives late is waited for" ends 0 '*'
+	fake --source-state $state --destination-fails "Unknown savevm section"
+	ok "a destination that cannot use it, $state" ends 1 \
+		"*QEMU at $qmp/destination cannot use what it got (the destination: Unknown savevm section); the guest goes on at $qmp/source"
+	ok "it ends" told 'destination quit'
+	ok "the source does not" not_told 'source quit'
+	ok "and is set as before" was_set source \
+		events false return-path false smemv false auto-converge false pause-before-switchover false
+done
+ok "who was paused is not started" not_told 'source cont'
+fake --arrives-late 9
+ok "what does not arrive in time may still arrive" ends 4 \
+	"*QEMU at $qmp/destination was sent the whole guest, but is in state inmigrate; where the guest is cannot be told from here: look at both ends before one is continued"
+ok "so that the source stays" not_told 'source quit'
+fake --source-on postcopy-ram --destination-on switchover-ack
+ok "what needs a return path is not used" ends 0 '*'
+ok "at the source" was_set source \
+	events true return-path false postcopy-ram false smemv false auto-converge false pause-before-switchover false
+ok "nor at the destination" was_set destination events true return-path false switchover-ack false smemv false
 
 fake
 ok "the source is set as asked" ends 0 '*' downtime 50 bandwidth 10M auto-converge
@@ -109,7 +132,7 @@ ok "auto-converge is passed on" told 'source migrate-set-capabilities .*"auto-co
 fake --source-on pause-before-switchover
 ok "a source that is to pause before the switchover does not" ends 0 '*' timeout 5
 ok "its capabilities are not touched any more when the guest has left" was_set source \
-	events true return-path true smemv false auto-converge false pause-before-switchover false
+	events true return-path false smemv false auto-converge false pause-before-switchover false
 fake --source-on pause-before-switchover --source-on auto-converge --source-on smemv --fails-at 0.5
 ok "when it fails" ends 1 '*'
 ok "the source's capabilities are as before" was_set source \

@@ -22,7 +22,7 @@ class Guest:
     def __init__(self, args):
         self.args = args
         self.lock = threading.Lock()
-        self.started = None
+        self.started = self.arrival = None
         self.status = None
         self.error = None
         self.source = args.source_state
@@ -64,7 +64,11 @@ class Guest:
             self.status, self.source = "pre-switchover", "finish-migrate"
         elif self.share() >= 1 and not self.args.never_ends:
             self.status, self.source = "completed", "postmigrate"
-            self.destination = self.args.destination_after
+            self.arrival = time.monotonic() + self.args.arrives_late
+
+    def arrive(self):
+        if self.arrival and time.monotonic() >= self.arrival and not self.args.destination_fails:
+            self.destination, self.arrival = self.args.destination_after, None
 
     def query(self):
         self.advance()
@@ -110,6 +114,7 @@ class End:
         return getattr(self.args, f"{self.name}_{key}")
 
     def answer_query_status(self, _):
+        self.guest.arrive()
         state = self.guest.source if self.is_source else self.guest.destination
         return {"status": state, "running": state == "running"}
 
@@ -128,7 +133,11 @@ class End:
     def answer_query_migrate(self, _):
         if self.is_source:
             return self.guest.query()
-        return {"status": "failed", "error-desc": "it has no server one"} if self.guest.error else {}
+        if self.guest.error:
+            return {"status": "failed", "error-desc": "it has no server one"}
+        if self.guest.arrival and self.args.destination_fails:
+            return {"status": "failed", "error-desc": self.args.destination_fails}
+        return {}
 
     def answer_qom_get(self, arguments):
         values = {("/machine", "memory-backend"): "/objects/pc.ram",
@@ -178,7 +187,9 @@ class End:
     def answer_cont(self, _):
         if self.args.refuses_cont:
             raise ValueError(self.args.refuses_cont)
-        if not self.is_source:
+        if self.is_source:
+            self.guest.source = "running"
+        else:
             self.guest.destination = "running"
         return {}
 
@@ -282,6 +293,8 @@ def main():
     parser.add_argument("--source-state", default="running")
     parser.add_argument("--destination-state", default="inmigrate")
     parser.add_argument("--destination-after", default="running", help="its state after the migration")
+    parser.add_argument("--destination-fails", metavar="REASON", help="when all of the guest was sent")
+    parser.add_argument("--arrives-late", type=float, default=0, metavar="SECONDS", help="after the source is done")
     parser.add_argument("--fails-at", type=float, metavar="SHARE")
     parser.add_argument("--stays-stopped", action="store_true", help="the source, after a failure")
     parser.add_argument("--never-ends", action="store_true")
