@@ -182,12 +182,18 @@ static void tell_place(const struct migration *m, struct reason *text)
 	}
 }
 
+/* Who has no report is not to take a guest that has moved for one that has not: main() says what is wrong. */
+static bool report_is_written(void)
+{
+	return !fflush(stdout) && !ferror(stdout);
+}
+
 static int exit_status(const struct migration *m)
 {
 	if (m->place != PLACE_SOURCE && m->place != PLACE_DESTINATION)
 		return EXIT_LOOK;
 	if (m->result == MIGRATE_DONE)
-		return *m->warning.text ? EXIT_LOOK : EXIT_SUCCESS;
+		return *m->warning.text || !report_is_written() ? EXIT_LOOK : EXIT_SUCCESS;
 	if (m->place == PLACE_DESTINATION)
 		return EXIT_LOOK;
 	return m->result == MIGRATE_FAILED ? EXIT_FAILURE : EXIT_CANCELLED;

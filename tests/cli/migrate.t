@@ -159,6 +159,23 @@ fake
 ok "a migration with JSON" ends 0 '*' --json
 ok "tells the figures" json_says '.result == "migrated" and .guest_is_at == "destination" and .downtime_ms == 42 and .main.pages > 1000 and .problems == []'
 
+unwritten() {
+	local want=$1
+	shift
+	status=0
+	"$cli" migrate from "$qmp/source" to "$qmp/destination" via 127.0.0.1:1 "$@" >/dev/full 2>"$work/err" </dev/null || status=$?
+	same "$status" "$want" && grep -q '^smemv: migrate: cannot write the output$' "$work/err"
+}
+for format in '' --json; do
+	fake
+	ok "a report that cannot be written is no failure to migrate $format" unwritten 4 $format
+	ok "the source ends all the same" told 'source quit'
+done
+fake --fails-at 0.5
+ok "one that failed says so" unwritten 1 --json
+fake
+ok "a check whose plan cannot be written fails" unwritten 1 check
+
 problem() {
 	local name=$1 pattern=$2
 	shift 2
