@@ -145,6 +145,7 @@ struct migration {
 	sigset_t signals;		/* blocked: SIGINT, SIGTERM, SIGHUP */
 	long long started_ms;
 	json_t *former;			/* the source's parameters that were changed, as they were */
+	char live_state[32];		/* "running" or "paused": the source's newest while the guest was there */
 	bool listening;			/* the destination was told to, and takes no second time */
 	struct migrate_status status;	/* QEMU's newest */
 	enum migrate_result result;

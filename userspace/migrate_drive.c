@@ -35,19 +35,31 @@ static bool in_state(const struct migrate_end *end, const char *state)
 	return !strcmp(end->run_state, state);
 }
 
-static bool lives_on(const struct migrate_end *end, const char *before)
+/* Somebody may pause or continue it while it migrates, and it arrives as it was in the end. */
+static void note_live_state(struct migration *m)
 {
-	return in_state(end, "running") || (!strcmp(before, "paused") && in_state(end, "paused"));
+	if (in_state(&m->source, "running") || in_state(&m->source, "paused"))
+		strcpy(m->live_state, m->source.run_state);
+}
+
+static bool was_paused(const struct migration *m)
+{
+	return !strcmp(m->live_state, "paused");
+}
+
+static bool lives_on_at_source(const struct migration *m)
+{
+	return in_state(&m->source, "running") || (was_paused(m) && in_state(&m->source, "paused"));
 }
 
 /* The destination first: what runs there runs nowhere else, that is what the commit point is for. */
-static enum migrate_place find_guest(struct migration *m, const char *before)
+static enum migrate_place find_guest(struct migration *m)
 {
 	look_at_end(&m->destination);
 	look_at_end(&m->source);
 	if (in_state(&m->destination, "running"))
 		return PLACE_DESTINATION;
-	if (lives_on(&m->source, before))
+	if (lives_on_at_source(m))
 		return PLACE_SOURCE;
 	if (in_state(&m->source, ""))
 		return PLACE_UNKNOWN;
@@ -61,12 +73,12 @@ static bool may_settle(const struct migration *m)
 	       (m->place == PLACE_UNKNOWN && qmp_hangs(m->source.qmp));
 }
 
-static void settle_at_source(struct migration *m, const char *before)
+static void settle_at_source(struct migration *m)
 {
 	long long deadline_ms = settle_deadline_ms(m);
 
 	do {
-		m->place = find_guest(m, before);
+		m->place = find_guest(m);
 		if (!may_settle(m))
 			return;
 		poll(NULL, 0, LOOK_EVERY_MS);
@@ -82,7 +94,10 @@ static int look(struct migration *m)
 		return err;
 	migrate_status_renew(answer, (double)clock_ms() / 1e3, &m->status);
 	json_decref(answer);
-	return 0;
+	err = migrate_end_ask_state(&m->source, &m->why);
+	if (!err)
+		note_live_state(m);
+	return err;
 }
 
 /* Until QEMU says something, a signal comes, or it is time to look. True: a signal came. */
@@ -172,7 +187,7 @@ static bool waits_there(const struct migration *m)
  * Until the guest is there as it was at the source, which need not know: its last bytes may be under way. A
  * destination that was started with -S waits to be told; one that cannot have a disk refuses until it can.
  */
-static int await_destination(struct migration *m, bool was_paused)
+static int await_destination(struct migration *m)
 {
 	long long deadline_ms = settle_deadline_ms(m);
 
@@ -182,7 +197,7 @@ static int await_destination(struct migration *m, bool was_paused)
 
 		if (err)
 			return err;
-		if (in_state(&m->destination, "running") || (was_paused && waits_there(m)))
+		if (in_state(&m->destination, "running") || (was_paused(m) && waits_there(m)))
 			return 0;
 		if (destination_gave_up(m))
 			return -ECANCELED;
@@ -220,17 +235,17 @@ static void conclude(struct migration *m)
 }
 
 /* The source is done, and stopped; what it has is the only guest there is. */
-static void go_on_at_source(struct migration *m, const char *before)
+static void go_on_at_source(struct migration *m)
 {
 	struct reason ignored;
 
 	migrate_setup_undo(m);
 	qmp_wait_for_end(m->destination.qmp, (int)(1e3 * m->options.patience_s));
 	m->place = PLACE_SOURCE;
-	if (!strcmp(before, "paused"))
+	if (was_paused(m))
 		return;	/* and stands still, as before, though QEMU calls it "postmigrate" now */
 	qmp_run(m->source.qmp, "cont", NULL, NULL, &ignored);
-	settle_at_source(m, before);
+	settle_at_source(m);
 }
 
 /* One that still takes in what it got may yet run it. */
@@ -242,9 +257,9 @@ static enum migrate_place place_of_standstill(struct migration *m)
 	return PLACE_DESTINATION_STOPPED;
 }
 
-static void finish(struct migration *m, const char *before)
+static void finish(struct migration *m)
 {
-	int err = await_destination(m, !strcmp(before, "paused"));
+	int err = await_destination(m);
 
 	if (!err) {
 		conclude(m);
@@ -252,7 +267,7 @@ static void finish(struct migration *m, const char *before)
 	}
 	m->result = MIGRATE_FAILED;
 	if (err == -ECANCELED) {
-		go_on_at_source(m, before);
+		go_on_at_source(m);
 		return;
 	}
 	migrate_setup_end(m);
@@ -291,11 +306,11 @@ static void warn_of_connecting(struct migration *m)
 }
 
 /* @err: QEMU's own end of it was not seen, so it may still be going on. */
-static void undo(struct migration *m, const char *before, int err)
+static void undo(struct migration *m, int err)
 {
 	if (err)
 		cancel(m, m->result);
-	settle_at_source(m, before);
+	settle_at_source(m);
 	if (m->place == PLACE_SOURCE) {
 		migrate_setup_undo(m);
 		warn_of_connecting(m);
@@ -306,10 +321,9 @@ static void undo(struct migration *m, const char *before, int err)
 
 void migrate_drive(struct migration *m)
 {
-	char before[sizeof(m->source.run_state)];
 	int err;
 
-	strcpy(before, m->source.run_state);
+	note_live_state(m);
 	m->started_ms = clock_ms();
 	m->result = MIGRATE_FAILED;
 	err = migrate_setup(m);
@@ -318,11 +332,11 @@ void migrate_drive(struct migration *m)
 	migrate_progress_end();
 	m->seconds = (double)(clock_ms() - m->started_ms) / 1e3;
 	if (!err && !strcmp(m->status.status, "completed")) {
-		finish(m, before);
+		finish(m);
 	} else {
 		if (!err)
 			explain_end(m);
-		undo(m, before, err);
+		undo(m, err);
 	}
 	migrate_setup_remove_space(m);
 }

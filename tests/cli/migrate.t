@@ -114,6 +114,18 @@ for state in running paused; do
 		events false return-path false smemv false auto-converge false pause-before-switchover false
 done
 ok "who was paused is not started" not_told 'source cont'
+fake --turns-at 0.3 --seconds 1.5 --destination-after paused
+ok "a guest that is paused while it migrates" ends 0 '*'
+ok "stays paused" not_told 'destination cont'
+fake --source-state paused --turns-at 0.3 --seconds 1.5 --destination-after paused
+ok "one that is continued meanwhile" ends 0 '*'
+ok "runs" told 'destination cont'
+fake --turns-at 0.3 --seconds 1.5 --never-ends
+ok "of one that was paused meanwhile a cancelled migration" ends 3 "*; the guest goes on at $qmp/source" timeout 1
+ok "has it at the source" not_told 'source cont'
+fake --turns-at 0.3 --seconds 1.5 --destination-fails "Unknown savevm section"
+ok "so has one that fails" ends 1 "*; the guest goes on at $qmp/source"
+ok "and it stays paused" not_told 'source cont'
 fake --arrives-late 9
 ok "what does not arrive in time may still arrive" ends 4 \
 	"*QEMU at $qmp/destination was sent the whole guest, but is in state inmigrate; where the guest is cannot be told from here: look at both ends before one is continued"

@@ -51,11 +51,20 @@ class Guest:
         elif self.args.decided:
             self.status, self.source, self.destination = "cancelled", "postmigrate", "running"
         elif self.status in ("active", "pre-switchover"):
-            self.status, self.source = "cancelled", "running"
+            self.status = "cancelled"
+            if self.source == "finish-migrate":
+                self.source = "running"
+
+    def turn(self):
+        """Somebody pauses the guest in the middle, or continues it."""
+        if self.args.turns_at is not None and self.share() >= self.args.turns_at:
+            self.source = "paused" if self.source == "running" else "running"
+            self.args.turns_at = None
 
     def advance(self):
         if self.status != "active":
             return
+        self.turn()
         if self.args.fails_at is not None and self.share() >= self.args.fails_at:
             self.status, self.error = "failed", "Unable to write to socket: Broken pipe"
             if self.args.stays_stopped:
@@ -295,6 +304,7 @@ def main():
     parser.add_argument("--destination-after", default="running", help="its state after the migration")
     parser.add_argument("--destination-fails", metavar="REASON", help="when all of the guest was sent")
     parser.add_argument("--arrives-late", type=float, default=0, metavar="SECONDS", help="after the source is done")
+    parser.add_argument("--turns-at", type=float, metavar="SHARE", help="it is paused, or continued, at the source")
     parser.add_argument("--fails-at", type=float, metavar="SHARE")
     parser.add_argument("--stays-stopped", action="store_true", help="the source, after a failure")
     parser.add_argument("--never-ends", action="store_true")
