@@ -36,6 +36,7 @@ cli_test_objects := $(cli_sources:%.c=$(B)/unit/%.o)
 cli_test_archive := $(B)/unit/userspace/cli.a
 cli_sanitize     := -fsanitize=address,undefined -fno-sanitize-recover=all
 
+cli_mount_test_wraps := mount statfs mkdir
 cli_netlink_test_wraps := genl_connect genl_ctrl_resolve nl_send_auto nl_cb_alloc setsockopt
 
 $(cli_test_objects): $(B)/unit/%.o: %.c Makefile userspace/rules.mk
