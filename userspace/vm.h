@@ -21,7 +21,7 @@ struct new_vm {
 /* Makes the file, leaves it open as vm->fd, and adds it to @made. 0 or a negative errno. */
 int vm_file_make(const char *name, struct new_vm *vm, struct snapshot *made, struct reason *why);
 
-/* A file descriptor, or a negative errno with the reason. */
+/* A file descriptor, or a negative errno with the reason. -EXDEV: it is of another network namespace. */
 int vm_file_open(const char *name, struct reason *why);
 
 /* -EBUSY: it is open or mapped. -ENOENT: there is none. */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netlink/attr.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "vm.h"
@@ -80,13 +81,47 @@ static int look_for(const char *name, struct reason *why)
 	return err;
 }
 
+/* Of what a space was made from there may be several files; each has claimed an epoch of its own. */
+static bool is_of_space(const struct vm_info *vm, const struct smemv_ioc_space *space)
+{
+	return !memcmp(vm->uuid, space->uuid, sizeof(vm->uuid)) && vm->epoch == space->epoch;
+}
+
+/* The module knows files by the network namespace of who asks, the path by that of who mounted. */
+static int compare_with_named(const char *name, const struct smemv_ioc_space *space, struct reason *why)
+{
+	struct snapshot snapshot;
+	int err = request_look(snapshot_vms, name, &snapshot, why);
+
+	if (err == -ENOENT || (!err && !(snapshot.n_vms && is_of_space(snapshot.vms, space)))) {
+		reason_set(why, "%s is not a file of this network namespace, but of another, whose filesystem is mounted there: run this in that one, or where the filesystem of this one is mounted on %s",
+			   vm_path(name).text, VM_MOUNT_POINT);
+		err = -EXDEV;
+	}
+	snapshot_free(&snapshot);
+	return err;
+}
+
+/* What is no memory file, or has no size yet, is for the caller to find out: nothing can be done with it. */
+static int check_is_named(int fd, const char *name, struct reason *why)
+{
+	struct smemv_ioc_space space = { 0 };
+
+	return ioctl(fd, SMEMV_IOC_SPACE, &space) ? 0 : compare_with_named(name, &space, why);
+}
+
 int vm_file_open(const char *name, struct reason *why)
 {
 	struct vm_path path = vm_path(name);
 	int fd = open(path.text, O_RDWR | O_CLOEXEC), err = errno;
 
-	if (fd >= 0)
-		return fd;
+	if (fd >= 0) {
+		err = check_is_named(fd, name, why);
+		if (!err)
+			return fd;
+		close(fd);
+		return err;
+	}
 	if (err != ENOENT || !look_for(name, why))
 		reason_set(why, "cannot open %s: %s", path.text, strerror(err));
 	return -err;
@@ -97,14 +132,40 @@ static int put_name(struct nl_msg *request, const void *name)
 	return nla_put_string(request, SMEMV_A_VM_NAME, name);
 }
 
+/* Without a complaint where it cannot be opened: the module tells why it cannot be deleted. */
+static int check_before_remove(const char *name, struct reason *why)
+{
+	int fd = vm_file_open(name, why);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -EXDEV ? fd : 0;
+}
+
+/* What the module has deleted cannot be opened any more: a file that can is another one. */
+static int remove_deleted(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		close(fd);
+		return -EXDEV;
+	}
+	return errno != ENXIO || unlink(path) ? -errno : 0;
+}
+
 int vm_file_remove(const char *name, struct reason *why)
 {
 	struct vm_path path = vm_path(name);
-	int err = request_exchange(SMEMV_CMD_VM_DEL, put_name, name, NULL, NULL, why);
+	int err = check_before_remove(name, why);
 
-	if (err || !unlink(path.text))
+	if (!err)
+		err = request_exchange(SMEMV_CMD_VM_DEL, put_name, name, NULL, NULL, why);
+	if (err)
 		return err;
-	reason_set(why, "cannot remove %s: %s; remove the file where the filesystem smemv is mounted",
-		   path.text, strerror(errno));
-	return -errno;
+	err = remove_deleted(path.text);
+	if (err)
+		reason_set(why, "cannot remove %s: %s; remove the file where the filesystem smemv is mounted",
+			   path.text, err == -EXDEV ? "it is of another network namespace" : strerror(-err));
+	return err;
 }

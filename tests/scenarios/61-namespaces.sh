@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# 61-namespaces: two network namespaces do not see each other's servers and disks. A namespace that is
-# deleted takes its idle disk with it; one whose disk is in use lives until the disk is let go.
+# 61-namespaces: two network namespaces do not see each other's servers and disks, and nobody reaches another one's
+# memory file by a path where its filesystem happens to be mounted. A namespace that is deleted takes its idle disk with it; one whose disk is in use lives until the disk is let go.
 
 . "$(dirname "$0")/../lib/scenario.sh"
 
@@ -72,6 +72,52 @@ ok "left reads its own" same_as left "$left_disk"
 ok "right reads its own" same_as right "$right_disk"
 is "$(memserver_pages one)" 256 "left's pages are on its server"
 is "$(memserver_pages two)" 256 "right's pages are on its server"
+
+# The filesystem of left is mounted where right looks for files, that of right elsewhere.
+readonly elsewhere=$scenario_tmp/right-files
+at_exit 'umount /dev/smemv 2>/dev/null'
+at_exit "umount $elsewhere 2>/dev/null"
+mkdir "$elsewhere"
+nsenter --net=/run/netns/right mount -t smemv smemv "$elsewhere"
+ok "left makes a memory file" nsenter --net=/run/netns/left smemv vm create web1 size 8M budget 2M
+ok "right makes one of the same name" truncate -s 4M "$elsewhere/web1"
+touch /dev/smemv/empty "$elsewhere/empty" /dev/smemv/mine
+truncate -s 4M /dev/smemv/mine
+uuid_of() {
+	"$1" smemv vm show web1 --json | jq -r 'first | .uuid'
+}
+uuid=$(uuid_of left)
+right_uuid=$(uuid_of right)
+unlike "$right_uuid" "$uuid" "they are two"
+left smemv vm map web1 --json >"$scenario_tmp/map"
+is "$(jq -r .uuid "$scenario_tmp/map")" "$uuid" "left's map is that of its own"
+at_right_place() {
+	nsenter --net=/run/netns/right unshare --mount bash -c 'mount -t smemv smemv /dev/smemv && "$@"' - "$@"
+}
+is "$(at_right_place smemv vm map web1 --json | jq -r .uuid)" "$right_uuid" "right's, where its filesystem is mounted"
+for name in web1 mine; do
+	for verb in map activate take-back "take-back force" heat del; do
+		# shellcheck disable=SC2086 # words
+		set -- $verb
+		fails "right does not $verb $name, which left has there" 'not a file of this network namespace' \
+			right smemv vm "$1" $name "${@:2}"
+	done
+done
+fails "nor adopt into it" 'not a file of this network namespace' right smemv vm adopt web1 "$scenario_tmp/map"
+fails "nor make one there" 'mounted from another network namespace' right smemv vm create new size 4M
+ok "which leaves nothing" test ! -e /dev/smemv/new
+fails "what has no size is not told from another before it is deleted" 'it is of another network namespace; remove the file' \
+	right smemv vm del empty
+ok "and left's stays" test -e /dev/smemv/empty
+ok "as the others do" test -e /dev/smemv/web1 -a -e /dev/smemv/mine
+is "$(uuid_of left) $(uuid_of right)" "$uuid $right_uuid" "nobody lost a file"
+ok "left owns its own" [ "$(left smemv vm show web1 --json | jq -r 'first | .owner')" == active ]
+ok "right deletes its own where it is" at_right_place smemv vm del web1
+rm "$elsewhere/empty"
+for name in web1 mine empty; do
+	ok "left deletes $name" left smemv vm del $name
+done
+umount "$elsewhere" /dev/smemv
 
 # A namespace that goes with an idle disk.
 ok "left is deleted" ip netns del left
