@@ -178,12 +178,16 @@ static char *labels_of(json_t *item)
 	return labels;
 }
 
+/* A file that was deleted while it is in use may have a successor of its name: two samples of one label are none. */
 static void add_item(json_t *families, const char *object, json_t *item)
 {
-	char *labels = labels_of(item);
+	char *labels;
 	const char *key;
 	json_t *value;
 
+	if (json_is_true(json_object_get(item, "deleted")))
+		return;
+	labels = labels_of(item);
 	json_object_foreach(item, key, value) {
 		if (strcmp(key, "pid"))
 			add_member(families, object, key, labels, value);

@@ -217,6 +217,7 @@ static void name_space(const struct migrate_facts *facts, struct migrate_plan *p
 		       struct migrate_problems *problems)
 {
 	const char *guest = facts->source->guest;
+	const struct vm_info *left;
 	size_t i;
 
 	snprintf(plan->space, sizeof(plan->space), "%.*s" SPACE_SUFFIX,
@@ -225,7 +226,8 @@ static void name_space(const struct migrate_facts *facts, struct migrate_plan *p
 		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-",
 			    plan->space[i]))
 			plan->space[i] = '_';
-	if (facts->module && snapshot_vm(facts->module, plan->space))
+	left = facts->module ? snapshot_vm(facts->module, plan->space) : NULL;
+	if (left && !left->deleted)
 		problem(problems, "a memory file %s is left from another migration: smemv vm del %s",
 			plan->space, plan->space);
 }

@@ -227,6 +227,14 @@ void print_number(struct printer *printer, const char *key, const char *head, ui
 		text_field(printer, key, head, plain(number).text, NULL, true);
 }
 
+void print_flag(struct printer *printer, const char *key)
+{
+	if (printer->style == PRINT_JSON)
+		json_add(printer, key, json_true());
+	else
+		text_field(printer, key, NULL, "yes", NULL, false);
+}
+
 void print_bytes(struct printer *printer, const char *key, const char *head, uint64_t bytes)
 {
 	struct human human = human_size((double)bytes);

@@ -36,6 +36,8 @@ void print_group_end(struct printer *printer);
 /* @head: of the column in a table, NULL: not in tables. Of a line: the word before the value. */
 void print_text(struct printer *printer, const char *key, const char *head, const char *text);
 void print_number(struct printer *printer, const char *key, const char *head, uint64_t number);
+/* Where something is so; where it is not nothing is printed. */
+void print_flag(struct printer *printer, const char *key);
 void print_bytes(struct printer *printer, const char *key, const char *head, uint64_t bytes);
 void print_rate(struct printer *printer, const char *key, const char *head, double per_second);
 void print_byte_rate(struct printer *printer, const char *key, const char *head, double per_second);

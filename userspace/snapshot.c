@@ -221,10 +221,15 @@ const struct swap_info *snapshot_swap(const struct snapshot *snapshot, const cha
 
 const struct vm_info *snapshot_vm(const struct snapshot *snapshot, const char *name)
 {
+	const struct vm_info *deleted = NULL;
 	size_t i;
 
-	for (i = 0; i < snapshot->n_vms; i++)
-		if (!strcmp(snapshot->vms[i].name, name))
+	for (i = 0; i < snapshot->n_vms; i++) {
+		if (strcmp(snapshot->vms[i].name, name))
+			continue;
+		if (!snapshot->vms[i].deleted)
 			return &snapshot->vms[i];
-	return NULL;
+		deleted = &snapshot->vms[i];
+	}
+	return deleted;
 }

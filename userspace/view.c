@@ -290,6 +290,8 @@ static void view_vm_policy(struct printer *printer, const struct vm_info *vm, bo
 	print_number(printer, "deadline_ms", NULL, vm->deadline_ms);
 	print_text(printer, "dirty", NULL, vm->dma ? "dma" : "tracked");
 	print_number(printer, "openers", NULL, vm->openers);
+	if (vm->deleted)
+		print_flag(printer, "deleted");
 	if (vm->order[0])
 		print_text(printer, "order", NULL, vm->order);
 	if (vm->scanned_pid)
@@ -319,6 +321,18 @@ static void view_vm(struct printer *printer, const struct vm_info *vm, const str
 	print_item_end(printer);
 }
 
+/* Of files of one name, all but one of them deleted, the same one. */
+static const struct vm_info *earlier(const struct snapshot *before, const struct vm_info *vm)
+{
+	size_t i;
+
+	for (i = 0; i < before->n_vms; i++)
+		if (!strcmp(before->vms[i].name, vm->name) &&
+		    !memcmp(before->vms[i].uuid, vm->uuid, sizeof(vm->uuid)))
+			return &before->vms[i];
+	return snapshot_vm(before, vm->name);
+}
+
 void view_vms(struct printer *printer, const char *key, const struct snapshot *now,
 	      const struct snapshot *before)
 {
@@ -331,7 +345,7 @@ void view_vms(struct printer *printer, const char *key, const struct snapshot *n
 		const struct vm_info *vm = &now->vms[i], *old = NULL;
 
 		if (before)
-			old = snapshot_vm(before, vm->name);
+			old = earlier(before, vm);
 		if (before && !old)
 			old = &nothing;
 		view_vm(printer, vm, old, seconds);

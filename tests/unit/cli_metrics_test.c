@@ -75,6 +75,14 @@ static void names_are_quoted(void **state)
 	      "smemv_vm_pages{name=\"a\\\"b\\\\c\\nd\"} 1\n");
 }
 
+static void a_deleted_file_is_left_out(void **state)
+{
+	(void)state;
+	gives("{\"vms\": [{\"name\": \"web1\", \"deleted\": true, \"pages\": 1}, {\"name\": \"web1\", \"pages\": 2}]}",
+	      "# TYPE smemv_vm_pages gauge\n"
+	      "smemv_vm_pages{name=\"web1\"} 2\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -82,6 +90,7 @@ int main(void)
 		cmocka_unit_test(members_are_told_apart),
 		cmocka_unit_test(states_and_latencies_have_their_own_form),
 		cmocka_unit_test(names_are_quoted),
+		cmocka_unit_test(a_deleted_file_is_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

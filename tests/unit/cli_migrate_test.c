@@ -240,6 +240,11 @@ static void takes_no_second_space(void **state)
 	scene->facts.destination_is_here = false;
 	scene->options.has_budget = true;
 	strcpy(scene->vm.name, "web1.out");
+	scene->vm.deleted = true;
+	plan(scene);
+	assert_fits(scene);
+	migrate_plan_free(&scene->plan);
+	scene->vm.deleted = false;
 	assert_problem(scene, "smemv vm del web1.out");
 }
 

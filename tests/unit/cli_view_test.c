@@ -44,6 +44,8 @@ static char *printed(enum print_style style, const struct snapshot *now,
 	print_group(printer, NULL);
 	view_servers(printer, "servers", now, before);
 	view_swaps(printer, "swaps", now, before);
+	if (now->n_vms)
+		view_vms(printer, "vms", now, before);
 	print_group_end(printer);
 	printer_end(printer, false);
 	fclose(out);
@@ -227,6 +229,50 @@ static void counters_that_start_anew_give_no_huge_rate(void **state)
 	release(&now);
 }
 
+/* One that was deleted while it is in use, and those that came after it. */
+static void a_deleted_file_does_not_hide_the_one_of_its_name(void **state)
+{
+	struct vm_info vms[] = {
+		{ .name = "web1", .uuid = "a", .deleted = true, .openers = 1 },
+		{ .name = "web1", .uuid = "b" },
+		{ .name = "web1", .uuid = "c", .deleted = true, .openers = 1 },
+		{ .name = "gone", .uuid = "d", .deleted = true, .openers = 1 },
+	};
+	struct snapshot now = { .vms = vms, .n_vms = 4 };
+
+	(void)state;
+	assert_ptr_equal(snapshot_vm(&now, "web1"), &vms[1]);
+	assert_ptr_equal(snapshot_vm(&now, "gone"), &vms[3]);
+	assert_null(snapshot_vm(&now, "none"));
+}
+
+static void a_deleted_file_is_said_to_be_deleted(void **state)
+{
+	struct vm_info vms[] = {
+		{ .name = "web1", .uuid = "a", .deleted = true, .openers = 1 },
+		{ .name = "web1", .uuid = "b" },
+	};
+	struct vm_info earlier[] = { vms[0], vms[1] };
+	struct snapshot now = { .vms = vms, .n_vms = 2, .taken_s = 101 };
+	struct snapshot before = { .vms = earlier, .n_vms = 2, .taken_s = 100 };
+	json_t *document, *list;
+	char *text;
+
+	(void)state;
+	vms[0].counters[SMEMV_PC_LOAD_PAGES] = 7;
+	document = json_of(&now, &before);
+	list = json_object_get(document, "vms");
+	assert_true(json_is_true(json_object_get(json_array_get(list, 0), "deleted")));
+	assert_null(json_object_get(json_array_get(list, 1), "deleted"));
+	assert_true(json_real_value(json_object_get(json_array_get(list, 0), "load_pages_per_s")) == 7);
+	assert_true(json_real_value(json_object_get(json_array_get(list, 1), "load_pages_per_s")) == 0);
+	json_decref(document);
+	now.n_vms = 1;
+	text = printed(PRINT_DETAIL, &now, NULL);
+	assert_non_null(strstr(text, "\ndeleted               yes\n"));
+	free(text);
+}
+
 static void nothing_is_said_to_be_nothing(void **state)
 {
 	struct snapshot nothing = { 0 };
@@ -337,6 +383,8 @@ int main(void)
 		cmocka_unit_test(details_name_every_counter),
 		cmocka_unit_test(rates_are_since_the_last_look),
 		cmocka_unit_test(counters_that_start_anew_give_no_huge_rate),
+		cmocka_unit_test(a_deleted_file_does_not_hide_the_one_of_its_name),
+		cmocka_unit_test(a_deleted_file_is_said_to_be_deleted),
 		cmocka_unit_test(nothing_is_said_to_be_nothing),
 		cmocka_unit_test(other_versions_messages_are_understood),
 		cmocka_unit_test(a_message_without_a_name_is_refused),
