@@ -120,14 +120,17 @@ int vm_set(struct call *call)
 	return status ? status : request_run(call, SMEMV_CMD_VM_SET, put_change, &change, NULL, NULL);
 }
 
+/* But for one that was deleted before, under its users. */
 static bool is_there(const struct call *call)
 {
 	struct snapshot snapshot;
 	struct reason why;
-	int err = request_look(snapshot_vms, call->subject, &snapshot, &why);
+	bool there = !request_look(snapshot_vms, call->subject, &snapshot, &why);
 
+	if (there && snapshot.n_vms)
+		there = !(snapshot.vms->deleted && snapshot.vms->openers);
 	snapshot_free(&snapshot);
-	return !err;
+	return there;
 }
 
 /* The servers are told in the background; who deletes them next should find them unused. */
