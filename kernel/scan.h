@@ -168,9 +168,10 @@ void smemv_scan_state(struct smemv_scan *scan, struct smemv_scan_state *state);
 #define SMEMV_SCAN_END		(~0ULL)
 
 /*
- * Ranges of pages that were not accessed for @cold_ms, nor in the newest interval, from *pos
- * (page frame of the guest, 0 at first) on, at most @nr. Returns how many were found in a part
- * of the guest; *pos moves behind that, at last to SMEMV_SCAN_END.
+ * Ranges of pages that were not accessed for @cold_ms, nor in the newest interval, nor since, as
+ * far as smemv_scan_peek() tells that; from *pos (page frame of the guest, 0 at first) on, at most
+ * @nr. Returns how many were found in a part of the guest; *pos moves behind that, at last to
+ * SMEMV_SCAN_END.
  * -ERANGE: the scan does not remember that long. -ENODATA: the machine is gone.
  */
 int smemv_scan_cold(struct smemv_scan *scan, s64 cold_ms, u64 *pos,

@@ -74,19 +74,38 @@ static bool add_page(struct smemv_scan_range *ranges, u32 *used, u32 nr,
 	return true;
 }
 
+/*
+ * A pass notes what was accessed before it. What was since, the first use of a page as well, is
+ * looked at first: a pass that comes between has noted it when the history is read. KVM, where it
+ * has to be asked, would be asked for each page, so there such a page is taken for cold.
+ */
+static void find_cold(struct smemv_scan *scan, u8 bits, unsigned long hva, u32 pages,
+		      unsigned long *cold)
+{
+	DECLARE_BITMAP(accessed, SMEMV_SCAN_BLOCK) = { 0 };
+	u8 history[SMEMV_SCAN_BLOCK];
+	u32 i;
+
+	if (READ_ONCE(scan->state.method) == SMEMV_SCAN_TDP_WALK)
+		smemv_vm_peek(&scan->vm, hva, pages, accessed);
+	smemv_history_read(&scan->history, hva, pages, history);
+	for (i = 0; i < pages; i++)
+		if (!(history[i] & bits) && !test_bit(i, accessed))
+			__set_bit(i, cold);
+}
+
 /* Returns where to go on: behind the pages, or at the first that had no room. */
 static u32 add_cold(struct smemv_scan *scan, u8 bits, unsigned long hva,
 		    u32 pages, struct smemv_scan_range *ranges, u32 *used, u32 nr)
 {
-	u8 history[SMEMV_SCAN_BLOCK];
+	DECLARE_BITMAP(cold, SMEMV_SCAN_BLOCK) = { 0 };
 	u32 i;
 
-	smemv_history_read(&scan->history, hva, pages, history);
-	for (i = 0; i < pages; i++)
-		if (!(history[i] & bits) &&
-		    !add_page(ranges, used, nr, hva + ((unsigned long)i << PAGE_SHIFT)))
-			break;
-	return i;
+	find_cold(scan, bits, hva, pages, cold);
+	for_each_set_bit(i, cold, pages)
+		if (!add_page(ranges, used, nr, hva + ((unsigned long)i << PAGE_SHIFT)))
+			return i;
+	return pages;
 }
 
 /* Blocks that are looked at while others wait for the machine, and for ns->lock: 512 MiB. */

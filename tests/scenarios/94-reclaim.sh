@@ -98,6 +98,18 @@ ok "the guest found every byte right" guest_wait guest 300
 diag "$caught_output"
 compare $(($(counter_of /proc/vmstat pswpin) - in)) -ge $((cold_pages / 4)) "and some of it came back from the servers"
 
+# What a guest came to use since the last pass is not cold, though no pass has seen it.
+machine_start --size $((8 << 20))
+pid=$machine_pid
+ok "a machine that has no memory yet is scanned" smemv scan start pid "$pid" interval 60000
+ok "once" wait_until 30 passes_are "$pid" 1
+ok "it begins to use its memory" machine_tell touch 0 2048
+ok "what is cold of it goes" sh -c "smemv reclaim pid $pid cold 0.1 --json >$scenario_tmp/report 2>$scenario_tmp/warning"
+# The program has four pages.
+compare "$(field .paged_out_bytes)" -le $((4 * 4096)) "which is nothing"
+is "$(smemv_json 'first | .scans' scan show "$pid")" 1 "no other pass was made"
+end_process "$pid" KILL
+
 # All of its memory is in use, whatever part of a long interval has passed.
 machine_start --size $((2 << 20))
 pid=$machine_pid
