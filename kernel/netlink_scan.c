@@ -249,6 +249,8 @@ static int fill_ranges(struct sk_buff *skb, struct netlink_callback *cb,
 static const char *why_no_ranges(int err)
 {
 	switch (err) {
+	case -EAGAIN:
+		return "the scan has not watched for so long yet: wait, or ask for less";
 	case -ERANGE:
 		return "the scan remembers seven whole intervals, which is less; use a longer interval";
 	case -ENOENT:

@@ -172,7 +172,8 @@ void smemv_scan_state(struct smemv_scan *scan, struct smemv_scan_state *state);
  * far as smemv_scan_peek() tells that; from *pos (page frame of the guest, 0 at first) on, at most
  * @nr. Returns how many were found in a part of the guest; *pos moves behind that, at last to
  * SMEMV_SCAN_END.
- * -ERANGE: the scan does not remember that long. -ENODATA: the machine is gone.
+ * -EAGAIN: the scan has not watched that long yet. -ERANGE: it does not remember that long.
+ * -ENODATA: the machine is gone.
  */
 int smemv_scan_cold(struct smemv_scan *scan, s64 cold_ms, u64 *pos,
 		    struct smemv_scan_range *ranges, u32 nr);

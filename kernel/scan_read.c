@@ -29,6 +29,22 @@ void smemv_scan_peek(struct smemv_scan *scan, unsigned long hva, u32 nr,
 }
 
 /*
+ * Why nothing is known of what was before @since, or 0. A scan that just began knows nothing of
+ * before either, but may later, unless its intervals are too short for that.
+ */
+static int check_memory(const struct smemv_scan *scan, u64 since, u32 cold_ms)
+{
+	u64 remembered_ms = (SMEMV_SCAN_ENDS - 1) * (u64)scan->state.interval_now_ms;
+
+	lockdep_assert_held(&scan->lock);
+	if (scan->ends_ns[SMEMV_SCAN_ENDS - 1] > since)
+		return -ERANGE;
+	if (since < scan->began_ns && cold_ms > remembered_ms)
+		return -ERANGE;
+	return since < scan->began_ns || !scan->state.scans ? -EAGAIN : 0;
+}
+
+/*
  * The bits of the intervals that reach into the last @cold_ms, the newest in any case. What was
  * before the first is remembered too: each page had the bit of its first use. While a pass is
  * under way some pages have aged already, so their bits are one further down.
@@ -37,13 +53,12 @@ static int bits_within(struct smemv_scan *scan, u32 cold_ms, u8 *bits)
 {
 	u64 since, now = ktime_get_ns();
 	unsigned int i;
-	int err = 0;
+	int err;
 
 	*bits = SMEMV_AGE_NEWEST;
 	spin_lock(&scan->lock);
 	since = now - min_t(u64, now, (u64)cold_ms * NSEC_PER_MSEC);
-	if (!scan->state.scans || scan->ends_ns[SMEMV_SCAN_ENDS - 1] > since)
-		err = -ERANGE;
+	err = check_memory(scan, since, cold_ms);
 	for (i = 1; i < SMEMV_SCAN_ENDS - 1 && scan->ends_ns[i] > since; i++)
 		*bits |= SMEMV_AGE_NEWEST >> i;
 	spin_unlock(&scan->lock);
@@ -51,10 +66,11 @@ static int bits_within(struct smemv_scan *scan, u32 cold_ms, u8 *bits)
 	return err;
 }
 
+/* All intervals that can be remembered must have been. */
 static int all_bits(struct smemv_scan *scan, u8 *bits)
 {
 	*bits = U8_MAX;
-	return smemv_scan_intervals(scan) ? 0 : -ERANGE;
+	return smemv_scan_intervals(scan) < SMEMV_SCAN_ENDS ? -EAGAIN : 0;
 }
 
 /* Joins what follows. False: there is no room for it. */

@@ -36,6 +36,7 @@ struct reclaim {
 	uint64_t passes;	/* of the scan, when it was asked last */
 	uint64_t in_vain;	/* after as many of them nothing went: what is in use is so until the next */
 	bool warned;		/* that cold_s does not fit the scan's intervals */
+	bool awaits;		/* that the scan has not watched long enough was told */
 	struct bucket bucket;
 	uint64_t out_bytes;	/* paged out so far */
 	uint64_t stayed_bytes;	/* advised, and still there */
@@ -45,7 +46,7 @@ struct reclaim {
 
 /*
  * The memory that was not accessed for r->cold_s and is here, of which at least @limit bytes are enough. The
- * caller frees the list.
+ * caller frees the list. -EAGAIN: the scan has not watched for so long yet; -ERANGE: it does not remember it.
  */
 int reclaim_find(struct reclaim *r, uint64_t limit, struct range_list *list, struct reason *why);
 void range_list_free(struct range_list *list);

@@ -34,12 +34,17 @@ static void look(struct hold *hold)
 	signs_take(&hold->signs, clock_s(), &hold->look);
 }
 
-/* Its scan just began, or has had intervals so short for a while that it cannot tell. */
+/* Its scan just began, or has had intervals so short for a while that it cannot tell. Each is said once. */
 static bool tells_later(struct reclaim *r, int err, const struct reason *why)
 {
 	if (err == -ERANGE && !r->warned) {
 		r->warned = true;
 		call_fail(r->call, "nothing is paged out until intervals are longer: %s", why->text);
+	}
+	/* Before the first pass it is a matter of a moment. */
+	if (err == -EAGAIN && r->passes && !r->awaits) {
+		r->awaits = true;
+		call_fail(r->call, "nothing is paged out yet: %s", why->text);
 	}
 	return err == -EAGAIN || err == -ERANGE;
 }
@@ -149,7 +154,7 @@ int reclaim_daemon(struct reclaim *r)
 	/* What cannot work is told now, not when the guest is too large. */
 	err = reclaim_find(r, 0, &list, &why);
 	range_list_free(&list);
-	if (!err || err == -EAGAIN)
+	if (!err || (err == -EAGAIN && tells_later(r, err, &why)))
 		err = hold_at_target(&hold, &why);
 	/* A process that ended has no scan any more either: which is noticed first is chance. */
 	if (err && !reclaim_is_gone(r))

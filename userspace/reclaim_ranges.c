@@ -188,11 +188,25 @@ static void warn_if_short(struct reclaim *r, const struct scan_info *scan)
 		  scan->interval_now_ms / 1e3);
 }
 
-static int find_anew(struct reclaim *r, uint64_t limit, struct range_list *list, struct reason *why)
+static void explain_wait(const struct reclaim *r, const struct scan_info *scan, struct reason *why)
+{
+	if (r->cold_s)
+		reason_set(why, "the scan of process %u has not watched for %.4g s yet: wait, or ask for less",
+			   r->pid, r->cold_s);
+	else
+		reason_set(why, "the scan of process %u has looked %llu of %d times, every %.3g s: wait, or ask for less with cold",
+			   r->pid, (unsigned long long)scan->scans, SMEMV_SCAN_AGES - 1,
+			   scan->interval_now_ms / 1e3);
+}
+
+static int find_anew(struct reclaim *r, const struct scan_info *scan, uint64_t limit,
+		     struct range_list *list, struct reason *why)
 {
 	struct range_list cold = { 0 };
 	int err = ask_cold(r, &cold, why);
 
+	if (err == -EAGAIN)
+		explain_wait(r, scan, why);
 	if (!err)
 		err = add_all_here(r, cold.ranges, cold.count, limit, list, why);
 	range_list_free(&cold);
@@ -212,5 +226,5 @@ int reclaim_find(struct reclaim *r, uint64_t limit, struct range_list *list, str
 	}
 	warn_if_short(r, &scan);
 	r->passes = scan.scans;
-	return r->passes == r->in_vain ? 0 : find_anew(r, limit, list, why);
+	return r->passes == r->in_vain ? 0 : find_anew(r, &scan, limit, list, why);
 }

@@ -99,8 +99,9 @@
  *    SMEMV_A_SCAN_PID        O
  *    -> all SMEMV_A_SCAN_* but COLD and RANGES
  *  SMEMV_CMD_SCAN_RANGES     dump: ranges of the guest's memory that were not accessed lately.
- *                            Pages that the guest never touched are among them. ERANGE: the
- *                            scan does not remember that long (seven whole intervals)
+ *                            Pages that the guest never touched are among them. EAGAIN: the
+ *                            scan has not watched for so long yet. ERANGE: it does not
+ *                            remember that long (seven whole intervals)
  *    SMEMV_A_SCAN_PID        M
  *    SMEMV_A_SCAN_COLD       O  u32 ms; less than the newest interval stands for that. Default:
  *                               not in any interval that is remembered

@@ -107,6 +107,10 @@ ok "it begins to use its memory" machine_tell touch 0 2048
 ok "what is cold of it goes" sh -c "smemv reclaim pid $pid cold 0.1 --json >$scenario_tmp/report 2>$scenario_tmp/warning"
 # The program has four pages.
 compare "$(field .paged_out_bytes)" -le $((4 * 4096)) "which is nothing"
+# Nor what a scan cannot know yet.
+fails "the scan has to look eight times" 'has looked 1 of 8 times, every 60 s: wait' smemv reclaim pid "$pid"
+fails "or for as long as is asked for" 'has not watched for 400 s yet: wait' smemv reclaim pid "$pid" cold 400
+fails "and never knows more than seven intervals" 'remembers seven whole intervals' smemv reclaim pid "$pid" cold 430
 is "$(smemv_json 'first | .scans' scan show "$pid")" 1 "no other pass was made"
 end_process "$pid" KILL
 
@@ -175,10 +179,12 @@ is "$ended_with" 0 "it ends when told"
 is "$(tail -n 1 "$daemon_log" | jq -r .state)" interrupted "and says why"
 
 # What is cold for it can be told when it begins, and not later.
-ok "it is scanned with longer intervals" sh -c "smemv scan stop pid $pid && smemv scan start pid $pid interval 2000"
-ok "which takes a while" further_passes "$pid" 1
-daemon_start cold 10
+ok "it is scanned with longer intervals" sh -c "smemv scan stop pid $pid && smemv scan start pid $pid interval 10000"
+ok "and once so far" wait_until 30 passes_are "$pid" 1
+daemon_start cold 60
 ok "a daemon with a time of its own begins" wait_until 30 test -s "$daemon_log"
+ok "and says what it waits for" wait_until 30 grep -q 'nothing is paged out yet.*has not watched for 60 s' "$daemon_log.said"
+is "$(jq -s 'map(.paged_out_bytes) | max' "$daemon_log")" 0 "and does"
 kill -STOP $daemon
 ok "with shorter ones again" sh -c "smemv scan stop pid $pid && smemv scan start pid $pid interval 100"
 ok "until all that is remembered is less" further_passes "$pid" 10

@@ -394,8 +394,7 @@ static struct nl_msg *message_ranges(const struct smemv_scan_range *ranges, size
 	return msg;
 }
 
-/* The module's answers to a reclaim_find() after @scans passes: each range of these. */
-static void say_cold(uint64_t scans, const struct smemv_scan_range *ranges, size_t count)
+static void say_scan(uint64_t scans)
 {
 	n_reads = 0;
 	next_read = 0;
@@ -404,6 +403,12 @@ static void say_cold(uint64_t scans, const struct smemv_scan_range *ranges, size
 	new_read();
 	say_error(0, NULL, 0, NULL);
 	new_read();
+}
+
+/* The module's answers to a reclaim_find() after @scans passes: each range of these. */
+static void say_cold(uint64_t scans, const struct smemv_scan_range *ranges, size_t count)
+{
+	say_scan(scans);
 	say_message(message_ranges(ranges, count), NLM_F_MULTI);
 	say_done(0, NULL, 0);
 }
@@ -472,6 +477,25 @@ static void no_more_is_looked_for_than_is_wanted(void **state)
 	link_close(r.link);
 }
 
+static void a_scan_that_has_not_watched_long_enough_is_told(void **state)
+{
+	struct reclaim r = { .link = link_with_nothing_said(), .pid = 4711 };
+	struct range_list list = { 0 };
+	struct reason why;
+
+	(void)state;
+	say_scan(3);
+	say_done(-EAGAIN, "not yet", 0);
+	assert_int_equal(reclaim_find(&r, UINT64_MAX, &list, &why), -EAGAIN);
+	assert_non_null(strstr(why.text, "has looked 3 of 8 times"));
+	r.cold_s = 600;
+	say_scan(4);
+	say_done(-EAGAIN, "not yet", 0);
+	assert_int_equal(reclaim_find(&r, UINT64_MAX, &list, &why), -EAGAIN);
+	assert_non_null(strstr(why.text, "has not watched for 600 s yet"));
+	link_close(r.link);
+}
+
 static void only_a_time_that_was_said_is_asked_for(void **state)
 {
 	(void)state;
@@ -537,6 +561,7 @@ int main(void)
 		cmocka_unit_test(only_a_time_that_was_said_is_asked_for),
 		cmocka_unit_test(what_was_in_vain_is_not_asked_again_before_the_next_pass),
 		cmocka_unit_test(no_more_is_looked_for_than_is_wanted),
+		cmocka_unit_test(a_scan_that_has_not_watched_long_enough_is_told),
 		cmocka_unit_test(a_reply_that_makes_no_sense_is_an_error),
 		cmocka_unit_test(a_damaged_extended_ack_is_survived),
 	};
