@@ -11,7 +11,7 @@
 #include "parse.h"
 #include "reclaim_control.h"
 
-/* Ranges of a process's memory, in the order of its guest's. */
+/* Ranges of a process's memory. */
 struct range_list {
 	struct smemv_scan_range *ranges;
 	size_t count;
@@ -34,6 +34,7 @@ struct reclaim {
 	bool interrupted;
 	bool gone;		/* the process ended */
 	uint64_t passes;	/* of the scan, when it was asked last */
+	uint64_t next;		/* address behind what was tried last */
 	uint64_t in_vain;	/* after as many of them nothing went: what is in use is so until the next */
 	bool warned;		/* that cold_s does not fit the scan's intervals */
 	bool awaits;		/* that the scan has not watched long enough was told */
@@ -45,11 +46,13 @@ struct reclaim {
 /* reclaim_ranges.c: what is cold, and here. */
 
 /*
- * The memory that was not accessed for r->cold_s and is here, of which at least @limit bytes are enough. The
- * caller frees the list. -EAGAIN: the scan has not watched for so long yet; -ERANGE: it does not remember it.
+ * The memory that was not accessed for r->cold_s and is here, of which at least @limit bytes are enough: from
+ * r->next on and around, so that what stays does not keep the rest from going. The caller frees the list. -EAGAIN: the scan has not watched for so long yet; -ERANGE: it does not remember it.
  */
 int reclaim_find(struct reclaim *r, uint64_t limit, struct range_list *list, struct reason *why);
 void range_list_free(struct range_list *list);
+/* Only its first @pages. */
+void range_list_cut(struct range_list *list, uint64_t pages);
 /* How many pages of the ranges are here. */
 int reclaim_count_here(const struct reclaim *r, const struct smemv_scan_range *ranges, size_t count,
 		       uint64_t *pages, struct reason *why);
@@ -71,7 +74,7 @@ int reclaim_page_out(struct reclaim *r, const struct smemv_scan_range *ranges, s
 
 typedef void (*reclaim_progress_fn)(struct reclaim *r, uint64_t left_bytes);
 /*
- * Takes at most @limit bytes from the beginning of the list; a signal, or @seconds, ends it earlier.
+ * Takes from the beginning of the list until @limit bytes went; a signal, or @seconds, ends it earlier.
  * *@left: bytes of the list that were not tried, 0 when it is done.
  */
 int reclaim_work(struct reclaim *r, const struct range_list *list, uint64_t limit, double seconds,

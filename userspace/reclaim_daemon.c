@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "decode.h"
 #include "human.h"
 #include "print.h"
 #include "process.h"
@@ -13,6 +14,7 @@
 
 #define TICK_S		1.0
 #define LINE_EVERY_S	10.0
+#define STRETCH_MAX	10
 
 struct hold {
 	struct reclaim *r;
@@ -20,6 +22,7 @@ struct hold {
 	struct signs signs;
 	struct control_look look;
 	uint64_t out_before;
+	unsigned int stretch;	/* what is looked for is 1 << stretch of what is to go */
 	enum control_state shown;
 	double line_s;
 };
@@ -49,23 +52,36 @@ static bool tells_later(struct reclaim *r, int err, const struct reason *why)
 	return err == -EAGAIN || err == -ERANGE;
 }
 
+/*
+ * Nothing went. What is cold and cannot go may be much: the next list is longer. Of all that is cold there is
+ * no use in another before the next pass. When nothing was tried the rate did not allow it.
+ */
+static void note_in_vain(struct hold *hold, bool was_all, bool was_tried)
+{
+	control_found_nothing(&hold->control);
+	if (was_all)
+		hold->r->in_vain = hold->r->passes;
+	else if (was_tried && hold->stretch < STRETCH_MAX)
+		hold->stretch++;
+}
+
 static int page_out(struct hold *hold, uint64_t bytes, struct reason *why)
 {
 	struct reclaim *r = hold->r;
 	struct range_list list = { 0 };
-	uint64_t before = r->out_bytes, stayed_before = r->stayed_bytes, left;
-	int err = reclaim_find(r, bytes, &list, why);
+	uint64_t wanted = bytes << hold->stretch, listed, left;
+	uint64_t before = r->out_bytes, stayed_before = r->stayed_bytes;
+	int err = reclaim_find(r, wanted, &list, why);
 
 	if (tells_later(r, err, why))
 		err = 0;
+	listed = list.pages * PAGE_BYTES;
 	if (!err)
 		err = reclaim_work(r, &list, bytes, TICK_S, NULL, &left, why);
-	if (!err && r->out_bytes == before) {
-		control_found_nothing(&hold->control);
-		/* Else the rate did not allow it. */
-		if (!list.pages || r->stayed_bytes > stayed_before)
-			r->in_vain = r->passes;
-	}
+	if (!err && r->out_bytes == before)
+		note_in_vain(hold, listed < wanted && !left, r->stayed_bytes > stayed_before);
+	else
+		hold->stretch = 0;
 	range_list_free(&list);
 	return err;
 }

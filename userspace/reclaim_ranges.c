@@ -40,6 +40,22 @@ void range_list_free(struct range_list *list)
 	memset(list, 0, sizeof(*list));
 }
 
+void range_list_cut(struct range_list *list, uint64_t pages)
+{
+	struct smemv_scan_range *last;
+	uint64_t over;
+
+	while (list->pages > pages) {
+		last = &list->ranges[list->count - 1];
+		over = list->pages - pages;
+		if (over > last->pages)
+			over = last->pages;
+		last->pages -= over;
+		list->pages -= over;
+		list->count -= !last->pages;
+	}
+}
+
 static int add_ranges(const struct nlmsghdr *reply, void *arg, struct reason *why)
 {
 	struct nlattr *tb[SMEMV_A_SCAN_MAX + 1];
@@ -188,6 +204,44 @@ static void warn_if_short(struct reclaim *r, const struct scan_info *scan)
 		  scan->interval_now_ms / 1e3);
 }
 
+static int by_address(const void *a, const void *b)
+{
+	const struct smemv_scan_range *one = a, *other = b;
+
+	return (one->address > other->address) - (one->address < other->address);
+}
+
+/* Adds what of @all is from @from on, and before @to. */
+static void add_within(const struct range_list *all, uint64_t from, uint64_t to, struct range_list *part)
+{
+	uint64_t begin, end;
+	size_t i;
+
+	for (i = 0; i < all->count; i++) {
+		begin = all->ranges[i].address;
+		end = begin + all->ranges[i].pages * PAGE_BYTES;
+		if (begin < from)
+			begin = from;
+		if (end > to)
+			end = to;
+		if (begin < end)
+			range_list_add(part, begin, (end - begin) / PAGE_BYTES);
+	}
+}
+
+/* By addresses, from @first on and around: they come as the guest has them. */
+static void turn(struct range_list *list, uint64_t first)
+{
+	struct range_list turned = { 0 };
+
+	if (list->count)
+		qsort(list->ranges, list->count, sizeof(*list->ranges), by_address);
+	add_within(list, first, UINT64_MAX, &turned);
+	add_within(list, 0, first, &turned);
+	range_list_free(list);
+	*list = turned;
+}
+
 static void explain_wait(const struct reclaim *r, const struct scan_info *scan, struct reason *why)
 {
 	if (r->cold_s)
@@ -207,8 +261,10 @@ static int find_anew(struct reclaim *r, const struct scan_info *scan, uint64_t l
 
 	if (err == -EAGAIN)
 		explain_wait(r, scan, why);
-	if (!err)
+	if (!err) {
+		turn(&cold, r->next);
 		err = add_all_here(r, cold.ranges, cold.count, limit, list, why);
+	}
 	range_list_free(&cold);
 	return err;
 }

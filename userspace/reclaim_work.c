@@ -48,6 +48,7 @@ static void take_batch(const struct range_list *list, struct position *at, uint6
 /* Counts what went: pages that are not here any more. */
 static int page_out(struct reclaim *r, const struct batch *batch, struct reason *why)
 {
+	const struct smemv_scan_range *last = &batch->ranges[batch->count - 1];
 	uint64_t stayed = 0;
 	int err = reclaim_page_out(r, batch->ranges, batch->count, why);
 
@@ -55,6 +56,7 @@ static int page_out(struct reclaim *r, const struct batch *batch, struct reason 
 		err = reclaim_count_here(r, batch->ranges, batch->count, &stayed, why);
 	if (err)
 		return err;
+	r->next = last->address + last->pages * PAGE_BYTES;
 	r->out_bytes += (batch->pages - stayed) * PAGE_BYTES;
 	r->stayed_bytes += stayed * PAGE_BYTES;
 	bucket_give_back(&r->bucket, stayed * PAGE_BYTES);
@@ -72,18 +74,18 @@ int reclaim_work(struct reclaim *r, const struct range_list *list, uint64_t limi
 	static struct batch batch;
 	struct position at = { 0, 0 };
 	double until_s = clock_s() + seconds;
-	uint64_t granted;
+	uint64_t granted, out_before;
 	int err = 0;
 
 	*left = list->pages * PAGE_BYTES;
-	limit = lesser(limit, *left);
-	while (!err && limit && clock_s() < until_s) {
-		granted = bucket_take(&r->bucket, lesser(limit, BATCH_BYTES), clock_s());
+	while (!err && limit && *left && clock_s() < until_s) {
+		out_before = r->out_bytes;
+		granted = bucket_take(&r->bucket, lesser(lesser(limit, *left), BATCH_BYTES), clock_s());
 		take_batch(list, &at, granted / PAGE_BYTES, &batch);
 		bucket_give_back(&r->bucket, granted - batch.pages * PAGE_BYTES);
 		if (batch.pages)
 			err = page_out(r, &batch, why);
-		limit -= batch.pages * PAGE_BYTES;
+		limit -= r->out_bytes - out_before;
 		*left -= batch.pages * PAGE_BYTES;
 		if (progress)
 			progress(r, *left);

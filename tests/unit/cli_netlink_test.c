@@ -496,6 +496,35 @@ static void a_scan_that_has_not_watched_long_enough_is_told(void **state)
 	link_close(r.link);
 }
 
+/* As of a guest whose upper memory is lower on the host; what is before the place to go on at is last. */
+static void a_list_goes_on_where_the_last_ended(void **state)
+{
+	static char memory[8 * 4096] __attribute__((aligned(4096)));
+	struct reclaim r = { .link = link_with_nothing_said(), .pid = 4711, .next = (uintptr_t)memory + 3 * 4096 };
+	struct smemv_scan_range ranges[] = {
+		{ (uintptr_t)memory + 6 * 4096, 1 }, { (uintptr_t)memory, 1 }, { (uintptr_t)memory + 2 * 4096, 3 },
+	};
+	const unsigned int wanted[][2] = { { 3, 2 }, { 6, 1 }, { 0, 1 }, { 2, 1 } };
+	struct range_list list = { 0 };
+	struct reason why;
+	size_t i;
+
+	(void)state;
+	memset(memory, 1, sizeof(memory));
+	r.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	say_cold(20, ranges, 3);
+	assert_int_equal(reclaim_find(&r, UINT64_MAX, &list, &why), 0);
+	assert_int_equal(list.count, 4);
+	for (i = 0; i < list.count; i++)
+		assert_true(list.ranges[i].address == (uintptr_t)memory + wanted[i][0] * 4096 &&
+			    list.ranges[i].pages == wanted[i][1]);
+	range_list_cut(&list, 1);
+	assert_true(list.count == 1 && list.pages == 1 && list.ranges[0].pages == 1);
+	range_list_free(&list);
+	close(r.pagemap);
+	link_close(r.link);
+}
+
 static void only_a_time_that_was_said_is_asked_for(void **state)
 {
 	(void)state;
@@ -562,6 +591,7 @@ int main(void)
 		cmocka_unit_test(what_was_in_vain_is_not_asked_again_before_the_next_pass),
 		cmocka_unit_test(no_more_is_looked_for_than_is_wanted),
 		cmocka_unit_test(a_scan_that_has_not_watched_long_enough_is_told),
+		cmocka_unit_test(a_list_goes_on_where_the_last_ended),
 		cmocka_unit_test(a_reply_that_makes_no_sense_is_an_error),
 		cmocka_unit_test(a_damaged_extended_ack_is_survived),
 	};
