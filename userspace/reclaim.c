@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "decode.h"
 #include "human.h"
 #include "print.h"
 #include "reclaim.h"
@@ -63,18 +64,29 @@ static void end_progress(void)
 	fflush(stderr);
 }
 
+/* What is cold at the beginning: a guest that brings pages back as fast as they go has no end of it. */
+struct goal {
+	bool is_known;
+	uint64_t bytes;
+	uint64_t tried_bytes;
+};
+
 /* One list of what is cold, as far as it is worth to believe it. *@more: there was more of it. */
-static int run_round(struct reclaim *r, uint64_t *left, bool *more, struct reason *why)
+static int run_round(struct reclaim *r, struct goal *goal, uint64_t *left, bool *more, struct reason *why)
 {
-	uint64_t out_before = r->out_bytes;
+	uint64_t out_before = r->out_bytes, listed;
 	struct range_list list = { 0 };
 	int err = reclaim_find(r, UINT64_MAX, &list, why);
 
+	listed = list.pages * PAGE_BYTES;
+	if (!err && !goal->is_known)
+		*goal = (struct goal) { .is_known = true, .bytes = listed };
 	r->stayed_bytes = 0;
 	if (!err)
 		err = reclaim_work(r, &list, UINT64_MAX, ROUND_S, show_progress, left, why);
 	range_list_free(&list);
-	*more = *left && r->out_bytes > out_before;
+	goal->tried_bytes += listed - *left;
+	*more = *left && r->out_bytes > out_before && goal->tried_bytes < goal->bytes;
 	return err;
 }
 
@@ -109,6 +121,7 @@ static bool has_free_swap(void)
 
 static int run_once(struct reclaim *r)
 {
+	struct goal goal = { 0 };
 	uint64_t left = 0;
 	struct reason why;
 	bool more;
@@ -116,7 +129,7 @@ static int run_once(struct reclaim *r)
 
 	shown.began_s = shown.line_s = clock_s();
 	do
-		err = run_round(r, &left, &more, &why);
+		err = run_round(r, &goal, &left, &more, &why);
 	while (!err && more && !r->interrupted);
 	end_progress();
 	/* Its scan ends with it, so it may be the scan that is missed first. */
