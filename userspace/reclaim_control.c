@@ -49,13 +49,17 @@ void control_init(struct control *control, uint64_t target_bytes)
 	};
 }
 
-uint64_t control_refaults(uint64_t out_bytes, uint64_t swapped_before, uint64_t swapped_now,
-			  uint64_t counted)
+static uint64_t greater(uint64_t a, uint64_t b)
 {
-	uint64_t expected = swapped_before + out_bytes;
-	uint64_t back = expected > swapped_now ? expected - swapped_now : 0;
+	return a > b ? a : b;
+}
 
-	return back > counted ? back : counted;
+uint64_t control_refaults(const struct control_look *look, const struct control_swap *swap, uint64_t counted)
+{
+	uint64_t expected = swap->before + look->swapped_bytes;
+	uint64_t back = expected > swap->now ? expected - swap->now : 0;
+
+	return greater(greater(back, look->here_bytes), counted);
 }
 
 static bool comes_back(const struct control_look *look)

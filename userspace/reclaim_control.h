@@ -50,6 +50,8 @@ struct control_look {
 	double seconds;			/* since the step before */
 	uint64_t resident_bytes;
 	uint64_t out_bytes;		/* paged out since then */
+	uint64_t swapped_bytes;		/* of that, what the process's count of swap grew by */
+	uint64_t here_bytes;		/* of that, what is here again */
 	uint64_t refault_bytes;		/* came back since then: control_refaults() */
 	double pressure;		/* part of the time in which tasks waited for memory; 0: not known */
 };
@@ -62,12 +64,18 @@ struct control_look {
 
 void control_init(struct control *control, uint64_t target_bytes);
 
+/* The process's count of swap, of which shared memory is no part. */
+struct control_swap {
+	uint64_t before;
+	uint64_t now;
+};
+
 /*
- * What came back of a process: what was paged out and is not swapped now. It misses what the kernel swapped by
- * itself meanwhile; @counted is the kernel's own count of refaults, which misses what the swap cache still had.
+ * What came back of a process: what of @look's out_bytes is here again, or what is not in its swap any more, or the
+ * kernel's own count of refaults, whichever is most. The first misses what went before, the second what the kernel
+ * swapped by itself meanwhile, and shared memory, the third what the swap cache still had.
  */
-uint64_t control_refaults(uint64_t out_bytes, uint64_t swapped_before, uint64_t swapped_now,
-			  uint64_t counted);
+uint64_t control_refaults(const struct control_look *look, const struct control_swap *swap, uint64_t counted);
 
 /* How many bytes to page out now. */
 uint64_t control_step(struct control *control, const struct control_look *look);

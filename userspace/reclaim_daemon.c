@@ -22,10 +22,25 @@ struct hold {
 	struct signs signs;
 	struct control_look look;
 	uint64_t out_before;
+	uint64_t swapped_bytes;	/* of what went since, what the process's count of swap grew by */
+	struct range_list tried;	/* last */
+	uint64_t stayed_bytes;	/* of that */
 	unsigned int stretch;	/* what is looked for is 1 << stretch of what is to go */
 	enum control_state shown;
 	double line_s;
 };
+
+/* What was tried last, as far as it is here again; what stayed always was. */
+static uint64_t came_back(const struct hold *hold)
+{
+	uint64_t pages = 0, bytes;
+	struct reason ignored;
+
+	if (reclaim_count_here(hold->r, hold->tried.ranges, hold->tried.count, &pages, &ignored))
+		return 0;
+	bytes = pages * PAGE_BYTES;
+	return bytes > hold->stayed_bytes ? bytes - hold->stayed_bytes : 0;
+}
 
 static void look(struct hold *hold)
 {
@@ -33,7 +48,11 @@ static void look(struct hold *hold)
 
 	hold->look.resident_bytes = process_resident_bytes((int)r->pid);
 	hold->look.out_bytes = r->out_bytes - hold->out_before;
+	hold->look.swapped_bytes = hold->swapped_bytes;
+	hold->look.here_bytes = came_back(hold);
 	hold->out_before = r->out_bytes;
+	hold->swapped_bytes = 0;
+	range_list_free(&hold->tried);
 	signs_take(&hold->signs, clock_s(), &hold->look);
 }
 
@@ -65,25 +84,42 @@ static void note_in_vain(struct hold *hold, bool was_all, bool was_tried)
 		hold->stretch++;
 }
 
+/* Shared memory that went does not show there, nor what came back at once. */
+static uint64_t swap_grew(const struct reclaim *r, uint64_t before, uint64_t out_bytes)
+{
+	uint64_t now = process_swapped_bytes((int)r->pid);
+	uint64_t grown = now > before ? now - before : 0;
+
+	return grown < out_bytes ? grown : out_bytes;
+}
+
 static int page_out(struct hold *hold, uint64_t bytes, struct reason *why)
 {
 	struct reclaim *r = hold->r;
 	struct range_list list = { 0 };
 	uint64_t wanted = bytes << hold->stretch, listed, left;
-	uint64_t before = r->out_bytes, stayed_before = r->stayed_bytes;
+	uint64_t before = r->out_bytes, stayed_before = r->stayed_bytes, swapped;
 	int err = reclaim_find(r, wanted, &list, why);
 
 	if (tells_later(r, err, why))
 		err = 0;
 	listed = list.pages * PAGE_BYTES;
+	swapped = process_swapped_bytes((int)r->pid);
 	if (!err)
 		err = reclaim_work(r, &list, bytes, TICK_S, NULL, &left, why);
-	if (!err && r->out_bytes == before)
-		note_in_vain(hold, listed < wanted && !left, r->stayed_bytes > stayed_before);
+	if (err) {
+		range_list_free(&list);
+		return err;
+	}
+	range_list_cut(&list, (listed - left) / PAGE_BYTES);
+	hold->tried = list;
+	hold->stayed_bytes = r->stayed_bytes - stayed_before;
+	hold->swapped_bytes = swap_grew(r, swapped, r->out_bytes - before);
+	if (r->out_bytes == before)
+		note_in_vain(hold, listed < wanted && !left, hold->stayed_bytes);
 	else
 		hold->stretch = 0;
-	range_list_free(&list);
-	return err;
+	return 0;
 }
 
 static void print_json(const struct hold *hold)
@@ -155,6 +191,7 @@ static int hold_at_target(struct hold *hold, struct reason *why)
 		if (r->interrupted || reclaim_pause(r, TICK_S))
 			break;
 	}
+	range_list_free(&hold->tried);
 	return err;
 }
 

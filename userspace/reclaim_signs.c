@@ -92,16 +92,16 @@ static uint64_t growth(uint64_t *last, uint64_t now)
 
 void signs_take(struct signs *signs, double now_s, struct control_look *look)
 {
-	uint64_t pages, stalled_us, swapped = process_swapped_bytes((int)signs->pid);
+	struct control_swap swap = { signs->swapped_bytes, process_swapped_bytes((int)signs->pid) };
+	uint64_t pages, stalled_us;
 
 	pages = growth(&signs->refaults, number_behind(signs->counters, "workingset_refault_anon "));
 	/* The first line: "some", tasks that waited while others may have run. */
 	stalled_us = growth(&signs->stalled_us, number_behind(signs->pressure, "total="));
 	look->seconds = now_s - signs->taken_s;
-	look->refault_bytes = control_refaults(look->out_bytes, signs->swapped_bytes, swapped,
-					       pages * PAGE_BYTES);
+	look->refault_bytes = control_refaults(look, &swap, pages * PAGE_BYTES);
 	look->pressure = look->seconds > 0 ? (double)stalled_us / 1e6 / look->seconds : 0;
-	signs->swapped_bytes = swapped;
+	signs->swapped_bytes = swap.now;
 	signs->taken_s = now_s;
 }
 

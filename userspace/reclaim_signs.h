@@ -27,7 +27,10 @@ struct signs {
 void signs_find(struct signs *signs, const char *root, uint32_t pid);
 void signs_open(struct signs *signs, uint32_t pid, double now_s);
 
-/* What happened since the last call: the members seconds, refault_bytes and pressure of @look, whose out_bytes is set. */
+/*
+ * What happened since the last call: the members seconds, refault_bytes and pressure of @look. What was paged out is
+ * set: out_bytes, swapped_bytes and here_bytes.
+ */
 void signs_take(struct signs *signs, double now_s, struct control_look *look);
 
 #endif

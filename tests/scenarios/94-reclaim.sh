@@ -214,6 +214,32 @@ end_of $daemon
 is "$ended_with" 0 "for the daemon that is the end of its work"
 is "$(tail -n 1 "$daemon_log" | jq -r .state)" ended "and it says so"
 
+# Memory that is shared, with the host's programs for instance: it is in no process's count of swap. A part of it, the
+# first that is found, cannot go.
+mkdir "$scenario_tmp/shared"
+mount -t tmpfs none "$scenario_tmp/shared"
+at_exit "umount -l $scenario_tmp/shared"
+truncate -s 16M "$scenario_tmp/shared/memory"
+machine_start --file "$scenario_tmp/shared/memory" --size $((16 << 20))
+pid=$machine_pid
+ok "a machine with shared memory uses all of it" machine_tell touch 0 4096
+coproc holder { exec python3 "$LAB_TREE/tests/fakes/holdpages.py" "$scenario_tmp/shared/memory" 0 1024; }
+read -r -t 20 said <&"${holder[0]}" || bail "no pages are held"
+is "$said" held "but a part of it another program has, too"
+ok "it is scanned" smemv scan start pid "$pid" interval 100
+ok "and cold" wait_until 60 idle_is "$pid" 15
+target_kib=$(($(resident_kib "$pid") - 3072))
+daemon_start
+ok "the daemon gets past what cannot go" wait_until 60 daemon_holds
+diag "$(jq -c '[.state, .resident_bytes, .paged_out_bytes, .refault_bytes, .pressure_percent]' <"$daemon_log" | head -n 30)"
+unlike "$(jq -r .state <"$daemon_log")" 'refaults' "and takes nothing for come back"
+kill -TERM $daemon
+end_of $daemon
+ok "the machine finds its memory" machine_tell touch 0 4096
+end_process "$pid" KILL
+holder_input=${holder[1]}
+exec {holder_input}>&-
+
 for counter in store_errors load_errors lost_reads deadlines no_space; do
 	is "$(swap_counter $counter)" 0 "the disk counted no $counter"
 done

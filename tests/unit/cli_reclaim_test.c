@@ -210,15 +210,37 @@ static void a_guest_below_its_target_is_let_alone(void **state)
 	assert_int_equal(guest.control.state, CONTROL_HOLDING);
 }
 
+/* Of a process of which @out_bytes went, and of these @swapped_bytes to its swap; MiB. */
+static uint64_t refaults(uint64_t out, uint64_t swapped, uint64_t before, uint64_t now, uint64_t counted)
+{
+	struct control_look look = { .out_bytes = out * MIB, .swapped_bytes = swapped * MIB };
+	struct control_swap swap = { before * MIB, now * MIB };
+
+	return control_refaults(&look, &swap, counted * MIB) / MIB;
+}
+
 static void what_is_not_swapped_any_more_came_back(void **state)
 {
 	(void)state;
-	assert_int_equal(control_refaults(0, 0, 0, 0), 0);
-	assert_int_equal(control_refaults(4 * MIB, MIB, 5 * MIB, 0), 0);
-	assert_int_equal(control_refaults(4 * MIB, MIB, 2 * MIB, 0), 3 * MIB);
-	assert_int_equal(control_refaults(0, 5 * MIB, 2 * MIB, MIB), 3 * MIB);
+	assert_int_equal(refaults(0, 0, 0, 0, 0), 0);
+	assert_int_equal(refaults(4, 4, 1, 5, 0), 0);
+	assert_int_equal(refaults(4, 4, 1, 2, 0), 3);
+	assert_int_equal(refaults(0, 0, 5, 2, 1), 3);
 	/* The kernel swapped more by itself. */
-	assert_int_equal(control_refaults(4 * MIB, MIB, 9 * MIB, 2 * MIB), 2 * MIB);
+	assert_int_equal(refaults(4, 4, 1, 9, 2), 2);
+}
+
+/* It is in no process's count of swap. */
+static void shared_memory_that_went_did_not_come_back(void **state)
+{
+	struct control_look look = { .out_bytes = 4 * MIB };
+	struct control_swap swap = { MIB, MIB };
+
+	(void)state;
+	assert_int_equal(refaults(4, 0, 1, 1, 0), 0);
+	assert_int_equal(refaults(4, 1, 1, 2, 0), 0);
+	look.here_bytes = 3 * MIB;
+	assert_int_equal(control_refaults(&look, &swap, 0), 3 * MIB);
 }
 
 static void nothing_cold_is_told(void **state)
@@ -325,6 +347,7 @@ int main(void)
 		cmocka_unit_test(pressure_makes_it_rest_as_long_as_it_lasts),
 		cmocka_unit_test(a_guest_below_its_target_is_let_alone),
 		cmocka_unit_test(what_is_not_swapped_any_more_came_back),
+		cmocka_unit_test(shared_memory_that_went_did_not_come_back),
 		cmocka_unit_test(nothing_cold_is_told),
 		cmocka_unit_test_setup_teardown(signs_are_those_of_the_group_that_counts_memory,
 						make_root, remove_root),
