@@ -265,7 +265,6 @@ static int begin(struct smemv_scan *scan, const struct smemv_scan_config *config
 	return err;
 }
 
-/* The interval of a machine that is scanned already stays. */
 static struct smemv_scan *make(struct smemv_ns *ns,
 			       const struct smemv_scan_config *config,
 			       const char **why)
@@ -286,21 +285,88 @@ static struct smemv_scan *make(struct smemv_ns *ns,
 	return scan;
 }
 
-int smemv_scan_start(struct smemv_ns *ns, const struct smemv_scan_config *config,
-		     const char **why)
+/* Also when it ended already: its work may still be on its last lines. */
+static void stop(struct smemv_scan *scan)
+{
+	bool ends = set_ended(scan, false);
+
+	cancel_delayed_work_sync(&scan->work);
+	if (ends)
+		let_go(scan);
+	list_del(&scan->link);
+	kref_put(&scan->ref, release);
+}
+
+static bool is_another(struct smemv_scan *scan, const struct file *vm_file)
+{
+	bool another;
+
+	mutex_lock(&scan->vm_lock);
+	another = scan->vm.kvm && !smemv_vm_is_of(&scan->vm, vm_file);
+	mutex_unlock(&scan->vm_lock);
+	return another;
+}
+
+/* A process may have several machines: the scan that it has must be of the one that is meant. */
+static struct smemv_scan *find_of(struct smemv_ns *ns, const struct smemv_scan_config *config,
+				  const char **why)
 {
 	struct smemv_scan *scan = smemv_scan_find(ns, config->pid);
 
-	if (scan) {
-		*why = "this process is scanned already";
-		return -EEXIST;
+	if (!scan || !is_another(scan, config->vm_file))
+		return scan;
+	*why = "the file is not the virtual machine of this process that is scanned";
+	return ERR_PTR(-EINVAL);
+}
+
+/* One that an attached file began goes on without it from now on. -ESHUTDOWN: it ended just now. */
+static int keep(struct smemv_scan *scan, u32 interval_ms)
+{
+	int err = 0;
+
+	spin_lock(&scan->lock);
+	if (scan->ended) {
+		err = -ESHUTDOWN;
+	} else if (scan->started) {
+		err = -EEXIST;
+	} else {
+		scan->started = true;
+		scan->interval_ms = interval_ms ?: scan->interval_ms;
+		scan->state.interval_now_ms = interval_for(scan, scan->state.scan_ns);
 	}
-	scan = make(ns, config, why);
+	spin_unlock(&scan->lock);
+	return err;
+}
+
+static int start_anew(struct smemv_ns *ns, const struct smemv_scan_config *config,
+		      const char **why)
+{
+	struct smemv_scan *scan = make(ns, config, why);
+
 	if (IS_ERR(scan))
 		return PTR_ERR(scan);
 	scan->started = true;
 	work_after(scan, 0);
 	return 0;
+}
+
+int smemv_scan_start(struct smemv_ns *ns, const struct smemv_scan_config *config,
+		     const char **why)
+{
+	struct smemv_scan *scan = find_of(ns, config, why);
+	int err;
+
+	if (!scan)
+		return start_anew(ns, config, why);
+	if (IS_ERR(scan))
+		return PTR_ERR(scan);
+	err = keep(scan, config->interval_ms);
+	if (err == -EEXIST)
+		*why = "this process is scanned already";
+	if (err != -ESHUTDOWN)
+		return err;
+	stop(scan);
+	return start_anew(ns, config, why);
 }
 
 /* False: it ended just now. */
@@ -317,14 +383,20 @@ static bool add_file(struct smemv_scan *scan)
 	return added;
 }
 
+/*
+ * The interval of a machine that is scanned already stays. One that ended just now may not have
+ * given the machine back yet.
+ */
 struct smemv_scan *smemv_scan_attach(struct smemv_ns *ns,
 				     const struct smemv_scan_config *config,
 				     const char **why)
 {
-	struct smemv_scan *scan = smemv_scan_find(ns, config->pid);
+	struct smemv_scan *scan = find_of(ns, config, why);
 
-	if (scan && add_file(scan))
+	if (IS_ERR(scan) || (scan && add_file(scan)))
 		return scan;
+	if (scan)
+		stop(scan);
 	scan = make(ns, config, why);
 	if (IS_ERR(scan))
 		return scan;
@@ -348,18 +420,6 @@ void smemv_scan_detach(struct smemv_scan *scan)
 	scan->paced_ms = 0;
 	spin_unlock(&scan->lock);
 	work_after(scan, 0);
-	kref_put(&scan->ref, release);
-}
-
-/* Also when it ended already: its work may still be on its last lines. */
-static void stop(struct smemv_scan *scan)
-{
-	bool ends = set_ended(scan, false);
-
-	cancel_delayed_work_sync(&scan->work);
-	if (ends)
-		let_go(scan);
-	list_del(&scan->link);
 	kref_put(&scan->ref, release);
 }
 
@@ -474,7 +534,7 @@ void smemv_scan_state(struct smemv_scan *scan, struct smemv_scan_state *state)
 	spin_lock(&scan->lock);
 	*state = scan->state;
 	state->files = scan->files;
+	state->interval_ms = scan->interval_ms;
 	spin_unlock(&scan->lock);
 	state->pid = pid_vnr(scan->pid);
-	state->interval_ms = scan->interval_ms;
 }

@@ -42,6 +42,8 @@ struct smemv_scan_config {
  * Both under ns->lock; *why is a static text for people. A scan is begun by
  * start (-EEXIST: there is one already) or by the first attach, and ends with
  * stop, or with the last detach when it was not started, or with its machine.
+ * One that was begun by attach can be started, too, and has start's interval then.
+ * -EINVAL: the file is not the machine of the process that is scanned.
  */
 int smemv_scan_start(struct smemv_ns *ns, const struct smemv_scan_config *config,
 		     const char **why);

@@ -82,6 +82,8 @@ struct smemv_vm {
 int smemv_vm_hold(struct smemv_vm *vm, const struct file *file,
 		  const char **why);
 void smemv_vm_release(struct smemv_vm *vm);
+/* The file is KVM's of this machine. */
+bool smemv_vm_is_of(const struct smemv_vm *vm, const struct file *file);
 /* Nobody but us has it any more. */
 bool smemv_vm_is_gone(const struct smemv_vm *vm);
 bool smemv_vm_belongs_to(const struct smemv_vm *vm, struct pid *pid);
@@ -137,9 +139,9 @@ bool smemv_pass_go_on(struct smemv_pass *pass, u64 until);
  * @ref: the list's, and those of attached files
  * @pid: the machine's process
  * @work: looks
- * @interval_ms: asked for
  *
  * @lock: protects these
+ * @interval_ms: asked for
  * @ended: no more work is started
  * @started: somebody asked for it; else it ends with the last of
  * @files: memory files that are attached
@@ -165,9 +167,9 @@ struct smemv_scan {
 	struct kref ref;
 	struct pid *pid;
 	struct delayed_work work;
-	u32 interval_ms;
 
 	spinlock_t lock;
+	u32 interval_ms;
 	bool ended;
 	bool started;
 	u32 files;

@@ -92,6 +92,11 @@ int smemv_vm_hold(struct smemv_vm *vm, const struct file *file,
 	return -ESHUTDOWN;
 }
 
+bool smemv_vm_is_of(const struct smemv_vm *vm, const struct file *file)
+{
+	return is_vm_file(file) && file->private_data == vm->kvm;
+}
+
 void smemv_vm_release(struct smemv_vm *vm)
 {
 	vm->put(vm->kvm);

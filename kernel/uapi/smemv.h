@@ -93,6 +93,8 @@
  *    SMEMV_A_SCAN_VM_FD      M  u32 KVM's file of the machine, in the caller's table
  *    SMEMV_A_SCAN_INTERVAL   O  u32 ms, 10..600000, default 1000; longer when more than 1 %
  *                               of a processor would be needed
+ *                            EEXIST: there is one. One that began with a file is kept when the
+ *                            file goes, and has the interval, if there is one
  *  SMEMV_CMD_SCAN_STOP
  *    SMEMV_A_SCAN_PID        M  EBUSY while a memory file is attached
  *  SMEMV_CMD_SCAN_GET        dump, or one by its process
@@ -506,8 +508,8 @@ struct smemv_ioc_adopt {
  * the machine, which begins unless there is one, and ends with the file. Replaces what was
  * attached before.
  *   EBADF       vm_fd is not open
- *   EINVAL      not a virtual machine of KVM, or not one of the caller; base is not a
- *               multiple of 4096; the interval is not 0 or 10..600000
+ *   EINVAL      not a virtual machine of KVM, or not one of the caller, or another one of it
+ *               is scanned; base is not a multiple of 4096; the interval is not 0 or 10..600000
  *   EBUSY       the machine is scanned from another network namespace
  *   ESHUTDOWN   the machine is ending
  */

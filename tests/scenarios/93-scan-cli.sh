@@ -46,6 +46,10 @@ fails "a file of another machine is not attached" "memory is not this file" sh -
 	smemv vm create other size 1M >/dev/null && smemv vm attach other pid $machine_pid"
 ok "that file goes" smemv vm del other
 fails "of a file that is not attached there is no heat" 'attach it first: smemv vm attach demo pid PID' smemv vm heat demo
+for what in null machine; do
+	like "$(python3 "$LAB_TREE/tests/fakes/attachfd.py" demo "$machine_pid" $what)" 'not the virtual machine of this process' \
+		"nor to a scan whose machine the descriptor is not of: $what"
+done
 ok "the file is attached" smemv vm attach demo pid "$machine_pid"
 is "$(memfile_get demo .scanned_pid)" "$machine_pid" "and says to whom"
 is "$(scan_get .files)" 1 "and so does the scan"
@@ -79,6 +83,9 @@ machine_start --file "$file" --size $((8 << 20))
 ok "another attaches itself before it is scanned" machine_tell attach
 ok "so it is" wait_until 30 scan_passes .scans 2
 is "$(scan_get .interval_asked_ms)" 100 "in the interval that it wants"
+ok "it is asked for as well" smemv scan start pid "$machine_pid" interval 150
+is "$(scan_get .interval_asked_ms)" 150 "in an interval that counts from then on"
+fails "but not twice" 'scanned already' smemv scan start pid "$machine_pid"
 end_process "$machine_pid" KILL
 ok "its file can go" smemv vm del demo
 ok "and so does the scan" wait_until 20 no_scan_is_left
