@@ -138,7 +138,7 @@ int smemv_nl_scan_stop(struct sk_buff *skb, struct genl_info *info)
 	scan = scan_of(info, &err);
 	if (!scan)
 		return err;
-	err = smemv_scan_stop(scan, &why);
+	err = smemv_scan_stop(info->user_ptr[0], scan, &why);
 	return err ? smemv_nl_error(info, err, why,
 				    info->attrs[SMEMV_A_SCAN_PID]) : 0;
 }

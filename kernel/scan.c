@@ -286,7 +286,7 @@ static struct smemv_scan *make(struct smemv_ns *ns,
 }
 
 /* Also when it ended already: its work may still be on its last lines. */
-static void stop(struct smemv_scan *scan)
+static void stop(struct smemv_ns *ns, struct smemv_scan *scan)
 {
 	bool ends = set_ended(scan, false);
 
@@ -294,6 +294,7 @@ static void stop(struct smemv_scan *scan)
 	if (ends)
 		let_go(scan);
 	list_del(&scan->link);
+	ns->removals++;
 	kref_put(&scan->ref, release);
 }
 
@@ -365,7 +366,7 @@ int smemv_scan_start(struct smemv_ns *ns, const struct smemv_scan_config *config
 		*why = "this process is scanned already";
 	if (err != -ESHUTDOWN)
 		return err;
-	stop(scan);
+	stop(ns, scan);
 	return start_anew(ns, config, why);
 }
 
@@ -396,7 +397,7 @@ struct smemv_scan *smemv_scan_attach(struct smemv_ns *ns,
 	if (IS_ERR(scan) || (scan && add_file(scan)))
 		return scan;
 	if (scan)
-		stop(scan);
+		stop(ns, scan);
 	scan = make(ns, config, why);
 	if (IS_ERR(scan))
 		return scan;
@@ -440,7 +441,7 @@ void smemv_scan_forget_gone(struct smemv_ns *ns)
 	lockdep_assert_held(&ns->lock);
 	list_for_each_entry_safe(scan, next, &ns->scans, link)
 		if (is_gone(scan))
-			stop(scan);
+			stop(ns, scan);
 }
 
 struct smemv_scan *smemv_scan_find(struct smemv_ns *ns, const struct pid *pid)
@@ -462,13 +463,13 @@ struct smemv_scan *smemv_scan_next(struct smemv_ns *ns, struct smemv_scan *scan)
 	       list_entry(next, struct smemv_scan, link);
 }
 
-int smemv_scan_stop(struct smemv_scan *scan, const char **why)
+int smemv_scan_stop(struct smemv_ns *ns, struct smemv_scan *scan, const char **why)
 {
 	if (READ_ONCE(scan->files)) {
 		*why = "a memory file is attached: it needs the scan as long as it is there";
 		return -EBUSY;
 	}
-	stop(scan);
+	stop(ns, scan);
 	return 0;
 }
 
@@ -477,7 +478,7 @@ void smemv_scan_stop_all(struct smemv_ns *ns)
 	struct smemv_scan *scan, *next;
 
 	list_for_each_entry_safe(scan, next, &ns->scans, link)
-		stop(scan);
+		stop(ns, scan);
 }
 
 u32 smemv_scan_pid(struct smemv_scan *scan)

@@ -67,7 +67,7 @@ void smemv_scan_forget_gone(struct smemv_ns *ns);
 /* Under ns->lock: the one behind @scan, which may be NULL. NULL: there are no more. */
 struct smemv_scan *smemv_scan_next(struct smemv_ns *ns, struct smemv_scan *scan);
 /* Attached files keep it running; -EBUSY then. */
-int smemv_scan_stop(struct smemv_scan *scan, const char **why);
+int smemv_scan_stop(struct smemv_ns *ns, struct smemv_scan *scan, const char **why);
 /* The namespace goes. Under ns->lock. */
 void smemv_scan_stop_all(struct smemv_ns *ns);
 
