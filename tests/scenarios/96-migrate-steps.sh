@@ -3,7 +3,8 @@
 #
 # 96-migrate-steps: a split migration step by step, of a machine that runs no program: what is in its memory, and when, is
 # said from outside. A guest on a memory file whose pages are written to and evicted while it migrates has them right at
-# the destination, also those that came back, or became zeros; and the migration brings none of them back.
+# the destination, also those that came back, or became zeros; and the migration brings none of them back. There is no
+# postcopy.
 #
 # qemu: patched
 # check-kernels: 6.12  (long, as all migrations: each of their scenarios runs on one kernel)
@@ -99,11 +100,15 @@ is_evicted() {
 stop_in_first_round() {
 	require "the destination makes a memory file" dst smemv vm create there size $ram
 	machine dst there there -incoming defer
+	for name in source there; do
+		capability $name dirty-bitmaps
+	done
 	capability source pause-before-switchover
 	incoming there
 	# 10 KiB may be left when the guest is stopped.
 	begin '{"max-bandwidth": 1048576, "avail-switchover-bandwidth": 1048576, "downtime-limit": 10}'
 	require "its first pages are sent" wait_until 60 has_sent_pages 768
+	fails "there is no postcopy, of dirty bitmaps neither" 'split migration has no postcopy' qmp source migrate-start-postcopy
 	fill source 1024 16 0x22
 	fill source 1280 512 0x22
 	fill source 1920 16 0
