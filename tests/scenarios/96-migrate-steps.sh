@@ -4,7 +4,7 @@
 # 96-migrate-steps: a split migration step by step, of a machine that runs no program: what is in its memory, and when, is
 # said from outside. A guest on a memory file whose pages are written to and evicted while it migrates has them right at
 # the destination, also those that came back, or became zeros; and the migration brings none of them back. There is no
-# postcopy.
+# postcopy. A destination whose memory file somebody else has open empties it for nobody.
 #
 # qemu: patched
 # check-kernels: 6.12  (long, as all migrations: each of their scenarios runs on one kernel)
@@ -96,6 +96,22 @@ is_evicted() {
 	memfile_fits here 0
 }
 
+open_file_stays() {
+	require "the destination makes a memory file" dst smemv vm create used size $ram
+	machine dst owner used
+	fill owner 1024 16 0x55
+	machine dst second used -incoming defer
+	incoming second
+	begin '{}'
+	ok "open elsewhere: the migration fails" wait_until 30 status_is failed
+	like "$(<"$scenario_out/guest-second.qemu")" 'is open elsewhere' "open elsewhere: the destination says why"
+	ok "open elsewhere: nothing of it is emptied" holds owner 1024 16 0x55
+	ok "open elsewhere: the guest goes on at the source" guest_runs source
+	migrate_quit owner
+	migrate_quit second
+	ok "open elsewhere: the file goes" dst smemv vm del used
+}
+
 # In the file's order: what was there before, zeros or not, is done with when so much of the rest was sent.
 stop_in_first_round() {
 	require "the destination makes a memory file" dst smemv vm create there size $ram
@@ -148,6 +164,7 @@ fill source 1024 16 0
 fill source 1280 512 0x11
 fill source 1920 16 0x11
 fill source 2048 3072 0x77
+open_file_stays
 evicted_meanwhile
 for name in source there; do
 	migrate_quit $name
