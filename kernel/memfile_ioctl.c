@@ -33,7 +33,7 @@ static void describe_space(struct smemv_space *space,
 {
 	u32 i;
 
-	if (to->flags & SMEMV_SPACE_F_HAND_OVER)
+	if (to->flags & SMEMV_SPACE_F_HAND_OVER && has_arbiter(space))
 		smemv_space_note_told(space);
 	memcpy(to->uuid, space->uuid, sizeof(to->uuid));
 	to->epoch = space->epoch;

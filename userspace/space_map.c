@@ -55,14 +55,14 @@ static int ask_runs(int fd, struct space_map *map)
 	return 0;
 }
 
-int space_map_ask(int fd, struct space_map *map, struct reason *why)
+int space_map_ask(int fd, uint32_t flags, struct space_map *map, struct reason *why)
 {
 	int err = 0;
 
 	memset(map, 0, sizeof(*map));
 	map->space.servers = (uintptr_t)map->servers;
 	map->space.nr_servers = SPACE_MAP_SERVERS;
-	map->space.flags = SMEMV_SPACE_F_HAND_OVER;
+	map->space.flags = flags;
 	if (ioctl(fd, SMEMV_IOC_SPACE, &map->space))
 		err = -errno;
 	if (!err)

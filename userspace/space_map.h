@@ -19,8 +19,11 @@ struct space_map {
 	size_t n_runs;
 };
 
-/* @fd: the file, open for writing. Tells on stderr how far it is when that takes long. */
-int space_map_ask(int fd, struct space_map *map, struct reason *why);
+/*
+ * @fd: the file, open for writing. @flags: SMEMV_SPACE_F_HAND_OVER: it is for another host to adopt; or 0, to be
+ * looked at. Tells on stderr how far it is when that takes long.
+ */
+int space_map_ask(int fd, uint32_t flags, struct space_map *map, struct reason *why);
 
 int space_map_write(const struct space_map *map, FILE *out, struct reason *why);
 int space_map_read(FILE *in, struct space_map *map, struct reason *why);

@@ -62,7 +62,7 @@ int vm_map(struct call *call)
 	fd = open_file(call);
 	if (fd < 0)
 		return EXIT_FAILURE;
-	if (space_map_ask(fd, &map, &why))
+	if (space_map_ask(fd, call->json ? SMEMV_SPACE_F_HAND_OVER : 0, &map, &why))
 		status = call_fail(call, "%s", why.text);
 	else
 		status = print_map(call, &map);

@@ -112,6 +112,26 @@ open_file_stays() {
 	ok "open elsewhere: the file goes" dst smemv vm del used
 }
 
+# Whose it is could not be decided.
+arbiter_is_lost() {
+	require "the destination makes another memory file" dst smemv vm create lost size $ram
+	machine dst lost lost -incoming defer
+	capability source pause-before-switchover
+	incoming lost
+	begin '{}'
+	require "all is sent that is to be" wait_until 60 status_is pre-switchover
+	memserver_kill one
+	require "without an arbiter: it is down" wait_until 30 memfile_server_is one down
+	qmp source migrate-continue '{"state": "pre-switchover"}' >/dev/null
+	ok "without an arbiter: the migration fails" wait_until 30 status_is failed
+	like "$(migrate_get source '.["error-desc"]')" 'decides who owns .* cannot be reached' "without an arbiter: it says why"
+	ok "without an arbiter: the guest goes on at the source" guest_runs source
+	migrate_quit lost
+	memserver_start one 64M
+	require "without an arbiter: it is back" wait_until 60 memfile_server_is one up
+	ok "without an arbiter: the file goes" dst smemv vm del lost
+}
+
 # In the file's order: what was there before, zeros or not, is done with when so much of the rest was sent.
 stop_in_first_round() {
 	require "the destination makes a memory file" dst smemv vm create there size $ram
@@ -165,6 +185,7 @@ fill source 1280 512 0x11
 fill source 1920 16 0x11
 fill source 2048 3072 0x77
 open_file_stays
+arbiter_is_lost
 evicted_meanwhile
 for name in source there; do
 	migrate_quit $name
