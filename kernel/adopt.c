@@ -346,6 +346,7 @@ void smemv_adopt_install(struct smemv_adoption *a)
 	replace_servers(a);
 	smemv_map_take_over(&space->map, &a->runs);
 	count_pages(a);
+	space->lost_told = atomic64_read(&space->map.lost);
 	/* From here on lanes that connect find the space. */
 	change_binds(space, smemv_space_use_bind);
 	if (READ_ONCE(a->superseded))

@@ -310,6 +310,18 @@ static int find_pages(const struct smemv_space *space, const char **why)
 	return 0;
 }
 
+/*
+ * What was asked for since the map was adopted, and was not there, is not expected any more: the
+ * numbers would fit, and the old owner may have moved it to where the map does not look.
+ */
+static int find_none_lost(const struct smemv_space *space, const char **why)
+{
+	if (space->active_epoch || atomic64_read(&space->map.lost) <= space->lost_told)
+		return 0;
+	*why = PAGES_MISSING;
+	return -ENODEV;
+}
+
 int smemv_space_activate(struct smemv_space *space, const char **why)
 {
 	int err;
@@ -328,7 +340,7 @@ int smemv_space_activate(struct smemv_space *space, const char **why)
 		return 0;
 	/* The answer to an earlier call may be lost, and have been yes. */
 	if (space->asked_epoch != space->epoch) {
-		err = find_pages(space, why);
+		err = find_none_lost(space, why) ?: find_pages(space, why);
 		if (err)
 			return err;
 		space->asked_epoch = space->epoch;

@@ -44,7 +44,7 @@ int smemv_space_force_back(struct smemv_space *space, const char **why);
  * that is now. Under ns->lock.
  */
 void smemv_space_note_told(struct smemv_space *space);
-/* The arbiter is about to be another server; @dropped: it dropped the space in this host's epoch. */
+/* The arbiter is about to be another; @dropped: it dropped the space in this host's epoch. */
 void smemv_space_arbiter_leaves(struct smemv_space *space, bool dropped);
 
 /*

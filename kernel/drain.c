@@ -219,10 +219,12 @@ int smemv_server_drain(struct smemv_server *server, struct smemv_server **to,
 		return err;
 	WRITE_ONCE(server->draining, true);
 	WRITE_ONCE(server->drain_why, NULL);
+	/* All are counted before one can end: the last that does ends the server's draining. */
+	list_for_each_entry(bind, &server->binds, link)
+		atomic_inc(&server->drains);
 	list_for_each_entry(bind, &server->binds, link) {
 		struct smemv_space *space = bind->priv;
 
-		atomic_inc(&server->drains);
 		queue_work(smemv_drain_wq, &space->drain->work);
 	}
 	return 0;

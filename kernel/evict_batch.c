@@ -5,6 +5,8 @@
 
 #include "evict_inside.h"
 
+enum settled { SETTLED_GONE, SETTLED_STAYS, SETTLED_DOUBTED, SETTLED_MAX };
+
 #define BATCHES_MAX	8
 #define REST_IN_TROUBLE	max(HZ / 10, 1)
 
@@ -95,19 +97,15 @@ void smemv_batch_submit(struct smemv_batch *batch)
 }
 
 /*
- * Stored, and nothing to be relied on: the server was restarted, and until it is known what it
- * has (restarted.c) it would be stored again and again.
+ * Stored, and nothing to be relied on, mostly as the server was restarted, and it is not known
+ * yet what it has (restarted.c). Not counted as tried for a goal.
  */
 static bool is_doubted(struct smemv_evictor *ev, struct folio *folio)
 {
-	return !folio_test_dirty(folio) && !smemv_evict_has_copy(ev, folio);
-}
-
-/* Not counted as tried for a goal. */
-static void rest_while_doubted(struct smemv_evictor *ev, u32 nr)
-{
-	ev->rest_until = jiffies + REST_IN_TROUBLE;
-	WRITE_ONCE(ev->taken, ev->taken - nr);
+	if (folio_test_dirty(folio) || smemv_evict_has_copy(ev, folio))
+		return false;
+	WRITE_ONCE(ev->taken, ev->taken - folio_nr_pages(folio));
+	return true;
 }
 
 /*
@@ -116,8 +114,9 @@ static void rest_while_doubted(struct smemv_evictor *ev, u32 nr)
  * Writeback ends before the lock is asked for: who has the lock may wait for it.
  * The server may have been restarted since it answered, while others of the batch had not.
  */
-static void settle(struct smemv_evictor *ev, struct folio *folio, int err)
+static enum settled settle(struct smemv_evictor *ev, struct folio *folio, int err)
 {
+	enum settled settled = SETTLED_STAYS;
 	u32 nr = folio_nr_pages(folio);
 	bool removed = false;
 
@@ -131,8 +130,10 @@ static void settle(struct smemv_evictor *ev, struct folio *folio, int err)
 			  smemv_evict_remove(ev, folio);
 		folio_unlock(folio);
 	}
-	if (!err && !removed && is_doubted(ev, folio))
-		rest_while_doubted(ev, nr);
+	if (removed)
+		settled = SETTLED_GONE;
+	else if (!err && is_doubted(ev, folio))
+		settled = SETTLED_DOUBTED;
 	folio_put(folio);
 	if (err)
 		smemv_file_count(ev, OUT_FAILED, nr);
@@ -140,6 +141,7 @@ static void settle(struct smemv_evictor *ev, struct folio *folio, int err)
 		smemv_file_count(ev, OUT_STORED, nr);
 	else
 		smemv_file_count(ev, OUT_RESCUED, nr);
+	return settled;
 }
 
 /* The first error of a folio's pages; *i moves behind them. */
@@ -167,6 +169,7 @@ static void batch_settle(struct smemv_batch *batch)
 {
 	struct smemv_evictor *ev = batch->ev;
 	u32 i = 0, nr = batch->io.nr;
+	u32 seen[SETTLED_MAX] = {};
 
 	while (i < nr) {
 		struct folio *folio = batch->folio[i];
@@ -174,8 +177,11 @@ static void batch_settle(struct smemv_batch *batch)
 
 		if (err)
 			rest_after_error(ev);
-		settle(ev, folio, err);
+		seen[settle(ev, folio, err)]++;
 	}
+	/* They would be stored again and again; where some go, it goes on with these. */
+	if (seen[SETTLED_DOUBTED] && !seen[SETTLED_GONE])
+		ev->rest_until = jiffies + REST_IN_TROUBLE;
 	batch_put(batch);
 	if (!atomic_long_sub_return(nr, &ev->out))
 		wake_up_var(&ev->out);

@@ -31,9 +31,11 @@ static void describe_space(struct smemv_space *space,
 			   struct smemv_ioc_space *to,
 			   struct smemv_map_server *servers)
 {
+	/* Once: who is not told that nobody can decide may be the next owner. */
+	bool decidable = has_arbiter(space);
 	u32 i;
 
-	if (to->flags & SMEMV_SPACE_F_HAND_OVER && has_arbiter(space))
+	if (to->flags & SMEMV_SPACE_F_HAND_OVER && decidable)
 		smemv_space_note_told(space);
 	memcpy(to->uuid, space->uuid, sizeof(to->uuid));
 	to->epoch = space->epoch;
@@ -41,7 +43,7 @@ static void describe_space(struct smemv_space *space,
 	to->arbiter = space->arbiter;
 	to->state = smemv_space_owner(space);
 	to->flags = smemv_space_is_draining(space) ? SMEMV_SPACE_F_DRAINING : 0;
-	if (!has_arbiter(space))
+	if (!decidable)
 		to->flags |= SMEMV_SPACE_F_UNDECIDABLE;
 	to->nr_servers = space->nr_binds;
 	for (i = 0; i < space->nr_binds; i++)

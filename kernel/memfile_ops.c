@@ -32,8 +32,8 @@ static int memfile_mmap(struct file *file, struct vm_area_struct *vma)
 
 	vma->vm_ops = mf->dma ? &smemv_memfile_dma_vm_ops :
 				&smemv_memfile_vm_ops;
-	/* Who only looks at it is not whose memory it is. */
-	if (vma->vm_flags & VM_WRITE)
+	/* Who only looks at it is not whose memory it is, unless nobody is. */
+	if (vma->vm_flags & VM_WRITE || !READ_ONCE(mf->memcg))
 		smemv_memfile_note_user(mf, vma->vm_mm);
 	return 0;
 }

@@ -93,6 +93,7 @@ enum smemv_kept {
  * @arbiter: the server, by number, that decides about ownership; under ns->lock
  * @told: who the space is was told, so another may have claimed it, from
  * @arbiter_id: this run of the arbiter
+ * @lost_told: lost pages in the map that was adopted
  * @announce: tells servers that it became active
  * @map: where each page is
  * @nr_binds: servers; grows under ns->lock, never shrinks
@@ -128,6 +129,7 @@ struct smemv_space {
 	u32 arbiter;
 	bool told;
 	u8 arbiter_id[16];
+	u64 lost_told;
 	struct work_struct announce;
 	struct smemv_map map;
 	u32 nr_binds;

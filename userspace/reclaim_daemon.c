@@ -26,6 +26,7 @@ struct hold {
 	struct range_list tried;	/* last */
 	uint64_t stayed_bytes;	/* of that */
 	unsigned int stretch;	/* what is looked for is 1 << stretch of what is to go */
+	uint64_t vain_bytes;	/* tried since something went */
 	enum control_state shown;
 	double line_s;
 };
@@ -78,10 +79,13 @@ static bool tells_later(struct reclaim *r, int err, const struct reason *why)
 static void note_in_vain(struct hold *hold, bool was_all, bool was_tried)
 {
 	control_found_nothing(&hold->control);
-	if (was_all)
+	/* All of it, though perhaps by and by. */
+	if (was_all || hold->vain_bytes >= hold->look.resident_bytes) {
 		hold->r->in_vain = hold->r->passes;
-	else if (was_tried && hold->stretch < STRETCH_MAX)
+		hold->vain_bytes = 0;
+	} else if (was_tried && hold->stretch < STRETCH_MAX) {
 		hold->stretch++;
+	}
 }
 
 /* Shared memory that went does not show there, nor what came back at once. */
@@ -115,10 +119,13 @@ static int page_out(struct hold *hold, uint64_t bytes, struct reason *why)
 	hold->tried = list;
 	hold->stayed_bytes = r->stayed_bytes - stayed_before;
 	hold->swapped_bytes = swap_grew(r, swapped, r->out_bytes - before);
-	if (r->out_bytes == before)
+	hold->vain_bytes += listed - left;
+	if (r->out_bytes == before) {
 		note_in_vain(hold, listed < wanted && !left, hold->stayed_bytes);
-	else
+	} else {
 		hold->stretch = 0;
+		hold->vain_bytes = 0;
+	}
 	return 0;
 }
 

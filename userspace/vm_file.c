@@ -103,11 +103,19 @@ static int compare_with_named(const char *name, const struct smemv_ioc_space *sp
 }
 
 /* What is no memory file, or has no size yet, is for the caller to find out: nothing can be done with it. */
-static int check_is_named(int fd, const char *name, struct reason *why)
+static int check_once(int fd, const char *name, struct reason *why)
 {
 	struct smemv_ioc_space space = { 0 };
 
 	return ioctl(fd, SMEMV_IOC_SPACE, &space) ? 0 : compare_with_named(name, &space, why);
+}
+
+/* Its owner may change between the two questions: then they agree the next time. */
+static int check_is_named(int fd, const char *name, struct reason *why)
+{
+	int err = check_once(fd, name, why);
+
+	return err == -EXDEV ? check_once(fd, name, why) : err;
 }
 
 int vm_file_open(const char *name, struct reason *why)

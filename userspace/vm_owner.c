@@ -46,6 +46,8 @@ static int print_map(const struct call *call, const struct space_map *map)
 		space_map_print(map, stdout);
 		return EXIT_SUCCESS;
 	}
+	if (map->space.flags & SMEMV_SPACE_F_UNDECIDABLE)
+		return call_fail(call, "its server that decides who owns it cannot be reached, so nobody could adopt it: smemv server show");
 	if (space_map_write(map, stdout, &why))
 		return call_fail(call, "%s", why.text);
 	return EXIT_SUCCESS;

@@ -114,7 +114,8 @@ migrate_devices() {
 	truncate -s 4M "$scenario_tmp/disk"
 	migrate_device_options=(-drive "if=none,id=disk,format=raw,file=$scenario_tmp/disk,file.locking=off"
 		-device "virtio-blk-pci,drive=disk" -netdev "tap,id=net,ifname=guest0,script=no,downscript=no"
-		-device "virtio-net-pci,netdev=net,mac=02:00:00:00:00:02,romfile=" -device "virtio-balloon-pci,id=balloon")
+		-device "virtio-net-pci,netdev=net,mac=02:00:00:00:00:02,romfile=" -object "iothread,id=hints"
+		-device "virtio-balloon-pci,id=balloon,free-page-hint=on,iothread=hints")
 }
 
 # guest_devices NAME KEY: rounds, wrong or answers, as its last line about its devices says.

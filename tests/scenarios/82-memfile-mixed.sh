@@ -116,6 +116,8 @@ require "server one is down" wait_until 30 memfile_server_is one down
 began_ms=$((${EPOCHREALTIME/./} / 1000))
 is "$("$spaceioctl" errors "$file" 0 32768 512)" "EIO=64" "what is stored there all over the file fails"
 compare $((${EPOCHREALTIME/./} / 1000 - began_ms)) -lt 9000 "after one deadline, not one for each sixteen requests"
+fails "nor can it be handed over without who decides" 'decides who owns it cannot be reached' smemv vm map wide --json
+ok "but looked at" smemv vm map wide
 memserver_start one 64M
 ok "it is back" wait_until 60 memfile_server_is one up
 is "$("$spaceioctl" errors "$file" 0 32768 512)" "OK=64" "and takes them"

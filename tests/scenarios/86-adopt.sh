@@ -348,6 +348,8 @@ drained_meanwhile() {
 	compare "$(memfile_get demo .where.one)" -gt 0 "drained: some of it is at the arbiter"
 	ok "drained: then all of that is moved" smemv server drain one
 	ok "drained: the new host adopts it" on_new smemv vm adopt demo "$map" deadline 2000
+	on_new smemv vm populate demo 2>/dev/null || true
+	compare "$(new_get demo .lost_pages)" -gt 0 "drained: it misses pages, and expects them no more"
 	fails "drained: it does not become the owner" 'has not all pages that it got' \
 		on_new smemv vm activate demo
 	ok "drained: the old host takes it back" smemv vm take-back demo
