@@ -83,7 +83,7 @@ static bool take_garbage(struct smemv_reconcile *r, struct smemv_run *run,
 	bitmap_zero(pages, SMEMV_RUN_PAGES);
 	spin_lock_irqsave(&run->lock, flags);
 	for (slot = from; slot < end; slot++) {
-		/* Also a page that is just on its way elsewhere: who leaves a copy asks for a look. */
+		/* Also a page that is on its way elsewhere: who leaves a copy asks for a look. */
 		if (is_placed_there(r, smemv_map_where(run, slot)))
 			continue;
 		if (test_bit(slot, run->busy)) {
