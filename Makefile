@@ -64,7 +64,7 @@ install: memserver cli ## Install into DESTDIR, below PREFIX (/usr/local); the m
 		unit='$(unitdir)' uapi='$(includedir)/smemv' load='$(loaddir)' module='$(moduledir)' \
 		scripts/install $(install_files)
 
-check: ## Lint, unit tests, protocol tests and the lab scenarios (needs root on Debian; about 40 minutes)
+check: ## Lint, unit tests, protocol tests and the lab scenarios (needs root on Debian; 40 minutes to an hour)
 	@scripts/check
 
 check-quick: ## The part of it that needs neither root nor the lab
