@@ -29,11 +29,6 @@
 
 #define MAX_RETRIES	3
 
-static u64 index_of(const struct smemv_io *io, u32 i)
-{
-	return (io->run_nr << SMEMV_RUN_SHIFT) + io->slot[i];
-}
-
 static u16 where(const struct smemv_io *io, u32 i)
 {
 	return smemv_map_where(io->run, io->slot[i]);
@@ -101,7 +96,7 @@ static void lose_page(struct smemv_io *io, u32 i)
 	smemv_server_count(server, MISSING, 1);
 	smemv_map_set(&space->map, io->run, io->slot[i], SMEMV_WHERE_LOST);
 	smemv_space_count(space, LOST_READS, 1);
-	smemv_tell_lost(space, index_of(io, i), server,
+	smemv_tell_lost(space, smemv_io_index(io, i), server,
 			"does not have it any more");
 	finish_page(io, i, -EIO);
 }
@@ -146,14 +141,24 @@ static void reconcile_open_sets(struct smemv_io *io)
 	}
 }
 
+static bool any_failed(const struct smemv_io *io)
+{
+	u32 i;
+
+	for (i = 0; i < io->nr; i++)
+		if (io->err[i])
+			return true;
+	return false;
+}
+
 static void finish(struct smemv_io *io)
 {
 	if (io->open_sets)
 		reconcile_open_sets(io);
-	if (io->suspended)
+	if (io->wait.suspended && !any_failed(io))
 		smemv_event_send(io->space->ns->net, &(struct smemv_event_msg){
 			.type = SMEMV_EV_RESUMED, .space = io->space->name,
-			.page = index_of(io, 0), .count = io->nr,
+			.page = smemv_io_index(io, 0), .count = io->nr,
 		});
 	smemv_io_disown(io);
 	trace_smemv_io_done(io);
@@ -231,15 +236,21 @@ static bool any_unreachable(const struct smemv_io *io)
 	return false;
 }
 
-/* No server takes the pages. Wait (-EAGAIN) or give up? */
+/* No server takes the pages, or those that have them are away. Wait (-EAGAIN) or give up? */
 static int no_target(struct smemv_io *io)
 {
+	io->awaited = SMEMV_AWAITED_SERVER;
+	if (io->op == SMEMV_OP_LOAD)
+		return -EAGAIN;
 	if (io->fixed)
 		return -ENOSPC;
 	io->refused = 0;
 	if (any_unreachable(io))
 		return -EAGAIN;
-	smemv_space_count(io->space, NO_SPACE, 1);
+	io->awaited = SMEMV_AWAITED_ROOM;
+	if (!io->found_full)
+		smemv_space_count(io->space, NO_SPACE, 1);
+	io->found_full = true;
 	return READ_ONCE(io->space->policy) == SMEMV_POLICY_SUSPEND &&
 	       !io->unasked ? -EAGAIN : -ENOSPC;
 }
@@ -265,8 +276,9 @@ static int plan_locked(struct smemv_io *io)
 		u16 target = io->op == SMEMV_OP_STORE ?
 			     store_target(io, i, &placed) : where(io, i);
 
-		if (!target)
-			continue;	/* when the others are done */
+		/* When the others are done. */
+		if (!target || (io->op == SMEMV_OP_LOAD && !reachable(io, target)))
+			continue;
 		if (!io->target)
 			io->target = target;
 		if (target == io->target)
@@ -302,17 +314,12 @@ static void describe_store(struct smemv_wire_page *desc, struct page *page,
 	kunmap_local(data);
 }
 
-static unsigned long io_deadline(const struct smemv_io *io)
-{
-	return io->start + msecs_to_jiffies(READ_ONCE(io->space->deadline_ms));
-}
-
 /* The io's own, but a server always has its timeout to answer. */
 static unsigned long request_deadline(const struct smemv_io *io)
 {
 	unsigned long answer = jiffies + msecs_to_jiffies(
 		bind_of(io, io->target)->server->timeout_ms);
-	unsigned long deadline = io_deadline(io);
+	unsigned long deadline = smemv_io_deadline(io);
 
 	return time_after(deadline, answer) ? deadline : answer;
 }
@@ -339,59 +346,12 @@ static void build(struct smemv_io *io)
 		struct smemv_wire_page *desc = &req->frame.page[req->nr];
 
 		memset(desc, 0, sizeof(*desc));
-		desc->index = cpu_to_le64(index_of(io, i));
+		desc->index = cpu_to_le64(smemv_io_index(io, i));
 		if (io->op == SMEMV_OP_STORE)
 			describe_store(desc, io->page[i], crc);
 		req->page[req->nr] = io->page[i];
 		io->batch_page[req->nr++] = i;
 	}
-}
-
-static void report_deadline(struct smemv_io *io, u32 type)
-{
-	struct smemv_space *space = io->space;
-
-	pr_warn_ratelimited("%s: %s of page %llu %s: no server could be reached within %u ms\n",
-			    space->name, smemv_op_name(io->op),
-			    index_of(io, __ffs(io->todo)),
-			    type == SMEMV_EV_DEADLINE ? "failed" : "waits",
-			    space->deadline_ms);
-	smemv_event_send(space->ns->net, &(struct smemv_event_msg){
-		.type = type, .space = space->name,
-		.page = index_of(io, __ffs(io->todo)),
-		.count = hweight32(io->todo),
-		.text = "no server could be reached in time",
-	});
-}
-
-/* Who chose where it goes can choose anew: it is never suspended. */
-static bool names_server(const struct smemv_io *io)
-{
-	return io->op == SMEMV_OP_STORE && io->fixed;
-}
-
-/* The deadline decides by policy. True: it failed, do not wait any longer. */
-static bool fails_now(struct smemv_io *io)
-{
-	struct smemv_space *space = io->space;
-
-	if (READ_ONCE(space->closing))
-		return true;
-	if (time_before(jiffies, io_deadline(io)))
-		return false;
-	if (READ_ONCE(space->policy) == SMEMV_POLICY_ERROR || names_server(io)) {
-		smemv_space_count(space, DEADLINES, 1);
-		report_deadline(io, SMEMV_EV_DEADLINE);
-		return true;
-	}
-	if (io->unasked)
-		return true;
-	if (!io->suspended) {
-		io->suspended = true;
-		smemv_space_count(space, SUSPENDS, 1);
-		report_deadline(io, SMEMV_EV_SUSPENDED);
-	}
-	return false;
 }
 
 /* No page of the run was ever stored. */
@@ -427,18 +387,19 @@ static void store_no_run(struct smemv_io *io)
 		io->err[i] = -ENOMEM;
 	smemv_space_count(io->space, STORE_ERRORS, io->nr);
 	pr_err_ratelimited("%s: store of page %llu failed: no memory for its part of the location map\n",
-			   io->space->name, index_of(io, 0));
+			   io->space->name, smemv_io_index(io, 0));
 	io->done(io);
 }
 
 void smemv_io_no_run(struct smemv_io *io)
 {
+	io->awaited = SMEMV_AWAITED_MEMORY;
 	if (io->op == SMEMV_OP_LOAD)
 		load_no_run(io);
-	else if (fails_now(io))
+	else if (smemv_io_fails_now(io))
 		store_no_run(io);
 	else
-		smemv_io_park(io);
+		smemv_io_wait(io);
 }
 
 void smemv_io_advance(struct smemv_io *io, bool direct)
@@ -458,8 +419,8 @@ void smemv_io_advance(struct smemv_io *io, bool direct)
 				return;	/* replied() goes on, or went on */
 			continue;	/* the lane went down: plan again */
 		}
-		if (err == -EAGAIN && !fails_now(io)) {
-			smemv_io_park(io);
+		if (err == -EAGAIN && !smemv_io_fails_now(io)) {
+			smemv_io_wait(io);
 			return;
 		}
 		fail_pages(io, err == -ENOSPC ? -ENOSPC : -EIO);
@@ -540,7 +501,7 @@ static void page_refused(struct smemv_io *io, u32 i, unsigned int status,
 		return;
 	pr_err_ratelimited("%s: %s of page %llu failed: server %s: %s\n",
 			   io->space->name, smemv_op_name(io->op),
-			   index_of(io, i), server->name,
+			   smemv_io_index(io, i), server->name,
 			   smemv_status_name(status));
 	if (io->op == SMEMV_OP_STORE) {
 		if (where(io, i) >= SMEMV_WHERE_SET)

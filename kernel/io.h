@@ -5,17 +5,33 @@
 
 #include "space.h"
 
+static inline u64 smemv_io_index(const struct smemv_io *io, u32 i)
+{
+	return (io->run_nr << SMEMV_RUN_SHIFT) + io->slot[i];
+}
+
+static inline unsigned long smemv_io_deadline(const struct smemv_io *io)
+{
+	return io->wait.start + msecs_to_jiffies(READ_ONCE(io->space->deadline_ms));
+}
+
 /* Ownership of pages, see struct smemv_run.busy. */
-bool smemv_io_own(struct smemv_io *io);		/* false: it waits, parked later */
+/* False: another one owns some; with @or_wait it waits for its turn and is parked then. */
+bool smemv_io_own(struct smemv_io *io, bool or_wait);
 void smemv_io_disown(struct smemv_io *io);
 void smemv_run_wake(struct smemv_space *space, struct smemv_run *run);
 
 /* Sets the bits of its pages. */
 void smemv_io_mark(const struct smemv_io *io, unsigned long *pages);
 
-/* Waits on space->parked; tried again every 200 ms and when a lane goes up. */
+/* Goes on from space->parked, where it is tried again every 200 ms and when a lane goes up. */
 void smemv_io_park(struct smemv_io *io);
+/* The same, unless who submitted it takes it back. For one without a request under way. */
+void smemv_io_wait(struct smemv_io *io);
 void smemv_park_work(struct work_struct *work);
+
+/* The deadline decides by policy. True: it failed, do not wait any longer. */
+bool smemv_io_fails_now(struct smemv_io *io);
 
 /* From the start, or from the park. */
 void smemv_io_start(struct smemv_io *io);

@@ -145,6 +145,7 @@ static struct smemv_load *new_load(const struct smemv_filling *filling,
 	load->io.run_nr = run_nr;
 	load->io.nr = 0;
 	load->io.done = loaded;
+	load->io.give_back = NULL;
 	atomic_inc(&mf->loads);
 	if (load->populate)
 		atomic_inc(&mf->populate_open);

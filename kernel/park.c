@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who owns which page, and where operations wait: for a page that another
- * operation owns (on the run), or for a server (on the space).
+ * Who owns which page, and where operations wait, and how long: for a page that
+ * another operation owns (on the run), or for a server (on the space).
  */
+#include "event.h"
 #include "io.h"
 #include "trace.h"
 
@@ -39,7 +40,7 @@ static void want_locked(struct smemv_io *io)
 		__clear_bit(io->slot[i], io->run->given_up);
 }
 
-bool smemv_io_own(struct smemv_io *io)
+bool smemv_io_own(struct smemv_io *io, bool or_wait)
 {
 	struct smemv_run *run = io->run;
 	struct smemv_io *waiter;
@@ -57,7 +58,7 @@ bool smemv_io_own(struct smemv_io *io)
 	want_locked(io);
 	if (free) {
 		smemv_io_mark(io, run->busy);
-	} else {
+	} else if (or_wait) {
 		smemv_space_count(io->space, CONFLICTS, 1);
 		list_add_tail(&io->link, &run->waiters);
 	}
@@ -127,6 +128,82 @@ void smemv_io_park(struct smemv_io *io)
 	spin_unlock_irqrestore(&space->park_lock, flags);
 }
 
+void smemv_io_let_go(struct smemv_io *io)
+{
+	trace_smemv_io_park(io);
+	smemv_io_disown(io);
+}
+
+void smemv_io_wait(struct smemv_io *io)
+{
+	/* Its failures so far would be forgotten. */
+	if (!io->give_back || io->retries || !io->give_back(io))
+		smemv_io_park(io);
+}
+
+static const char *const awaited_text[] = {
+	[SMEMV_AWAITED_SERVER] = "no server could be reached",
+	[SMEMV_AWAITED_ROOM] = "every server was full",
+	[SMEMV_AWAITED_MEMORY] = "there was no memory for its part of the location map",
+};
+
+static void report_deadline(struct smemv_io *io, u32 type)
+{
+	struct smemv_space *space = io->space;
+
+	pr_warn_ratelimited("%s: %s of page %llu %s: %s for %u ms\n",
+			    space->name, smemv_op_name(io->op),
+			    smemv_io_index(io, __ffs(io->todo)),
+			    type == SMEMV_EV_DEADLINE ? "failed" : "waits",
+			    awaited_text[io->awaited], space->deadline_ms);
+	smemv_event_send(space->ns->net, &(struct smemv_event_msg){
+		.type = type, .space = space->name,
+		.page = smemv_io_index(io, __ffs(io->todo)),
+		.count = hweight32(io->todo),
+		.text = awaited_text[io->awaited],
+	});
+}
+
+/* Who chose where it goes can choose anew: it is never suspended. */
+static bool names_server(const struct smemv_io *io)
+{
+	return io->op == SMEMV_OP_STORE && io->fixed;
+}
+
+bool smemv_io_fails_now(struct smemv_io *io)
+{
+	struct smemv_space *space = io->space;
+
+	if (READ_ONCE(space->closing))
+		return true;
+	if (time_before(jiffies, smemv_io_deadline(io)))
+		return false;
+	if (READ_ONCE(space->policy) == SMEMV_POLICY_ERROR || names_server(io)) {
+		smemv_space_count(space, DEADLINES, 1);
+		report_deadline(io, SMEMV_EV_DEADLINE);
+		return true;
+	}
+	if (io->unasked)
+		return true;
+	if (!io->wait.suspended) {
+		io->wait.suspended = true;
+		smemv_space_count(space, SUSPENDS, 1);
+		report_deadline(io, SMEMV_EV_SUSPENDED);
+	}
+	return false;
+}
+
+void smemv_space_keeps_waiting(struct smemv_space *space)
+{
+	atomic_inc(&space->nr_parked);
+	queue_delayed_work(smemv_lane_wq, &space->park_work, PARK_TICK);
+}
+
+void smemv_space_waits_no_more(struct smemv_space *space)
+{
+	atomic_dec(&space->nr_parked);
+}
+
 void smemv_park_work(struct work_struct *work)
 {
 	struct smemv_space *space = container_of(to_delayed_work(work),
@@ -144,6 +221,8 @@ void smemv_park_work(struct work_struct *work)
 		atomic_dec(&space->nr_parked);
 		smemv_io_start(io);
 	}
+	if (space->retry)
+		space->retry(space->front);
 }
 
 void smemv_io_start(struct smemv_io *io)
@@ -156,33 +235,58 @@ void smemv_io_start(struct smemv_io *io)
 			  smemv_map_run(map, io->run_nr);
 		if (!io->run)
 			return smemv_io_no_run(io);
-		if (!smemv_io_own(io))
+		if (!smemv_io_own(io, true))
 			return;
 	}
 	smemv_io_advance(io, true);
 }
 
-static void submit(struct smemv_io *io, unsigned long start)
+static void prepare(struct smemv_io *io, const struct smemv_wait *wait)
 {
 	io->run = NULL;
 	io->todo = GENMASK(io->nr - 1, 0);
 	io->open_sets = 0;
 	io->refused = 0;
 	io->retries = 0;
-	io->suspended = false;
-	io->start = start;
+	io->found_full = false;
+	io->awaited = SMEMV_AWAITED_SERVER;
+	io->wait = *wait;
 	trace_smemv_io_start(io);
+}
+
+static void submit(struct smemv_io *io, const struct smemv_wait *wait)
+{
+	prepare(io, wait);
 	smemv_io_start(io);
 }
 
 void smemv_space_submit(struct smemv_io *io)
 {
-	submit(io, jiffies);
+	submit(io, &(struct smemv_wait){ .start = jiffies });
 }
 
 void smemv_space_submit_late(struct smemv_io *io)
 {
-	submit(io, jiffies - msecs_to_jiffies(READ_ONCE(io->space->deadline_ms)));
+	submit(io, &(struct smemv_wait){
+		.start = jiffies - msecs_to_jiffies(READ_ONCE(io->space->deadline_ms)),
+	});
+}
+
+/*
+ * Waiting for a page's owner, which wakes it by letting go, and being the next to do so, two of
+ * them would keep each other going for ever. So these wait for no page: they are tried again soon.
+ */
+bool smemv_space_submit_again(struct smemv_io *io, const struct smemv_wait *wait)
+{
+	prepare(io, wait);
+	io->run = smemv_map_run(&io->space->map, io->run_nr);
+	if (!io->run)
+		smemv_io_no_run(io);
+	else if (smemv_io_own(io, false))
+		smemv_io_advance(io, true);
+	else
+		return false;
+	return true;
 }
 
 void smemv_space_kick(struct smemv_space *space)

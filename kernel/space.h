@@ -17,6 +17,23 @@
 
 struct smemv_space;
 
+/* What an operation waits for. */
+enum smemv_awaited {
+	SMEMV_AWAITED_SERVER,	/* none that it could use can be reached */
+	SMEMV_AWAITED_ROOM,	/* all are full */
+	SMEMV_AWAITED_MEMORY,	/* here, for the location map */
+};
+
+/**
+ * struct smemv_wait - how long an operation has waited, and who knows
+ * @start: jiffies when it was submitted first
+ * @suspended: it passed its deadline and waits by policy, which was told
+ */
+struct smemv_wait {
+	unsigned long start;
+	bool suspended;
+};
+
 /**
  * struct smemv_io - one store or load of pages of one run
  * @space: set by the caller, as are
@@ -26,6 +43,9 @@ struct smemv_space;
  * @slot: page index % 512; each at most once
  * @page: sources or destinations; stable until done()
  * @done: called once, any context but hard interrupt, without locks
+ * @give_back: of a load, or NULL: called when it would have to wait for a server, in any context
+ *	       but hard interrupt, without locks. True: the io is the caller's again, without
+ *	       done(), as it called smemv_io_let_go(). False: it waits on the space, untouched
  * @err: by page, valid in done(): 0 or an errno
  * @link: on run->waiters or space->parked
  * @run: the run
@@ -39,8 +59,9 @@ struct smemv_space;
  * @open_sets: replica sets with a store of unknown outcome
  * @refused: replica sets that had no room
  * @retries: damaged transfers so far
- * @suspended: it passed its deadline and waits by policy
- * @start: jiffies when it was submitted
+ * @found_full: it found all servers full, which was counted
+ * @awaited: enum smemv_awaited, of the last time that it had to wait
+ * @wait: since when
  * @req: the request
  */
 struct smemv_io {
@@ -51,6 +72,7 @@ struct smemv_io {
 	u16 slot[SMEMV_IO_PAGES];
 	struct page *page[SMEMV_IO_PAGES];
 	void (*done)(struct smemv_io *io);
+	bool (*give_back)(struct smemv_io *io);
 	s16 err[SMEMV_IO_PAGES];
 
 	struct list_head link;
@@ -64,8 +86,9 @@ struct smemv_io {
 	u64 open_sets;
 	u64 refused;
 	u8 retries;
-	bool suspended;
-	unsigned long start;
+	bool found_full;
+	u8 awaited;
+	struct smemv_wait wait;
 	struct smemv_req req;
 };
 
@@ -100,7 +123,7 @@ enum smemv_kept {
  * @bind: room for SMEMV_MAX_SETS of them
  * @park_lock: protects @parked
  * @parked: struct smemv_io.link: wait for a server, for room or their turn
- * @nr_parked: of them
+ * @nr_parked: of them, and of those that the front keeps (@retry)
  * @park_work: tries them again
  * @forget: workers that invalidate given-up pages
  * @reconcile: by server, see reconcile.c
@@ -110,7 +133,9 @@ enum smemv_kept {
  * @spin_luck: how spinning for pages went lately
  * @keep: a page has no copy at a server any more: have the front keep what it has of it
  *	  in memory, and store it again. NULL: it has nothing. May not sleep
- * @front: for @keep
+ * @retry: tries again what was given back (smemv_io.give_back), called by @park_work. NULL:
+ *	   nothing ever is
+ * @front: for @keep and @retry
  * @stats: counters
  */
 struct smemv_space {
@@ -147,6 +172,7 @@ struct smemv_space {
 	u64 load_ns;
 	struct smemv_spin_luck spin_luck;
 	enum smemv_kept (*keep)(void *front, u64 index);
+	void (*retry)(void *front);
 	void *front;
 	struct smemv_space_stats __percpu *stats;
 };
@@ -206,6 +232,20 @@ void smemv_space_destroy(struct smemv_space *space);
 void smemv_space_submit(struct smemv_io *io);
 /* The same, with its deadline passed: it does not wait for a server that cannot be reached. */
 void smemv_space_submit_late(struct smemv_io *io);
+/*
+ * The same for a load that waited before, as its io.wait said when it was given back. False:
+ * nothing was begun, as another operation is under way with a page of it.
+ */
+bool smemv_space_submit_again(struct smemv_io *io, const struct smemv_wait *wait);
+
+/*
+ * For smemv_io.give_back: it lets go of its pages. Those in io.todo are not loaded, of the others
+ * io.err tells.
+ */
+void smemv_io_let_go(struct smemv_io *io);
+/* And: the front keeps one that waits, or one no more. space->retry() is called every 200 ms. */
+void smemv_space_keeps_waiting(struct smemv_space *space);
+void smemv_space_waits_no_more(struct smemv_space *space);
 
 /*
  * The front gave these pages up: reads give zeros from now on, servers forget

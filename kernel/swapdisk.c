@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A block is a page; a request never crosses a run, so it is one smemv_io. The
- * io lives in the request (no allocation when memory is short), and is sent by
- * whoever submits it: BLK_MQ_F_BLOCKING, because taking the sender's lock and
- * making a run of the map may sleep. A merged request of which some pages fail
- * ends bio by bio, so that their neighbours succeed.
+ * The disk as the block layer sees it: made, opened, deleted. What its requests do
+ * is in swapdisk_rq.c.
+ *
+ * Reads have queues, and so requests, of their own. Writes that wait for room or for
+ * a server keep their requests, which bounds what is under way, and must not keep out
+ * reads. Reads that wait give theirs back (swapdisk_wait.c): those of a server that is
+ * away must not keep out those of another.
  */
 #include <linux/blkdev.h>
 #include <linux/idr.h>
@@ -13,103 +15,12 @@
 
 #include "compat/blk.h"
 #include "event.h"
-#include "spin.h"
-#include "swapdisk.h"
+#include "swapdisk_inside.h"
 
-#define PAGE_SECTORS_SHIFT_	(PAGE_SHIFT - SECTOR_SHIFT)
 #define QUEUE_DEPTH		128
 #define QUEUES_DEFAULT_MAX	8
 
 static DEFINE_IDA(disk_index);
-
-static void io_done(struct smemv_io *io)
-{
-	struct request *rq = blk_mq_rq_from_pdu(io);
-	u32 i, end;
-
-	for (i = 0; i < io->nr; i = end) {
-		for (end = i + 1; end < io->nr && io->err[end] == io->err[i]; end++)
-			;
-		blk_update_request(rq, errno_to_blk_status(io->err[i]),
-				   (end - i) << PAGE_SHIFT);
-	}
-	__blk_mq_end_request(rq, BLK_STS_OK);
-}
-
-/* Whole pages only; the limits of the disk promise that. */
-static bool fill_io(struct smemv_io *io, struct request *rq)
-{
-	u64 first = blk_rq_pos(rq) >> PAGE_SECTORS_SHIFT_;
-	u32 slot = first % SMEMV_RUN_PAGES;
-	struct req_iterator iter;
-	struct bio_vec bv;
-
-	io->run_nr = first >> SMEMV_RUN_SHIFT;
-	io->op = op_is_write(req_op(rq)) ? SMEMV_OP_STORE : SMEMV_OP_LOAD;
-	io->done = io_done;
-	io->fixed = 0;
-	io->unasked = false;
-	io->nr = 0;
-	rq_for_each_segment(bv, rq, iter) {
-		if (bv.bv_offset || bv.bv_len != PAGE_SIZE ||
-		    io->nr == SMEMV_IO_PAGES || slot == SMEMV_RUN_PAGES)
-			return false;
-		io->page[io->nr] = bv.bv_page;
-		io->slot[io->nr++] = slot++;
-	}
-	return io->nr;
-}
-
-static void discard(struct smemv_space *space, struct request *rq)
-{
-	smemv_space_invalidate(space, blk_rq_pos(rq) >> PAGE_SECTORS_SHIFT_,
-			       blk_rq_sectors(rq) >> PAGE_SECTORS_SHIFT_);
-}
-
-static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx,
-			     const struct blk_mq_queue_data *bd)
-{
-	struct smemv_swapdisk *d = hctx->queue->queuedata;
-	struct smemv_io *io = blk_mq_rq_to_pdu(bd->rq);
-	bool is_awaited;
-
-	blk_mq_start_request(bd->rq);
-	switch (req_op(bd->rq)) {
-	case REQ_OP_READ:
-	case REQ_OP_WRITE:
-		break;
-	case REQ_OP_DISCARD:
-		discard(d->space, bd->rq);
-		blk_mq_end_request(bd->rq, BLK_STS_OK);
-		return BLK_STS_OK;
-	default:
-		return BLK_STS_NOTSUPP;
-	}
-	io->space = d->space;
-	if (!fill_io(io, bd->rq)) {
-		pr_err_ratelimited("%s: a request is not made of whole pages\n",
-				   d->space->name);
-		return BLK_STS_IOERR;
-	}
-	is_awaited = bd->last && io->op == SMEMV_OP_LOAD;
-	smemv_space_submit(io);
-	/* The request may be another one by now; its memory stays. */
-	if (is_awaited)
-		smemv_spin_until(d->space,
-				 blk_mq_rq_state(bd->rq) != MQ_RQ_IN_FLIGHT);
-	return BLK_STS_OK;
-}
-
-/* The space's own deadlines bound every request. */
-static enum blk_eh_timer_return rq_timeout(struct request *rq)
-{
-	return BLK_EH_RESET_TIMER;
-}
-
-static const struct blk_mq_ops mq_ops = {
-	.queue_rq = queue_rq,
-	.timeout = rq_timeout,
-};
 
 static int disk_open(struct gendisk *disk)
 {
@@ -160,9 +71,10 @@ struct smemv_swapdisk *smemv_swapdisk_find(struct smemv_ns *ns,
 
 static int alloc_tags(struct smemv_swapdisk *d, u32 queues)
 {
-	d->tags.ops = &mq_ops;
-	d->tags.nr_hw_queues = queues ?: min(num_online_cpus(),
-					     QUEUES_DEFAULT_MAX + 0u);
+	d->tags.ops = &smemv_swapdisk_mq_ops;
+	d->tags.nr_maps = 2;	/* HCTX_TYPE_DEFAULT, HCTX_TYPE_READ */
+	d->tags.nr_hw_queues = 2 * (queues ?: min(num_online_cpus(),
+						  QUEUES_DEFAULT_MAX + 0u));
 	d->tags.queue_depth = QUEUE_DEPTH;
 	d->tags.numa_node = NUMA_NO_NODE;
 	d->tags.cmd_size = sizeof(struct smemv_io);
@@ -176,15 +88,15 @@ static int alloc_disk(struct smemv_swapdisk *d)
 	struct gendisk *disk;
 
 	disk = smemv_compat_alloc_disk(&d->tags,
-				       SMEMV_IO_PAGES << PAGE_SECTORS_SHIFT_,
-				       SMEMV_RUN_PAGES << PAGE_SECTORS_SHIFT_, d);
+				       SMEMV_IO_PAGES << SMEMV_PAGE_SECTORS_SHIFT,
+				       SMEMV_RUN_PAGES << SMEMV_PAGE_SECTORS_SHIFT, d);
 	if (IS_ERR(disk))
 		return PTR_ERR(disk);
 	snprintf(disk->disk_name, sizeof(disk->disk_name), "smemv%d", d->index);
 	disk->fops = &disk_ops;
 	disk->private_data = d;
 	disk->flags |= GENHD_FL_NO_PART;
-	set_capacity(disk, d->space->size_pages << PAGE_SECTORS_SHIFT_);
+	set_capacity(disk, d->space->size_pages << SMEMV_PAGE_SECTORS_SHIFT);
 	d->disk = disk;
 	return 0;
 }
@@ -239,10 +151,15 @@ add_indexed(struct smemv_ns *ns, struct smemv_swapdisk_config *config,
 		return ERR_PTR(-ENOMEM);
 	d->ns = ns;
 	d->index = index;
+	err = smemv_swapdisk_wait_init(d);
+	if (err)
+		goto free_disk;
 	d->space = smemv_space_create(ns, &config->space, why);
 	err = PTR_ERR_OR_ZERO(d->space);
 	if (err)
-		goto free_disk;
+		goto uninit_wait;
+	d->space->front = d;
+	d->space->retry = smemv_swapdisk_retry;
 	*why = "the block device could not be made: too little memory, or the kernel's log says why";
 	err = make_disk(d, config->queues);
 	if (err)
@@ -251,6 +168,8 @@ add_indexed(struct smemv_ns *ns, struct smemv_swapdisk_config *config,
 
 destroy_space:
 	smemv_space_destroy(d->space);
+uninit_wait:
+	smemv_swapdisk_wait_uninit(d);
 free_disk:
 	kfree(d);
 	return ERR_PTR(err);
@@ -299,13 +218,14 @@ int smemv_swapdisk_del(struct smemv_swapdisk *d, const char **why)
 	list_del(&d->link);
 	d->ns->removals++;
 	report(d, SMEMV_EV_SWAP_DELETED);
-	/* Who submitted the last read may still look at its request (queue_rq()). */
+	/* Who submitted the last read may still look at its request (swapdisk_rq.c). */
 	blk_mq_quiesce_queue(d->disk->queue);
 	blk_mq_unquiesce_queue(d->disk->queue);
 	del_gendisk(d->disk);
 	put_disk(d->disk);
 	blk_mq_free_tag_set(&d->tags);
 	smemv_space_destroy(d->space);
+	smemv_swapdisk_wait_uninit(d);
 	ida_free(&disk_index, d->index);
 	kfree(d);
 	return 0;

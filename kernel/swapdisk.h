@@ -18,6 +18,12 @@
  * @removed: may not be opened any more; protected by disk->open_mutex
  * @tags: requests; each holds its struct smemv_io
  * @disk: the disk
+ * @wait_lock: protects @waiting, @idle, @is_short
+ * @waiting: struct smemv_waiting: reads that wait for a server
+ * @nr_waiting: of them
+ * @idle: of @retries
+ * @is_short: some were not tried, as all of @retries were under way
+ * @retries: with which they are tried again
  */
 struct smemv_swapdisk {
 	struct list_head link;
@@ -27,11 +33,18 @@ struct smemv_swapdisk {
 	bool removed;
 	struct blk_mq_tag_set tags;
 	struct gendisk *disk;
+
+	spinlock_t wait_lock;
+	struct list_head waiting;
+	u32 nr_waiting;
+	struct list_head idle;
+	bool is_short;
+	struct smemv_retry *retries;
 };
 
 struct smemv_swapdisk_config {
 	struct smemv_space_config space;	/* name may be NULL: smemvN */
-	u32 queues;				/* 0: default */
+	u32 queues;		/* for reads, and as many for the rest; 0: default */
 };
 
 /* All under ns->lock; *why is a static text for people. */

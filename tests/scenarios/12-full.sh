@@ -52,26 +52,47 @@ ok "and can be used" diskcheck_do 120 fill count=2048
 ok "all is right" diskcheck_do 120 verify count=4096
 
 ok "the writer is to wait now" smemv swap set demo policy suspend
+dmesg_mark
 diskcheck_tell fill first=4096
 writer_waits() {
 	smemv_json 'first | .waiting > 0' swap show
 }
 ok "it waits" wait_until 60 writer_waits
 ok "and is counted" wait_until 60 counter_passes 0 swap_counter suspends
+like "$(dmesg_since)" 'demo: store of page [0-9]+ waits: every server was full for 2000 ms' \
+	"the kernel's log says what for"
+unlike "$(dmesg_since)" 'could be reached' "which is no server that cannot be reached"
+full=$(swap_counter no_space)
 fails "beyond the deadline too" 'no answer' diskcheck_wait 4
+is "$(swap_counter no_space)" "$full" "each request is counted once, however long it waits"
 blkdiscard -f -l 16777216 "$disk"
 ok "with room, it goes on by itself" diskcheck_wait 120
 ok "what it wrote is right" diskcheck_do 120 verify first=4096
+events_named() {
+	jq -r "select(.event == \"$1\") | .event" "$scenario_out/events" | wc -l
+}
+all_go_on() {
+	(($(events_named resumed) == $(events_named suspended)))
+}
+compare "$(events_named suspended)" -gt 0 "that it waited is an event"
+ok "that it goes on, too" wait_until 10 all_go_on
+resumed=$(events_named resumed)
 
 ok "the disk is full again" smemv swap set demo policy error
 ok "as far as it goes" diskcheck_do 120 fill count=4096 errors=write
+suspends=$(swap_counter suspends)
 ok "a writer waits again" smemv swap set demo policy suspend
 diskcheck_tell fill count=4096 errors=write
-ok "for room" wait_until 60 writer_waits
+ok "for room, beyond the deadline" wait_until 60 counter_passes "$suspends" swap_counter suspends
 ok "until it is told not to" smemv swap set demo policy error
 ok "it gets the error" diskcheck_wait 120
 compare "$(diskcheck_get no_space)" -gt 0 "ENOSPC"
 ok "nothing that was stored is harmed" diskcheck_do 120 verify errors=read
 
 leave_nothing_behind
+disk_is_gone() {
+	(($(events_named swap-deleted) > 0))
+}
+ok "all events are here" wait_until 10 disk_is_gone
+is "$(events_named resumed)" "$resumed" "none says that requests went on which failed"
 done_testing

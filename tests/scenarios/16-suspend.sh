@@ -65,7 +65,7 @@ kill_first_while_it_waits() {
 	for name in first second; do
 		ok "the $name process waits" wait_until 60 stands_still "$(pager_pid "$name")"
 	done
-	like "$(dmesg_since)" "demo: load of page [0-9]+ waits: no server could be reached within $deadline_ms ms" \
+	like "$(dmesg_since)" "demo: load of page [0-9]+ waits: no server could be reached for $deadline_ms ms" \
 		"the kernel's log says what waits, and why"
 	diag "it waits in: $(sed 's/.* //' "/proc/$(pager_pid first)/stack" | head -n 5 | tr '\n' ' ')"
 	kill -KILL "$(pager_pid first)"

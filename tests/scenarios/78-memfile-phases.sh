@@ -154,7 +154,7 @@ fault_ends() {
 	killed) compare "$lost" -le "$there_at_death" "$what: no more is lost than was there" ;;
 	gone)
 		compare "$lost" -gt 0 "$what: some pages could not be had in time"
-		like "$(dmesg_since)" 'demo: load of page [0-9]+ failed: no server could be reached within' "$what: the log says so"
+		like "$(dmesg_since)" 'demo: load of page [0-9]+ failed: no server could be reached for' "$what: the log says so"
 		;;
 	*) is "$lost" 0 "$what: all pages could be read" ;;
 	esac

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reads that wait for a server, without their requests. A queue has a fixed number of
+ * these: were they kept, reads from a server that is away would in time keep out those
+ * from all others. And the block layer merges neighbours whatever server they are on:
+ * one whose page is there must not wait for another.
+ *
+ *   request -> give back: its bios end that have all their pages, the others wait
+ *   waiting bio -> retry (an io of the disk's own) -> done
+ *         ^                                        -> waits again
+ *         '----------------------------------------------'
+ *
+ * NVMe's multipath code takes bios from requests so when a path fails. Who has no
+ * memory to note them keeps the request, and waits with it on the space.
+ */
+#include <linux/bio.h>
+#include <linux/slab.h>
+
+#include "swapdisk_inside.h"
+
+/* So many are tried at a time. */
+#define RETRIES		32
+
+/* A bio that waits. */
+struct smemv_waiting {
+	struct list_head link;
+	struct bio *bio;
+	struct smemv_wait wait;
+};
+
+/* One that is tried again. */
+struct smemv_retry {
+	struct list_head link;
+	struct smemv_swapdisk *disk;
+	struct smemv_waiting *waiting;
+	struct smemv_io io;
+};
+
+static void wait_again(struct smemv_swapdisk *d, struct list_head *more, u32 nr)
+{
+	unsigned long flags;
+	u32 i;
+
+	spin_lock_irqsave(&d->wait_lock, flags);
+	list_splice_tail(more, &d->waiting);
+	d->nr_waiting += nr;
+	for (i = 0; i < nr; i++)
+		smemv_space_keeps_waiting(d->space);
+	spin_unlock_irqrestore(&d->wait_lock, flags);
+}
+
+/* 0, or the error of its first page that has one. */
+static int bio_error(const struct smemv_io *io, u32 first, u32 nr)
+{
+	u32 i;
+
+	for (i = first; i < first + nr; i++)
+		if (io->err[i])
+			return io->err[i];
+	return 0;
+}
+
+static void end_bio(struct bio *bio, int err)
+{
+	bio->bi_status = errno_to_blk_status(err);
+	bio_endio(bio);
+}
+
+static u32 nr_pages(const struct bio *bio)
+{
+	return bio->bi_iter.bi_size >> PAGE_SHIFT;
+}
+
+static bool is_done(const struct smemv_io *io, u32 first, u32 nr)
+{
+	return !(io->todo & GENMASK(first + nr - 1, first));
+}
+
+static void forget_notes(struct list_head *notes)
+{
+	struct smemv_waiting *w, *next;
+
+	list_for_each_entry_safe(w, next, notes, link)
+		kfree(w);
+}
+
+/* For each bio that is not done. Their number, 0: no memory; that of no use is left to reclaim. */
+static u32 make_notes(const struct smemv_io *io, const struct request *rq,
+		      struct list_head *notes)
+{
+	struct smemv_waiting *w;
+	u32 page = 0, nr = 0;
+	struct bio *bio;
+
+	for (bio = rq->bio; bio; page += nr_pages(bio), bio = bio->bi_next) {
+		if (is_done(io, page, nr_pages(bio)))
+			continue;
+		w = kmalloc(sizeof(*w), GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN);
+		if (!w) {
+			forget_notes(notes);
+			return 0;
+		}
+		w->bio = bio;
+		w->wait = io->wait;
+		list_add_tail(&w->link, notes);
+		nr++;
+	}
+	return nr;
+}
+
+bool smemv_swapdisk_give_back(struct smemv_io *io)
+{
+	struct request *rq = blk_mq_rq_from_pdu(io);
+	struct smemv_swapdisk *d = rq->q->queuedata;
+	struct bio_list bios = BIO_EMPTY_LIST;
+	LIST_HEAD(notes);
+	u32 page = 0, nr = make_notes(io, rq, &notes);
+	struct bio *bio;
+
+	if (!nr)
+		return false;
+	smemv_io_let_go(io);
+	blk_steal_bios(&bios, rq);
+	while ((bio = bio_list_pop(&bios))) {
+		u32 pages = nr_pages(bio);
+
+		if (is_done(io, page, pages))
+			end_bio(bio, bio_error(io, page, pages));
+		page += pages;
+	}
+	__blk_mq_end_request(rq, BLK_STS_OK);
+	wait_again(d, &notes, nr);
+	return true;
+}
+
+/* Its io is over, and what it was for. */
+static void put_retry(struct smemv_retry *r)
+{
+	struct smemv_swapdisk *d = r->disk;
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->wait_lock, flags);
+	list_add(&r->link, &d->idle);
+	if (d->is_short)
+		smemv_space_kick(d->space);
+	d->is_short = false;
+	spin_unlock_irqrestore(&d->wait_lock, flags);
+}
+
+/* The disk may be gone once the bio ended: that is last. */
+static void retry_done(struct smemv_io *io)
+{
+	struct smemv_retry *r = container_of(io, struct smemv_retry, io);
+	struct bio *bio = r->waiting->bio;
+	int err = bio_error(io, 0, io->nr);
+
+	kfree(r->waiting);
+	put_retry(r);
+	end_bio(bio, err);
+}
+
+static void put_back(struct smemv_retry *r)
+{
+	LIST_HEAD(again);
+
+	r->waiting->wait = r->io.wait;
+	list_add(&r->waiting->link, &again);
+	wait_again(r->disk, &again, 1);
+	put_retry(r);
+}
+
+static bool retry_waits(struct smemv_io *io)
+{
+	smemv_io_let_go(io);
+	put_back(container_of(io, struct smemv_retry, io));
+	return true;
+}
+
+static struct smemv_retry *get_retry(struct smemv_swapdisk *d)
+{
+	struct smemv_retry *r = NULL;
+
+	spin_lock_irq(&d->wait_lock);
+	if (!list_empty(&d->waiting)) {
+		r = list_first_entry_or_null(&d->idle, struct smemv_retry, link);
+		d->is_short = !r;
+	}
+	if (r) {
+		list_del(&r->link);
+		r->waiting = list_first_entry(&d->waiting, struct smemv_waiting, link);
+		list_del(&r->waiting->link);
+		d->nr_waiting--;
+		smemv_space_waits_no_more(d->space);
+	}
+	spin_unlock_irq(&d->wait_lock);
+	return r;
+}
+
+static void try_again(struct smemv_retry *r)
+{
+	struct bio *bio = r->waiting->bio;
+	struct bvec_iter iter;
+	struct bio_vec bv;
+
+	smemv_swapdisk_begin_io(&r->io, r->disk, bio_op(bio), bio->bi_iter.bi_sector);
+	bio_for_each_segment(bv, bio, iter)
+		if (WARN_ON_ONCE(!smemv_swapdisk_add_page(&r->io, &bv)))
+			break;	/* its request was taken */
+	if (!smemv_space_submit_again(&r->io, &r->waiting->wait))
+		put_back(r);
+}
+
+/* Each once: those that wait again are behind. */
+void smemv_swapdisk_retry(void *disk)
+{
+	struct smemv_swapdisk *d = disk;
+	u32 nr = READ_ONCE(d->nr_waiting);
+	struct smemv_retry *r;
+
+	while (nr-- && (r = get_retry(d)))
+		try_again(r);
+}
+
+int smemv_swapdisk_wait_init(struct smemv_swapdisk *disk)
+{
+	u32 i;
+
+	spin_lock_init(&disk->wait_lock);
+	INIT_LIST_HEAD(&disk->waiting);
+	INIT_LIST_HEAD(&disk->idle);
+	disk->retries = kvcalloc(RETRIES, sizeof(*disk->retries), GFP_KERNEL);
+	if (!disk->retries)
+		return -ENOMEM;
+	for (i = 0; i < RETRIES; i++) {
+		struct smemv_retry *r = &disk->retries[i];
+
+		r->disk = disk;
+		r->io.done = retry_done;
+		r->io.give_back = retry_waits;
+		list_add_tail(&r->link, &disk->idle);
+	}
+	return 0;
+}
+
+void smemv_swapdisk_wait_uninit(struct smemv_swapdisk *disk)
+{
+	WARN_ON_ONCE(!list_empty(&disk->waiting));
+	kvfree(disk->retries);
+}
