@@ -100,6 +100,7 @@ void loop_mark_working(struct conn *c)
 void loop_add_drop(struct loop *l, struct drop_job *job)
 {
 	job->answer_by_ms = l->tick_ms + DROP_ANSWER_MS;
+	l->drops_due_ms = min_u64(l->drops_due_ms, job->answer_by_ms);
 	LIST_INSERT_HEAD(&l->drops, job, pending);
 }
 
@@ -247,9 +248,16 @@ static void answer_late_drops(struct loop *l)
 {
 	struct drop_job *job;
 
+	if (l->tick_ms < l->drops_due_ms)
+		return;
+	l->drops_due_ms = UINT64_MAX;
 	LIST_FOREACH(job, &l->drops, pending) {
-		if (!job->conn || l->tick_ms < job->answer_by_ms)
+		if (!job->conn)
 			continue;
+		if (l->tick_ms < job->answer_by_ms) {
+			l->drops_due_ms = min_u64(l->drops_due_ms, job->answer_by_ms);
+			continue;
+		}
 		request_drop_reply(job);
 		job->conn = NULL;
 	}
@@ -440,7 +448,19 @@ static void tick(struct loop *l)
 	LIST_FOREACH(c, &l->conns, all)
 		if (c->state != CONN_CLOSED)
 			check_deadlines(l, c);
-	answer_late_drops(l);
+}
+
+/* Until something is due, if nothing arrives before. */
+static unsigned int time_to_wait(struct loop *l)
+{
+	u64 due = min_u64(l->push_due_ms, l->drops_due_ms), now;
+
+	if (!TAILQ_EMPTY(&l->working))
+		return 0;
+	if (due >= l->tick_ms + TICK_MS)
+		return TICK_MS;
+	now = now_ms();
+	return due > now ? (unsigned int)(due - now) : 0;
 }
 
 static void *loop_main(void *arg)
@@ -455,7 +475,7 @@ static void *loop_main(void *arg)
 	ring_enable(l);
 	ring_arm_wake(l);
 	while (running) {
-		ring_wait(l, TAILQ_EMPTY(&l->working) ? TICK_MS : 0);
+		ring_wait(l, time_to_wait(l));
 		l->batch_ns = now_ns();
 		l->tick_ms = l->batch_ns / 1000000u;
 		count_free_pages(l);
@@ -470,6 +490,7 @@ static void *loop_main(void *arg)
 			next_tick = l->tick_ms + TICK_MS;
 			tick(l);
 		}
+		answer_late_drops(l);
 		if (l->out_bytes > l->server->output_limit)
 			close_slowest(l);
 		flush_dirty(l);
@@ -490,6 +511,8 @@ int loop_init(struct loop *l, struct server *server, unsigned int index, char *e
 	l->st = &server->store.thread[index];
 	TAILQ_INIT(&l->dirty);
 	TAILQ_INIT(&l->working);
+	l->push_due_ms = UINT64_MAX;
+	l->drops_due_ms = UINT64_MAX;
 	pthread_mutex_init(&l->mail_lock, NULL);
 	l->stats = aligned_alloc(CACHELINE, sizeof(*l->stats));
 	LIST_INIT(&l->links);

@@ -44,8 +44,10 @@ struct loop {
 	struct conn_queue dirty;	/* have output that is not yet submitted */
 	struct conn_queue working;	/* have a long request under way */
 	struct drop_list drops;
+	u64 drops_due_ms;		/* no reply to one is due earlier */
 	struct link_list links;		/* to other servers, see push.h */
 	u32 n_links;
+	u64 push_due_ms;		/* when push_step() has something to do at the latest */
 	struct outbuf *outbufs;		/* kept for reuse */
 	u32 n_outbufs;
 	size_t out_bytes;		/* of all connections */

@@ -127,11 +127,18 @@ static struct link *add_link(struct loop *l, const struct smemv_wire_push *order
 	memcpy(k->target_id, order->target_id, sizeof(k->target_id));
 	k->addr = target_address(order);
 	k->idle_ms = l->tick_ms;
+	k->due_ms = UINT64_MAX;
 	TAILQ_INIT(&k->waiting);
 	TAILQ_INIT(&k->sent);
 	LIST_INSERT_HEAD(&l->links, k, all);
 	l->n_links++;
 	return k;
+}
+
+static void set_deadline(struct link *k, struct push_job *job)
+{
+	job->deadline_ms = k->loop->tick_ms + job->timeout_ms;
+	k->due_ms = min_u64(k->due_ms, job->deadline_ms);
 }
 
 void push_submit(struct loop *l, struct push_job *job)
@@ -145,8 +152,10 @@ void push_submit(struct loop *l, struct push_job *job)
 		finish(job);
 		return;
 	}
-	job->deadline_ms = l->tick_ms + job->timeout_ms;
+	set_deadline(k, job);
 	TAILQ_INSERT_TAIL(&k->waiting, job, queue);
+	/* The loop's turn may be over but for its sleep: this one came from input that was held back. */
+	l->push_due_ms = 0;
 }
 
 static bool is_mapped(const struct link *k)
@@ -230,6 +239,7 @@ void link_closed(struct conn *c)
 	struct link *k = c->link;
 
 	k->lost = true;
+	k->loop->push_due_ms = 0;
 	k->retry_ms = k->loop->tick_ms + PUSH_RETRY_MS;
 	k->conn = NULL;
 	c->link = NULL;
@@ -292,7 +302,7 @@ static void start_job(struct link *k, struct push_job *job)
 		finish(job);
 		return;
 	}
-	job->deadline_ms = l->tick_ms + job->timeout_ms;
+	set_deadline(k, job);
 	TAILQ_INSERT_TAIL(&k->sent, job, queue);
 	k->n_sent++;
 }
@@ -414,75 +424,99 @@ void link_frame(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 
 /* The loop's turn */
 
+static u64 next_check_ms(const struct link *k)
+{
+	u64 again = k->checked_ms + PUSH_CHECK_MS;
+
+	return k->due_ms > again ? k->due_ms : again;
+}
+
 static void check_deadlines(struct link *k)
 {
 	u64 now = k->loop->tick_ms;
 	struct push_job *job, *next;
 
-	if (now < k->check_ms)
+	if (now < next_check_ms(k))
 		return;
-	k->check_ms = now + PUSH_CHECK_MS;
+	k->checked_ms = now;
+	k->due_ms = UINT64_MAX;
 	for (job = TAILQ_FIRST(&k->waiting); job; job = next) {
 		next = TAILQ_NEXT(job, queue);
 		if (now >= job->deadline_ms || !job->conn)
 			finish_waiting(k, job);
+		else
+			k->due_ms = min_u64(k->due_ms, job->deadline_ms);
 	}
 	TAILQ_FOREACH(job, &k->sent, queue) {
-		if (now < job->deadline_ms)
-			continue;
-		link_broken(k->conn, "does not answer pushes in time");
-		return;
+		if (now >= job->deadline_ms) {
+			link_broken(k->conn, "does not answer pushes in time");
+			return;
+		}
+		k->due_ms = min_u64(k->due_ms, job->deadline_ms);
 	}
 }
 
-/* Returns false when the link is gone. */
-static bool step_idle(struct link *k)
+static void step_idle(struct link *k)
 {
-	if (k->loop->tick_ms - k->idle_ms < PUSH_IDLE_MS)
-		return true;
-	end_link(k);
-	return false;
+	if (k->loop->tick_ms - k->idle_ms >= PUSH_IDLE_MS)
+		end_link(k);
 }
 
-static void step_link(struct link *k)
+static void step_busy(struct link *k)
 {
-	if (k->lost)
-		settle_lost(k);
-	if (is_idle(k) && !step_idle(k))
-		return;
-	if (is_idle(k))
-		return;
 	k->idle_ms = k->loop->tick_ms;
 	if (!k->conn && k->loop->tick_ms >= k->retry_ms)
 		connect_link(k);
 	/* It failed a moment ago: no answer is worth waiting for. */
 	if (!k->conn)
 		settle_lost(k);
+	/* First: what waited for its time is not sent any more, or its answer would come late. */
+	check_deadlines(k);
 	while (k->conn && k->conn->state == CONN_READY && k->n_sent < PUSH_WINDOW &&
 	       !TAILQ_EMPTY(&k->waiting))
 		start_job(k, TAILQ_FIRST(&k->waiting));
-	check_deadlines(k);
 	if (k->lost)
 		settle_lost(k);
+}
+
+static void step_link(struct link *k)
+{
+	struct loop *l = k->loop;
+
+	if (k->lost)
+		settle_lost(k);
+	if (is_idle(k)) {
+		step_idle(k);
+		return;
+	}
+	step_busy(k);
+	if (!is_idle(k))
+		l->push_due_ms = min_u64(l->push_due_ms, next_check_ms(k));
 }
 
 void push_step(struct loop *l)
 {
 	struct link *k, *next;
 
+	l->push_due_ms = UINT64_MAX;
 	for (k = LIST_FIRST(&l->links); k; k = next) {
 		next = LIST_NEXT(k, all);
 		step_link(k);
 	}
 }
 
-static void forget_in(struct push_queue *q, struct conn *c)
+/* Whoever walks the queue meanwhile has all its jobs; they go with the next look at deadlines. */
+static void forget_in(struct link *k, struct push_queue *q, struct conn *c)
 {
 	struct push_job *job;
 
-	TAILQ_FOREACH(job, q, queue)
-		if (job->conn == c)
-			job->conn = NULL;
+	TAILQ_FOREACH(job, q, queue) {
+		if (job->conn != c)
+			continue;
+		job->conn = NULL;
+		k->due_ms = 0;
+		k->loop->push_due_ms = 0;
+	}
 }
 
 void push_forget_conn(struct conn *c)
@@ -490,8 +524,8 @@ void push_forget_conn(struct conn *c)
 	struct link *k;
 
 	LIST_FOREACH(k, &c->loop->links, all) {
-		forget_in(&k->waiting, c);
-		forget_in(&k->sent, c);
+		forget_in(k, &k->waiting, c);
+		forget_in(k, &k->sent, c);
 	}
 }
 

@@ -17,7 +17,8 @@
 #define PUSH_CONNECT_MS		3000u
 #define PUSH_RETRY_MS		1000u
 #define PUSH_IDLE_MS		15000u	/* no STAT is sent on a link: see wire.md, section 6 */
-#define PUSH_CHECK_MS		100u
+/* Deadlines are looked at no more often; so late they are at most. */
+#define PUSH_CHECK_MS		10u
 
 struct push_job {
 	TAILQ_ENTRY(push_job) queue;
@@ -53,14 +54,15 @@ struct link {
 	u64 next_tag;
 	u64 retry_ms;		/* no attempt to connect before */
 	u64 idle_ms;		/* when it had something to do last */
-	u64 check_ms;		/* when deadlines are looked at next */
+	u64 due_ms;		/* no deadline of a job is earlier */
+	u64 checked_ms;		/* when deadlines were looked at last */
 };
 
 LIST_HEAD(link_list, link);
 
 /* Takes the job over; its reply comes by push_done() in request_push.c. */
 void push_submit(struct loop *l, struct push_job *job);
-/* Once in each turn of the loop. */
+/* Once in each turn of the loop. Says in push_due_ms when it must be called again at the latest. */
 void push_step(struct loop *l);
 /* The orders of a connection that ends. */
 void push_forget_conn(struct conn *c);

@@ -152,6 +152,42 @@ def test_target_that_does_not_answer():
 
 
 @prototest.without_server
+def test_answer_in_time():
+    """The reply comes within twice the time-out, also when nothing else happens at the source."""
+    fake = FakeTarget(lambda fake, link: fake.done.wait(30))
+    with Pair(threads=1) as p:
+        p.source.store(1, [(i, content(i)) for i in range(5)])
+        best = [9, 9]
+        for _ in range(4):
+            start = time.monotonic()
+            for n in range(5):
+                p.source.send(push_frame(1, [(n, 1)], fake.at, 1, TOKEN, 100, tag=n))
+            for _ in range(5):
+                reply = p.source.recv()
+                last = reply.tag == 4
+                equal(page_statuses(reply), [ST_UNREACHABLE if last else ST_UNKNOWN])
+                best[last] = min(best[last], time.monotonic() - start)
+            time.sleep(1.1)
+        assert max(best) < 0.2 * prototest.SLOW, best
+    fake.close()
+
+
+@prototest.without_server
+def test_push_behind_much_output():
+    """An order that waited in the input until the replies before it were taken is carried out at once."""
+    with Pair(threads=1) as p:
+        p.source.store(1, [(i, content(i)) for i in range(160)])
+        best = 9
+        for _ in range(10):
+            start = time.monotonic()
+            p.source.send(load_frame(1, range(160), tag=1).pack() +
+                          push_frame(1, [(0, 1)], p.target_at, 1, TOKEN, tag=2).pack())
+            equal([p.source.recv().tag for _ in range(2)], [1, 2])
+            best = min(best, time.monotonic() - start)
+        assert best < 0.2 * prototest.SLOW, best
+
+
+@prototest.without_server
 def test_target_that_takes_nothing():
     """Its socket is full; the pushes end in time, and the source goes on."""
     fake = FakeTarget(lambda fake, link: fake.done.wait(30))
