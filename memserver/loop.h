@@ -46,7 +46,6 @@ struct loop {
 	struct drop_list drops;
 	u64 drops_due_ms;		/* no reply to one is due earlier */
 	struct link_list links;		/* to other servers, see push.h */
-	u32 n_links;
 	u64 push_due_ms;		/* when push_step() has something to do at the latest */
 	struct outbuf *outbufs;		/* kept for reuse */
 	u32 n_outbufs;

@@ -68,13 +68,14 @@ static struct sockaddr_in6 target_address(const struct smemv_wire_push *order)
 }
 
 /* To that server at that address: clients may reach it on different ways, one of which may be no way from here. */
-static struct link *find_link(struct loop *l, const struct smemv_wire_push *order)
+static struct link *find_link(struct loop *l, const u8 *owner, const struct smemv_wire_push *order)
 {
 	struct sockaddr_in6 addr = target_address(order);
 	struct link *k;
 
 	LIST_FOREACH(k, &l->links, all)
-		if (!memcmp(k->target_id, order->target_id, sizeof(k->target_id)) &&
+		if (!memcmp(k->owner, owner, sizeof(k->owner)) &&
+		    !memcmp(k->target_id, order->target_id, sizeof(k->target_id)) &&
 		    !memcmp(&k->addr, &addr, sizeof(addr)))
 			return k;
 	return NULL;
@@ -88,7 +89,6 @@ static bool is_idle(const struct link *k)
 static void free_link(struct link *k)
 {
 	LIST_REMOVE(k, all);
-	k->loop->n_links--;
 	free(k);
 }
 
@@ -99,31 +99,44 @@ static void end_link(struct link *k)
 	free_link(k);
 }
 
-/* Nobody shuts others out with many targets. */
-static void end_longest_idle(struct loop *l)
+/* Of this client's, or of all with NULL. Returns how many are left. */
+static u32 end_longest_idle(struct loop *l, const u8 *owner, u32 max)
 {
 	struct link *k, *oldest = NULL;
+	u32 n = 0;
 
-	LIST_FOREACH(k, &l->links, all)
+	LIST_FOREACH(k, &l->links, all) {
+		if (owner && memcmp(k->owner, owner, sizeof(k->owner)))
+			continue;
+		n++;
 		if (is_idle(k) && (!oldest || k->idle_ms < oldest->idle_ms))
 			oldest = k;
-	if (oldest)
-		end_link(oldest);
+	}
+	if (n < max || !oldest)
+		return n;
+	end_link(oldest);
+	return n - 1;
 }
 
-static struct link *add_link(struct loop *l, const struct smemv_wire_push *order)
+/* Nobody shuts others out with many targets. */
+static bool has_room_for_link(struct loop *l, const u8 *owner)
+{
+	return end_longest_idle(l, owner, PUSH_LINKS_CLIENT) < PUSH_LINKS_CLIENT &&
+	       end_longest_idle(l, NULL, PUSH_LINKS_MAX) < PUSH_LINKS_MAX;
+}
+
+static struct link *add_link(struct loop *l, const u8 *owner, const struct smemv_wire_push *order)
 {
 	struct link *k = NULL;
 
-	if (l->n_links >= PUSH_LINKS_MAX)
-		end_longest_idle(l);
-	if (l->n_links < PUSH_LINKS_MAX)
+	if (has_room_for_link(l, owner))
 		k = calloc(1, sizeof(*k));
 	if (!k || getrandom(k->client_id, sizeof(k->client_id), 0) != sizeof(k->client_id)) {
 		free(k);
 		return NULL;
 	}
 	k->loop = l;
+	memcpy(k->owner, owner, sizeof(k->owner));
 	memcpy(k->target_id, order->target_id, sizeof(k->target_id));
 	k->addr = target_address(order);
 	k->idle_ms = l->tick_ms;
@@ -131,7 +144,6 @@ static struct link *add_link(struct loop *l, const struct smemv_wire_push *order
 	TAILQ_INIT(&k->waiting);
 	TAILQ_INIT(&k->sent);
 	LIST_INSERT_HEAD(&l->links, k, all);
-	l->n_links++;
 	return k;
 }
 
@@ -143,10 +155,11 @@ static void set_deadline(struct link *k, struct push_job *job)
 
 void push_submit(struct loop *l, struct push_job *job)
 {
-	struct link *k = find_link(l, &job->order);
+	const u8 *owner = job->conn->session.client_id;
+	struct link *k = find_link(l, owner, &job->order);
 
 	if (!k)
-		k = add_link(l, &job->order);
+		k = add_link(l, owner, &job->order);
 	if (!k) {
 		set_status(job, SMEMV_ST_UNREACHABLE);
 		finish(job);
@@ -462,6 +475,15 @@ static void step_idle(struct link *k)
 		end_link(k);
 }
 
+/* As for replies: who has output of which nothing is taken gets no more of the memory for it. */
+static bool may_start(const struct link *k)
+{
+	const struct conn *c = k->conn;
+
+	return c && c->state == CONN_READY && k->n_sent < PUSH_WINDOW &&
+	       (!c->out_bytes || k->loop->out_bytes < k->loop->server->output_limit);
+}
+
 static void step_busy(struct link *k)
 {
 	k->idle_ms = k->loop->tick_ms;
@@ -472,8 +494,7 @@ static void step_busy(struct link *k)
 		settle_lost(k);
 	/* First: what waited for its time is not sent any more, or its answer would come late. */
 	check_deadlines(k);
-	while (k->conn && k->conn->state == CONN_READY && k->n_sent < PUSH_WINDOW &&
-	       !TAILQ_EMPTY(&k->waiting))
+	while (may_start(k) && !TAILQ_EMPTY(&k->waiting))
 		start_job(k, TAILQ_FIRST(&k->waiting));
 	if (k->lost)
 		settle_lost(k);

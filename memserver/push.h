@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Pushing pages to other servers (rule 5): the orders of clients, and the links on
- * which their pages travel. Each loop has its own links, one to a target; a link is a
- * connection like those of clients, with the roles turned round.
+ * which their pages travel. Each loop has its own links, one for a client and a target; a
+ * link is a connection like those of clients, with the roles turned round. Clients share
+ * none: a link ends when a deadline passes that its client chose, and its window is full
+ * when its client has ordered much.
  *
  * A job waits in its link's queue, is sent as one DELIVER, and waits for the answer.
- * Few are sent at a time (PUSH_WINDOW); only these have page data in memory.
+ * Few are sent at a time (PUSH_WINDOW); only these have page data in memory, and that counts
+ * as output of the loop.
  */
 #ifndef MEMSERVER_PUSH_H
 #define MEMSERVER_PUSH_H
@@ -13,7 +16,8 @@
 #include "conn.h"
 
 #define PUSH_WINDOW		4u
-#define PUSH_LINKS_MAX		64u	/* of a loop */
+#define PUSH_LINKS_MAX		256u	/* of a loop */
+#define PUSH_LINKS_CLIENT	64u	/* of these for one client */
 #define PUSH_CONNECT_MS		3000u
 #define PUSH_RETRY_MS		1000u
 #define PUSH_IDLE_MS		15000u	/* no STAT is sent on a link: see wire.md, section 6 */
@@ -42,6 +46,7 @@ TAILQ_HEAD(push_queue, push_job);
 struct link {
 	LIST_ENTRY(link) all;
 	struct loop *loop;
+	u8 owner[16];		/* client_id of who orders its pushes */
 	u8 target_id[16];
 	/* Its own: links for an old and a new target at one address must not fence each other. */
 	u8 client_id[16];

@@ -188,6 +188,74 @@ def test_push_behind_much_output():
 
 
 @prototest.without_server
+def test_impatient_client():
+    """Whose time-out is too short for a target fails alone; others push there meanwhile."""
+    def slow(fake, link):
+        while True:
+            request = link.recv()
+            time.sleep(0.5)
+            answer(link, request)
+
+    fake = FakeTarget(slow)
+    with Pair(threads=1) as p:
+        p.source.store(1, [(i, content(i)) for i in range(4)])
+        other = p.client(p.servers[0])
+        for n in range(3):
+            other.send(push_frame(1, [(n, 1)], fake.at, 1, TOKEN, 20000, tag=n))
+            equal(p.push([(3, 1)], target=fake.at, timeout_ms=100)[1],
+                  [ST_UNKNOWN if not n else ST_UNREACHABLE])
+        for _ in range(3):
+            equal(other.recv().status, ST_OK)
+    fake.close()
+
+
+@prototest.without_server
+def test_client_with_many_pushes():
+    """Another one's single push to the same target does not wait behind them."""
+    turn = threading.Event()
+
+    def busy_for_the_first(fake, link):
+        fake.got.append(link)
+        while True:
+            request = link.recv()
+            if link is fake.got[0]:
+                turn.wait(20)
+            answer(link, request)
+
+    fake = FakeTarget(busy_for_the_first)
+    with Pair(threads=1) as p:
+        p.source.store(1, [(i, content(i)) for i in range(256)])
+        greedy = p.client(p.servers[0])
+        for n in range(40):
+            greedy.send(push_frame(1, [(0, 256)], fake.at, 1, TOKEN, 20000, tag=n))
+        assert wait_for(lambda: fake.got)
+        equal(p.push([(7, 1)], target=fake.at, timeout_ms=20000), (ST_OK, []))
+        turn.set()
+        equal({greedy.recv().status for _ in range(40)}, {ST_OK})
+    fake.close()
+
+
+@prototest.without_server
+def test_client_with_many_dead_targets():
+    """It gets no more than its share of the links."""
+    with Pair(threads=1) as p, socket.create_server(("127.0.0.1", 0), backlog=512) as deaf:
+        p.source.store(1, [(1, content(1))])
+        lanes = [p.client(p.servers[0]) for _ in range(2)]
+        lanes[1] = Client(p.servers[0].address, client_id=lanes[0].client_id, lane=1, features=FEATURES)
+        equal(lanes[1].open(1, A, SIZE, 3).status, ST_OK)
+        for n in range(128):
+            target = (struct.pack("<QQ", n, 1), deaf.getsockname())
+            lanes[n % 2].send(push_frame(1, [(1, 1)], target, 1, TOKEN, 3000, tag=n))
+        refused = 0
+        for lane in lanes:
+            lane.send(Frame(OP_STAT, 1000))
+            while lane.recv().op != OP_STAT:
+                refused += 1
+        equal(refused, 64)
+        equal(p.push([(1, 1)]), (ST_OK, []))
+
+
+@prototest.without_server
 def test_target_that_takes_nothing():
     """Its socket is full; the pushes end in time, and the source goes on."""
     fake = FakeTarget(lambda fake, link: fake.done.wait(30))
