@@ -49,8 +49,10 @@ $(B)/bench/memload: tests/bench/memload.c tests/bench/memload_proto.c kernel/cor
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -O3 -o $@ $(filter %.c,$^) $(LDFLAGS) -luring -lisal -lpthread
 
-UNIT_TESTS += memserver_store_test memserver_drain_test
+UNIT_TESTS += memserver_store_test memserver_spaces_test memserver_drain_test
 unit_memserver_store_test := $(addprefix memserver/,store.c slab.c space.c drain.c clients.c log.c util.c) kernel/core/codec.c kernel/core/crc32c.c
 $(B)/unit/memserver_store_test: CFLAGS += -D_GNU_SOURCE
+unit_memserver_spaces_test := $(addprefix memserver/,spaces.c store.c slab.c space.c drain.c log.c util.c) kernel/core/codec.c kernel/core/crc32c.c
+$(B)/unit/memserver_spaces_test: CFLAGS += -D_GNU_SOURCE
 unit_memserver_drain_test := memserver/drain.c memserver/log.c kernel/core/codec.c kernel/core/crc32c.c
 $(B)/unit/memserver_drain_test: CFLAGS += -D_GNU_SOURCE -I.

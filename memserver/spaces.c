@@ -407,16 +407,21 @@ struct space *spaces_take_orphan(struct spaces *s, u64 timeout_ms, u64 *idle_ms)
 	return orphan;
 }
 
-void spaces_sweep(struct spaces *s, struct sweep *sw)
+static void queue_sweep(struct spaces *s, struct sweep *sw)
 {
 	sw->next = NULL;
-	sw->cursor = 0;
-	sw->pages = pages_of(sw->space);
 	pthread_mutex_lock(&s->sweep_lock);
 	*s->sweeps_tail = sw;
 	s->sweeps_tail = &sw->next;
 	pthread_cond_signal(&s->sweep_cond);
 	pthread_mutex_unlock(&s->sweep_lock);
+}
+
+void spaces_sweep(struct spaces *s, struct sweep *sw)
+{
+	sw->cursor = 0;
+	sw->pages = pages_of(sw->space);
+	queue_sweep(s, sw);
 }
 
 static struct sweep *next_sweep(struct spaces *s)
@@ -436,6 +441,7 @@ static struct sweep *next_sweep(struct spaces *s)
 	return sw;
 }
 
+/* By turns: somebody waits for the answer to the drop of a small space, however big those before it are. */
 static void *sweeper_main(void *arg)
 {
 	struct spaces *s = arg;
@@ -445,11 +451,12 @@ static void *sweeper_main(void *arg)
 	while ((sw = next_sweep(s))) {
 		struct space *sp = sw->space;
 
-		while (sw->cursor < sp->size_pages && !s->sweep_stop)
-			space_forget(s->store, s->sweeper_thread, sp, &sw->cursor,
-				     sp->size_pages);
-		if (sw->cursor >= sp->size_pages)
-			space_free_nodes(s->store, s->sweeper_thread, sp);
+		space_forget(s->store, s->sweeper_thread, sp, &sw->cursor, sp->size_pages);
+		if (sw->cursor < sp->size_pages) {
+			queue_sweep(s, sw);
+			continue;
+		}
+		space_free_nodes(s->store, s->sweeper_thread, sp);
 		slab_cache_drain(&s->store->slab, &s->sweeper_thread->cache);
 		end_sweep(sw);
 	}
