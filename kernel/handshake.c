@@ -110,7 +110,10 @@ static int hello_error(const struct smemv_frame *f, const char **why)
 		*why = "the server knows a newer connection of this client";
 		return -ESTALE;
 	case SMEMV_ST_LIMIT:
-		*why = "the server has as many clients as it allows";
+		*why = "the server takes fewer connections of a client than this module makes; install the same S-memV release on both sides";
+		return -EUSERS;
+	case SMEMV_ST_NO_SPACE:
+		*why = "the server has no memory for another client";
 		return -EUSERS;
 	default:
 		*why = "the server refused the connection; its log says why";
@@ -215,6 +218,9 @@ int smemv_handshake_open_error(unsigned int status, const char **why)
 		return -ENODEV;
 	case SMEMV_ST_LIMIT:
 		*why = "the server has as many spaces as it allows";
+		return -ENOSPC;
+	case SMEMV_ST_NO_SPACE:
+		*why = "the server has no memory for another space";
 		return -ENOSPC;
 	case SMEMV_ST_SIZE:
 		*why = "the server has this space with another size";

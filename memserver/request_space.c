@@ -109,6 +109,8 @@ static void hello_accept(struct conn *c, const struct smemv_frame *f,
 		return;
 	}
 	if (status) {
+		log_peer("client %s (%s) lane %u: no memory for another client; refused",
+			 c->name, c->peer, le32_to_cpu(h->lane));
 		request_refuse(c, f, status);
 		return;
 	}
@@ -118,6 +120,13 @@ static void hello_accept(struct conn *c, const struct smemv_frame *f,
 	log_debug("client %s (%s) lane %u connected, generation %" PRIu64,
 		  c->name, c->peer, le32_to_cpu(h->lane), generation);
 	hello_reply(c, f, SMEMV_ST_OK, c->features, c->max_pages);
+}
+
+static void hello_lane_too_high(struct conn *c, const struct smemv_frame *f, u32 lane)
+{
+	log_peer("client %s (%s): lane %u is above the highest, %u; refused",
+		 c->name, c->peer, lane, SMEMV_WIRE_MAX_LANES - 1);
+	request_refuse(c, f, SMEMV_ST_LIMIT);
 }
 
 void request_hello(struct conn *c, const struct smemv_frame *f, const u8 *meta)
@@ -133,7 +142,7 @@ void request_hello(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 	else if (missing)
 		hello_missing_feature(c, f, missing);
 	else if (le32_to_cpu(h.lane) >= SMEMV_WIRE_MAX_LANES)
-		request_refuse(c, f, SMEMV_ST_LIMIT);
+		hello_lane_too_high(c, f, le32_to_cpu(h.lane));
 	else
 		hello_accept(c, f, &h);
 }
@@ -199,6 +208,13 @@ static enum smemv_wire_status open_check(const struct smemv_frame *f,
 	return SMEMV_ST_OK;
 }
 
+static void open_no_space(struct conn *c, const struct smemv_frame *f)
+{
+	log_peer("client %s (%s): no memory for another space beside %u; refused",
+		 c->name, c->peer, spaces_count(&c->loop->server->spaces));
+	request_refuse(c, f, SMEMV_ST_NO_SPACE);
+}
+
 static void open_space(struct conn *c, const struct smemv_frame *f,
 		       const struct smemv_wire_open *o)
 {
@@ -221,6 +237,8 @@ static void open_space(struct conn *c, const struct smemv_frame *f,
 	}
 	if (!status || status == SMEMV_ST_STALE_EPOCH || status == SMEMV_ST_SIZE)
 		open_reply(c, f, status, &res);
+	else if (status == SMEMV_ST_NO_SPACE)
+		open_no_space(c, f);
 	else
 		request_refuse(c, f, status);
 }
@@ -247,7 +265,7 @@ void request_open(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 	else if (status)
 		request_refuse(c, f, status);
 	else if (!make_room_for_handle(c, f->space))
-		request_refuse(c, f, SMEMV_ST_NO_SPACE);
+		open_no_space(c, f);
 	else
 		open_space(c, f, &o);
 }

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A full server: exact capacity, no harm to others, nothing lost."""
 import os
+import resource
+import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -153,6 +155,43 @@ def test_filled_and_emptied_again_and_again(server):
         equal(c.store(1, [(1 << 30, content(1))]).status, ST_NO_SPACE)
         equal(c.invalidate(1, [(turn * 1000, CAPACITY)]), (ST_OK, CAPACITY))
     equal(c.stat()[1]["free"], CAPACITY)
+
+
+def forbid_more_memory(server):
+    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as f:
+        data = next(int(line.split()[1]) << 10 for line in f if line.startswith("VmData:"))
+    resource.prlimit(server.process.pid, resource.RLIMIT_DATA, (data, data))
+
+
+@with_server("4M", 1)
+def test_no_memory_for_another_client(server):
+    """Who is refused as the server's own memory is short is told so, and so is its log."""
+    if "san/" in prototest.PROGRAM:
+        raise prototest.Skip("a sanitizer ends the program instead")
+    waiting = [Connection(server.address) for _ in range(600)]
+    c = opened(server)
+    c.store(1, [(1, content(1))])
+    forbid_more_memory(server)
+    for n in range(1 << 16):
+        status = c.open(2, struct.pack("<QQ", n, n)).status
+        if status:
+            break
+    equal(status, ST_NO_SPACE)
+    assert server.logged("no memory for another space beside")
+    for w in waiting:
+        status = w.ask(hello_frame(os.urandom(16), 1, name=b"late")).status
+        if status:
+            break
+    equal(status, ST_NO_SPACE)
+    assert server.logged("client late (127.0.0.1:"), server.log
+    assert server.logged(" lane 0: no memory for another client; refused"), server.log
+    equal(c.load(1, [1])[1][0].content, content(1))
+
+
+def test_lane_above_the_highest(server):
+    c = Client(server.address, lane=64, name=b"many lanes")
+    equal(c.hello.status, ST_LIMIT)
+    assert server.logged("lane 64 is above the highest, 63; refused")
 
 
 if __name__ == "__main__":

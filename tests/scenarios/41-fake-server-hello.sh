@@ -64,8 +64,9 @@ bad_hello hello-version 'does not speak protocol version 1; install the same S-m
 bad_hello hello-features 'lacks a feature that this module needs; update the server'
 bad_hello no-features 'lacks a feature that this module needs; update the server'
 bad_hello hello-fenced 'knows a newer connection of this client'
-bad_hello refuse-limit 'as many clients as it allows'
-for misbehaviour in refuse-stopping refuse-no-space refuse-bad-request; do
+bad_hello refuse-limit 'takes fewer connections of a client than this module makes; install the same S-memV release'
+bad_hello refuse-no-space 'has no memory for another client'
+for misbehaviour in refuse-stopping refuse-bad-request; do
 	bad_hello $misbehaviour 'refused the connection; its log says why'
 done
 is "$(smemv_json length server show)" 0 "none of them was added"
@@ -93,7 +94,8 @@ bad_open refuse-limit 'as many spaces as it allows'
 bad_open open-size 'has this space with another size'
 bad_open open-stale-epoch 'another main host owns this space'
 bad_open refuse-stopping 'the server is being stopped'
-bad_open refuse-no-space 'refused to open the space; its log says why'
+bad_open refuse-no-space 'has no memory for another space'
+bad_open refuse-bad-request 'refused to open the space; its log says why'
 is "$(smemv_json length swap show)" 0 "no disk is left"
 fake_tell fake clear >/dev/null
 like "$(fake_tell fake state)" '"spaces": \{\}' "nor a space there"
