@@ -257,6 +257,12 @@ void ring_send(struct conn *c)
 	c->progress_ms = c->loop->tick_ms;
 }
 
+static void arm_again(struct conn *c)
+{
+	if (c->state != CONN_CLOSED && !c->stash)
+		ring_arm_recv(c);
+}
+
 static void handle_recv(struct loop *l, struct conn *c, const struct io_uring_cqe *cqe)
 {
 	unsigned int id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
@@ -267,12 +273,11 @@ static void handle_recv(struct loop *l, struct conn *c, const struct io_uring_cq
 		loop_received(c, recv_buf(l, id), (u32)res);
 	if (cqe->flags & IORING_CQE_F_BUFFER)
 		give_buf(l, id);
-	if (res > 0 || res == -ENOBUFS || res == -EINTR || res == -EAGAIN) {
-		if (c->state != CONN_CLOSED && !c->stash)
-			ring_arm_recv(c);
-		return;
-	}
-	conn_close(c);
+	/* Who had no buffer is the first to ask again; who had one is armed by arm_served(). */
+	if (res == -ENOBUFS)
+		arm_again(c);
+	else if (res <= 0 && res != -EINTR && res != -EAGAIN)
+		conn_close(c);
 }
 
 static void handle_send(struct conn *c, int res)
@@ -346,6 +351,23 @@ static void prefetch_all(struct loop *l)
 	qs_exit(&l->server->qs, l->index);
 }
 
+/*
+ * Behind those that found no buffer: buffers are given out in the order in which receives are submitted,
+ * so that as many connections as there are buffers, which always have input, would keep all others from theirs.
+ */
+static void arm_served(struct loop *l, unsigned int n)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int head;
+
+	io_uring_for_each_cqe(&l->ring, head, cqe) {
+		if (!n--)
+			break;
+		if ((cqe->user_data & OP_MASK) == OP_RECV)
+			arm_again((void *)(uintptr_t)(cqe->user_data & ~(u64)OP_MASK));
+	}
+}
+
 void ring_handle_all(struct loop *l)
 {
 	struct io_uring_cqe *cqe;
@@ -356,6 +378,7 @@ void ring_handle_all(struct loop *l)
 		handle_cqe(l, cqe);
 		n++;
 	}
+	arm_served(l, n);
 	io_uring_cq_advance(&l->ring, n);
 }
 

@@ -3,12 +3,14 @@
 """Start and end, signals, orphans, metrics, systemd, and the operator's commands."""
 import json
 import os
+import selectors
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -315,6 +317,37 @@ def test_client_that_takes_nothing_is_closed(server):
     assert server.logged("took none of its replies for 3 s")
     assert bad.is_closed(10)
     equal(slow.load(1, [5])[1][0].content, content(5))
+
+
+def flood(connections, data, end):
+    """Each has always more to say than the server has read."""
+    selector, sent = selectors.DefaultSelector(), dict.fromkeys(connections, 0)
+    for c in connections:
+        c.sock.setblocking(False)
+        selector.register(c.sock, selectors.EVENT_WRITE, c)
+    while not end.is_set():
+        for key, _ in selector.select(0.1):
+            c = key.data
+            sent[c] = (sent[c] + c.sock.send(memoryview(data)[sent[c]:])) % len(data)
+
+
+@with_server("64M", 1)
+def test_many_that_never_pause_keep_nobody_out(server):
+    """More connections with input all the time than a loop has buffers for it; another one is served all the same."""
+    good = opened(server, B)
+    frame = store_frame(1, [(i, ZERO_PAGE) for i in range(256)]).pack()
+    greedy = [opened(server) for _ in range(100)]
+    end = threading.Event()
+    thread = threading.Thread(target=flood, args=(greedy, frame * 256, end))
+    thread.start()
+    try:
+        good.sock.settimeout(3 * prototest.SLOW)
+        time.sleep(1)
+        for n in range(5):
+            equal(good.store(1, [(n, content(n))]).status, ST_OK)
+    finally:
+        end.set()
+        thread.join()
 
 
 @without_server
