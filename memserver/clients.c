@@ -5,6 +5,8 @@
 
 #include "clients.h"
 
+#define FORGET_TRIES	8u
+
 int clients_init(struct clients *c)
 {
 	memset(c, 0, sizeof(*c));
@@ -42,14 +44,47 @@ static struct client_bucket *bucket_of(struct clients *c, const u8 client_id[16]
 	return &c->bucket[a >> 40 & (CLIENTS_BUCKETS - 1)];
 }
 
+static struct client_lane *find(struct clients *c, const u8 client_id[16], u32 lane)
+{
+	struct client_lane *l;
+
+	LIST_FOREACH(l, bucket_of(c, client_id, lane), bucket)
+		if (l->lane == lane && !memcmp(l->client_id, client_id, 16))
+			return l;
+	return NULL;
+}
+
+static bool is_connected(struct clients *c, const u8 client_id[16])
+{
+	u32 lane;
+
+	for (lane = 0; lane < SMEMV_WIRE_MAX_LANES; lane++) {
+		struct client_lane *l = find(c, client_id, lane);
+
+		if (l && l->session)
+			return true;
+	}
+	return false;
+}
+
+/* Rule 2: not one of a client that has another lane connected. These are few, but may be the oldest. */
 static void forget_oldest(struct clients *c)
 {
-	struct client_lane *l = TAILQ_FIRST(&c->idle);
+	u32 tries;
 
-	TAILQ_REMOVE(&c->idle, l, idle);
-	LIST_REMOVE(l, bucket);
-	c->n_idle--;
-	free(l);
+	for (tries = 0; tries < FORGET_TRIES; tries++) {
+		struct client_lane *l = TAILQ_FIRST(&c->idle);
+
+		TAILQ_REMOVE(&c->idle, l, idle);
+		if (is_connected(c, l->client_id)) {
+			TAILQ_INSERT_TAIL(&c->idle, l, idle);
+			continue;
+		}
+		LIST_REMOVE(l, bucket);
+		c->n_idle--;
+		free(l);
+		return;
+	}
 }
 
 static void set_idle(struct clients *c, struct client_lane *l)
@@ -62,18 +97,16 @@ static void set_idle(struct clients *c, struct client_lane *l)
 
 static struct client_lane *find_or_add(struct clients *c, const u8 client_id[16], u32 lane)
 {
-	struct client_bucket *bucket = bucket_of(c, client_id, lane);
-	struct client_lane *l;
+	struct client_lane *l = find(c, client_id, lane);
 
-	LIST_FOREACH(l, bucket, bucket)
-		if (l->lane == lane && !memcmp(l->client_id, client_id, 16))
-			return l;
+	if (l)
+		return l;
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return NULL;
 	memcpy(l->client_id, client_id, 16);
 	l->lane = lane;
-	LIST_INSERT_HEAD(bucket, l, bucket);
+	LIST_INSERT_HEAD(bucket_of(c, client_id, lane), l, bucket);
 	set_idle(c, l);
 	return l;
 }

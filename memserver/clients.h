@@ -2,8 +2,8 @@
 /*
  * Who is connected, and the highest generation seen of each client's lane (rule 2).
  *
- * A lane's generation is remembered while it is connected and, as memory allows,
- * long after: the CLIENTS_REMEMBERED lanes that were connected last.
+ * A lane's generation is remembered while its client is connected, by whatever lane, and,
+ * as memory allows, long after: the CLIENTS_REMEMBERED lanes that were connected last.
  */
 #ifndef MEMSERVER_CLIENTS_H
 #define MEMSERVER_CLIENTS_H

@@ -140,6 +140,47 @@ static void only_a_higher_generation_takes_the_lane(void **state)
 	clients_free(&c);
 }
 
+static enum smemv_wire_status come_and_go(struct clients *c, const u8 id[16], u32 lane, u64 generation)
+{
+	struct session s = { .kick = count_kick };
+	u64 newest;
+	enum smemv_wire_status status = clients_hello(c, &s, id, lane, generation, &newest);
+
+	clients_bye(c, &s);
+	return status;
+}
+
+static void many_come_and_go(struct clients *c, u8 first_byte)
+{
+	u8 id[16] = { first_byte };
+	u32 i;
+
+	for (i = 0; i < CLIENTS_REMEMBERED + 10; i++) {
+		memcpy(id + 4, &i, sizeof(i));
+		assert_int_equal(come_and_go(c, id, i % 4, 1), SMEMV_ST_OK);
+	}
+}
+
+static void lanes_of_a_connected_client_are_remembered(void **state)
+{
+	static const u8 id[16] = "client";
+	struct session s = { .kick = count_kick };
+	struct clients c;
+	u64 newest;
+
+	(void)state;
+	assert_int_equal(clients_init(&c), 0);
+	assert_int_equal(clients_hello(&c, &s, id, 63, 1, &newest), SMEMV_ST_OK);
+	assert_int_equal(come_and_go(&c, id, 1, 9), SMEMV_ST_OK);
+	many_come_and_go(&c, 1);
+	assert_int_equal(come_and_go(&c, id, 1, 9), SMEMV_ST_FENCED);
+	assert_in_range(c.n_idle, 1, CLIENTS_REMEMBERED + 1);
+	clients_bye(&c, &s);
+	many_come_and_go(&c, 2);
+	assert_int_equal(come_and_go(&c, id, 1, 9), SMEMV_ST_OK);
+	clients_free(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +188,7 @@ int main(void)
 		cmocka_unit_test(every_height_of_tree_keeps_first_and_last_page),
 		cmocka_unit_test(freed_frames_are_zero),
 		cmocka_unit_test(only_a_higher_generation_takes_the_lane),
+		cmocka_unit_test(lanes_of_a_connected_client_are_remembered),
 	};
 
 	return cmocka_run_group_tests(tests, make_store, free_store);
