@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,10 @@
 
 static enum log_level max_level = LOG_L_INFO;
 static bool to_journal;
+
+/* protects the count of lines that nobody took; held while one is written */
+static pthread_mutex_t write_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned int lines_not_taken;
 
 /* protects the rate limit of log_peer() */
 static pthread_mutex_t peer_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -44,10 +49,37 @@ bool log_enabled(enum log_level level)
 	return level <= max_level;
 }
 
-void log_line(enum log_level level, const char *fmt, ...)
+static bool is_taken(void)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static void write_line(enum log_level level, const char *text)
 {
 	static const char * const prefix[] = { "<3>", "<4>", "<6>", "<7>" };
 	static const char * const word[] = { "error: ", "warning: ", "", "debug: " };
+
+	fprintf(stderr, "%s%s%s\n", to_journal ? prefix[level] : "smemv-memserver: ",
+		word[level], text);
+}
+
+static void write_number_not_taken(void)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%u lines were left out, as nobody took them", lines_not_taken);
+	lines_not_taken = 0;
+	write_line(LOG_L_WARNING, text);
+}
+
+/*
+ * No client waits for who reads the log: a pager, a terminal that was stopped, or a
+ * journal whose own memory is here.
+ */
+void log_line(enum log_level level, const char *fmt, ...)
+{
 	char text[1024];
 	va_list ap;
 
@@ -56,8 +88,14 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "%s%s%s\n", to_journal ? prefix[level] : "smemv-memserver: ",
-		word[level], text);
+	pthread_mutex_lock(&write_lock);
+	if (lines_not_taken && is_taken())
+		write_number_not_taken();
+	if (is_taken())
+		write_line(level, text);
+	else
+		lines_not_taken++;
+	pthread_mutex_unlock(&write_lock);
 }
 
 bool log_peer_allowed(void)

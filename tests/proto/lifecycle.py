@@ -157,6 +157,26 @@ def test_metrics():
 
 
 @without_server
+def test_log_that_nobody_reads():
+    """The server goes on, and says later how much it left out."""
+    with subprocess.Popen([PROGRAM, "--memory", "4M", "--threads", "1", "--listen", "127.0.0.1:0", "--log-level", "debug",
+                           *prototest.OPTIONS], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            line = next(line for line in process.stderr if " serves on " in line)
+            host, _, port = line.split(" serves on ")[1].split()[0].rpartition(":")
+            for _ in range(2000):
+                Client((host, int(port))).close()
+
+            def is_told():
+                Client((host, int(port))).close()
+                return "lines were left out, as nobody took them" in os.read(process.stderr.fileno(), 1 << 20).decode()
+
+            assert wait_for(is_told)
+        finally:
+            process.kill()
+
+
+@without_server
 def test_ipv6():
     """It listens on [::1] and on several addresses."""
     if not os.path.exists("/proc/net/if_inet6"):
