@@ -408,6 +408,15 @@ static bool take_page_statuses(struct push_job *job, const struct smemv_frame *f
 	return true;
 }
 
+static u32 count_applied(const struct push_job *job)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < job->sent; i++)
+		n += job->status[job->sent_at[i]] == SMEMV_ST_OK;
+	return n;
+}
+
 void link_frame(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 {
 	struct link *k = c->link;
@@ -432,6 +441,8 @@ void link_frame(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 		link_broken(c, "answers for other pages");
 		return;
 	}
+	/* Here, as who ordered it may have left. */
+	stats_add(&c->loop->stats->pages_pushed, count_applied(job));
 	finish_sent(k, job);
 }
 

@@ -143,23 +143,22 @@ void request_push(struct conn *c, const struct smemv_frame *f, const u8 *meta)
 	push_submit(c->loop, job);
 }
 
-static u32 count_applied(const struct push_job *job)
+static bool all_applied(const struct push_job *job)
 {
-	u32 i, n = 0;
+	u32 i;
 
 	for (i = 0; i < job->count; i++)
-		n += job->status[i] == SMEMV_ST_OK;
-	return n;
+		if (job->status[i])
+			return false;
+	return true;
 }
 
 void push_done(struct push_job *job)
 {
 	struct conn *c = job->conn;
-	u32 applied = job->refused ? 0 : count_applied(job);
 
 	c->pushes--;
-	stats_add(&c->loop->stats->pages_pushed, applied);
-	if (job->refused || applied == job->count)
+	if (job->refused || all_applied(job))
 		request_refuse(c, &job->frame, job->refused);
 	else
 		pages_reply_partial(c, &job->frame, job->index, job->status, job->count);

@@ -378,5 +378,35 @@ def test_order_of_a_client_that_left():
     fake.close()
 
 
+@prototest.without_server
+def test_pages_pushed_for_a_client_that_left_are_counted():
+    went = threading.Event()
+
+    def late(fake, link):
+        request = link.recv()
+        fake.got.append(request)
+        went.wait(20)
+        answer(link, request, ST_PARTIAL, [ST_OK, ST_HELD])
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        stats = "127.0.0.1:%u" % s.getsockname()[1]
+    server, fake = prototest.Server("64M", 1, "--stats", stats), FakeTarget(late)
+    try:
+        c = Client(server.address, features=FEATURES)
+        c.open(1, A, SIZE, 3)
+        c.store(1, [(i, content(i)) for i in range(2)])
+        c.send(push_frame(1, [(0, 2)], fake.at, 1, TOKEN, 20000))
+        assert wait_for(lambda: fake.got)
+        c.close()
+        assert wait_for(lambda: prototest.metrics(stats)["smemv_connections"] == 0)
+        went.set()
+        assert wait_for(lambda: prototest.metrics(stats)["smemv_pages_pushed_total"] == 1)
+        prototest.check_clean(server, server.stop())
+    finally:
+        server.process.kill()
+        fake.close()
+
+
 if __name__ == "__main__":
     prototest.main(sys.modules[__name__])
