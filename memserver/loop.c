@@ -392,11 +392,15 @@ static void step_working(struct loop *l)
 	}
 }
 
+/* Who goes on with input that was held back has its next turn after all others had theirs. */
 static void flush_dirty(struct loop *l)
 {
 	struct conn *c;
+	u32 n = 0;
 
-	while ((c = TAILQ_FIRST(&l->dirty))) {
+	TAILQ_FOREACH(c, &l->dirty, dirty)
+		n++;
+	while (n-- && (c = TAILQ_FIRST(&l->dirty))) {
 		TAILQ_REMOVE(&l->dirty, c, dirty);
 		c->is_dirty = false;
 		if (c->sending)
@@ -456,7 +460,7 @@ static unsigned int time_to_wait(struct loop *l)
 {
 	u64 due = min_u64(l->push_due_ms, l->drops_due_ms), now;
 
-	if (!TAILQ_EMPTY(&l->working))
+	if (!TAILQ_EMPTY(&l->working) || !TAILQ_EMPTY(&l->dirty))
 		return 0;
 	if (due >= l->tick_ms + TICK_MS)
 		return TICK_MS;

@@ -342,13 +342,17 @@ def test_client_that_takes_nothing_is_closed(server):
 def flood(connections, data, end):
     """Each has always more to say than the server has read."""
     selector, sent = selectors.DefaultSelector(), dict.fromkeys(connections, 0)
+    sink = bytearray(1 << 20)
     for c in connections:
         c.sock.setblocking(False)
-        selector.register(c.sock, selectors.EVENT_WRITE, c)
+        selector.register(c.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, c)
     while not end.is_set():
-        for key, _ in selector.select(0.1):
+        for key, events in selector.select(0.1):
             c = key.data
-            sent[c] = (sent[c] + c.sock.send(memoryview(data)[sent[c]:])) % len(data)
+            if events & selectors.EVENT_READ:
+                c.sock.recv_into(sink)
+            if events & selectors.EVENT_WRITE:
+                sent[c] = (sent[c] + c.sock.send(memoryview(data)[sent[c]:])) % len(data)
 
 
 @with_server("64M", 1)
@@ -368,6 +372,32 @@ def test_many_that_never_pause_keep_nobody_out(server):
     finally:
         end.set()
         thread.join()
+
+
+@without_server
+def test_loads_of_all_take_turns():
+    """Who has asked for many pages gets few of them before another one's single request."""
+    stats = f"127.0.0.1:{free_port()}"
+    server = prototest.Server("4M", 1, "--stats", stats)
+    end = threading.Event()
+    thread = None
+    try:
+        good = opened(server)
+        good.store(1, [(i, content(i)) for i in range(256)])
+        greedy = [opened(server) for _ in range(16)]
+        thread = threading.Thread(target=flood, args=(greedy, load_frame(1, range(256)).pack() * 64, end))
+        thread.start()
+        time.sleep(0.5)
+        loaded = prototest.metrics(stats)["smemv_pages_loaded_total"]
+        for n in range(10):
+            equal(good.load(1, [n])[1][0].content, content(n))
+        loaded = (prototest.metrics(stats)["smemv_pages_loaded_total"] - loaded) / 256 / len(greedy) / 10
+        assert loaded < 5, f"each of the others had {loaded} requests answered for one of this"
+    finally:
+        end.set()
+        if thread:
+            thread.join()
+        server.process.kill()
 
 
 @without_server
