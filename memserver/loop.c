@@ -411,21 +411,37 @@ static void flush_dirty(struct loop *l)
 	}
 }
 
+static void close_without_hello(struct loop *l, struct conn *c)
+{
+	if (c->outgoing) {
+		log_peer("%s at %s: no answer to HELLO within %u s; closed", c->name, c->peer,
+			 CONN_HELLO_TIMEOUT_MS / 1000);
+	} else {
+		stats_add(&l->stats->hello_timeouts, 1);
+		log_peer("%s: no HELLO within %u s; closed", c->peer, CONN_HELLO_TIMEOUT_MS / 1000);
+	}
+	conn_close(c);
+}
+
+/* What is counted are clients. */
+static void close_slow(struct loop *l, struct conn *c)
+{
+	if (!c->outgoing)
+		stats_add(&l->stats->slow_closed, 1);
+	conn_close(c);
+}
+
 static void check_deadlines(struct loop *l, struct conn *c)
 {
 	if (c->state == CONN_HELLO && l->tick_ms >= c->deadline_ms) {
-		if (!c->outgoing)
-			stats_add(&l->stats->hello_timeouts, 1);
-		log_peer("%s: no HELLO within %u s; closed", c->peer,
-			 CONN_HELLO_TIMEOUT_MS / 1000);
-		conn_close(c);
+		close_without_hello(l, c);
 	} else if (c->state == CONN_LINGER && l->tick_ms >= c->deadline_ms) {
 		conn_close(c);
 	} else if (c->out_bytes && l->tick_ms - c->progress_ms >= l->server->stall_timeout_ms) {
-		stats_add(&l->stats->slow_closed, 1);
-		log_peer("%s at %s: took none of its replies for %u s; closed",
-			 c->name, c->peer, (unsigned int)(l->server->stall_timeout_ms / 1000));
-		conn_close(c);
+		log_peer("%s at %s: took none of its %s for %u s; closed",
+			 c->name, c->peer, c->outgoing ? "pages" : "replies",
+			 (unsigned int)(l->server->stall_timeout_ms / 1000));
+		close_slow(l, c);
 	}
 }
 
@@ -440,10 +456,9 @@ static void close_slowest(struct loop *l)
 			slowest = c;
 	if (!slowest || l->tick_ms - slowest->progress_ms < 2 * TICK_MS)
 		return;
-	stats_add(&l->stats->slow_closed, 1);
 	log_peer("%s at %s: too many replies wait for slow clients, and it is the slowest; closed",
 		 slowest->name, slowest->peer);
-	conn_close(slowest);
+	close_slow(l, slowest);
 }
 
 static void tick(struct loop *l)

@@ -378,6 +378,39 @@ def test_order_of_a_client_that_left():
     fake.close()
 
 
+def stats_address():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return "127.0.0.1:%u" % s.getsockname()[1]
+
+
+@prototest.without_server
+def test_targets_are_no_slow_clients():
+    """In log and counters: one that takes no pages, and one that does not answer HELLO."""
+    stats = stats_address()
+    server = prototest.Server("64M", 1, "--stats", stats, "--stall-timeout", "1")
+    fake = FakeTarget(lambda fake, link: fake.done.wait(30))
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as deaf:
+            c = Client(server.address, features=FEATURES)
+            c.open(1, A, SIZE, 3)
+            for n in range(4):
+                c.store(1, [(i, content(i)) for i in range(n * 256, n * 256 + 256)])
+            nobody = (os.urandom(16), deaf.getsockname())
+            c.send(push_frame(1, [(0, 1)], nobody, 1, TOKEN, 20000, tag=9))
+            for n in range(4):
+                for _ in range(4):
+                    c.send(push_frame(1, [(n * 256, 256)], fake.at, 1, TOKEN, 20000, tag=n))
+            assert server.logged("push target at %s:%u: took none of its pages for 1 s; closed" % fake.at[1], 10)
+            assert server.logged("push target at %s:%u: no answer to HELLO within 10 s; closed" % nobody[1], 20)
+            equal(prototest.metrics(stats)["smemv_connections_slow_total"], 0)
+            equal(prototest.metrics(stats)["smemv_hello_timeouts_total"], 0)
+        prototest.check_clean(server, server.stop())
+    finally:
+        server.process.kill()
+        fake.close()
+
+
 @prototest.without_server
 def test_pages_pushed_for_a_client_that_left_are_counted():
     went = threading.Event()
@@ -388,9 +421,7 @@ def test_pages_pushed_for_a_client_that_left_are_counted():
         went.wait(20)
         answer(link, request, ST_PARTIAL, [ST_OK, ST_HELD])
 
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        stats = "127.0.0.1:%u" % s.getsockname()[1]
+    stats = stats_address()
     server, fake = prototest.Server("64M", 1, "--stats", stats), FakeTarget(late)
     try:
         c = Client(server.address, features=FEATURES)
