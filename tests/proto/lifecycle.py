@@ -409,7 +409,7 @@ def test_memory_for_slow_clients_is_bounded():
     try:
         good = opened(server)
         good.store(1, [(i, content(i)) for i in range(256)])
-        bad = [opened(server, rcvbuf=1 << 14) for _ in range(12)]
+        bad = [opened(server, rcvbuf=1 << 14) for _ in range(24)]
         for c in bad:
             c.sock.settimeout(0.05)
             ask_without_listening(c, 60)
@@ -420,7 +420,7 @@ def test_memory_for_slow_clients_is_bounded():
         for _ in range(20):
             equal(good.load(1, [7])[1][0].content, content(7))
         left = prototest.metrics(f"127.0.0.1:{port}")
-        assert left[closed] + left["smemv_connections"] == 13 and left[closed] < 12, left
+        assert left[closed] + left["smemv_connections"] == 25 and left[closed] < 24, left
         prototest.check_clean(server, server.stop())
     finally:
         server.process.kill()
