@@ -14,8 +14,8 @@
 #include "loop.h"
 #include "request.h"
 #include "ring.h"
+#include "slow.h"
 
-#define TICK_MS		250u
 /* A client may have a deadline of a second and less, and loses its connection when it passes. */
 #define DROP_ANSWER_MS	500u
 
@@ -411,63 +411,13 @@ static void flush_dirty(struct loop *l)
 	}
 }
 
-static void close_without_hello(struct loop *l, struct conn *c)
-{
-	if (c->outgoing) {
-		log_peer("%s at %s: no answer to HELLO within %u s; closed", c->name, c->peer,
-			 CONN_HELLO_TIMEOUT_MS / 1000);
-	} else {
-		stats_add(&l->stats->hello_timeouts, 1);
-		log_peer("%s: no HELLO within %u s; closed", c->peer, CONN_HELLO_TIMEOUT_MS / 1000);
-	}
-	conn_close(c);
-}
-
-/* What is counted are clients. */
-static void close_slow(struct loop *l, struct conn *c)
-{
-	if (!c->outgoing)
-		stats_add(&l->stats->slow_closed, 1);
-	conn_close(c);
-}
-
-static void check_deadlines(struct loop *l, struct conn *c)
-{
-	if (c->state == CONN_HELLO && l->tick_ms >= c->deadline_ms) {
-		close_without_hello(l, c);
-	} else if (c->state == CONN_LINGER && l->tick_ms >= c->deadline_ms) {
-		conn_close(c);
-	} else if (c->out_bytes && l->tick_ms - c->progress_ms >= l->server->stall_timeout_ms) {
-		log_peer("%s at %s: took none of its %s for %u s; closed",
-			 c->name, c->peer, c->outgoing ? "pages" : "replies",
-			 (unsigned int)(l->server->stall_timeout_ms / 1000));
-		close_slow(l, c);
-	}
-}
-
-/* So that slow clients cannot use up the server's memory together. */
-static void close_slowest(struct loop *l)
-{
-	struct conn *c, *slowest = NULL;
-
-	LIST_FOREACH(c, &l->conns, all)
-		if (c->state != CONN_CLOSED && c->out_bytes &&
-		    (!slowest || c->progress_ms < slowest->progress_ms))
-			slowest = c;
-	if (!slowest || l->tick_ms - slowest->progress_ms < 2 * TICK_MS)
-		return;
-	log_peer("%s at %s: too many replies wait for slow clients, and it is the slowest; closed",
-		 slowest->name, slowest->peer);
-	close_slow(l, slowest);
-}
-
 static void tick(struct loop *l)
 {
 	struct conn *c;
 
 	LIST_FOREACH(c, &l->conns, all)
 		if (c->state != CONN_CLOSED)
-			check_deadlines(l, c);
+			slow_check(c);
 }
 
 /* Until something is due, if nothing arrives before. */
@@ -477,8 +427,8 @@ static unsigned int time_to_wait(struct loop *l)
 
 	if (!TAILQ_EMPTY(&l->working) || !TAILQ_EMPTY(&l->dirty))
 		return 0;
-	if (due >= l->tick_ms + TICK_MS)
-		return TICK_MS;
+	if (due >= l->tick_ms + LOOP_TICK_MS)
+		return LOOP_TICK_MS;
 	now = now_ms();
 	return due > now ? (unsigned int)(due - now) : 0;
 }
@@ -507,12 +457,12 @@ static void *loop_main(void *arg)
 		step_working(l);
 		push_step(l);
 		if (l->tick_ms >= next_tick) {
-			next_tick = l->tick_ms + TICK_MS;
+			next_tick = l->tick_ms + LOOP_TICK_MS;
 			tick(l);
 		}
 		answer_late_drops(l);
 		if (l->out_bytes > l->server->output_limit)
-			close_slowest(l);
+			slow_close_slowest(l);
 		flush_dirty(l);
 		count_service_time(l);
 		if (l->closed)

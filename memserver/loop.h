@@ -14,6 +14,7 @@
 #define LOOP_RECV_BUFS		64u	/* a power of two */
 #define LOOP_RECV_BUF_SIZE	(64u << 10)
 #define LOOP_OUTBUFS_KEPT	128u
+#define LOOP_TICK_MS		250u
 
 TAILQ_HEAD(conn_queue, conn);
 LIST_HEAD(conn_list, conn);
