@@ -92,6 +92,7 @@ struct conn {
 	LIST_ENTRY(conn) all;
 	TAILQ_ENTRY(conn) dirty;
 	TAILQ_ENTRY(conn) working;
+	TAILQ_ENTRY(conn) fresh;
 	struct loop *loop;
 	int fd;
 	enum conn_state state;
@@ -115,7 +116,7 @@ struct conn {
 	bool sending;
 	bool connecting;
 	bool outgoing;		/* made by this server, see push.h */
-	bool is_dirty, is_working;
+	bool is_dirty, is_working, is_fresh;
 	bool shut;		/* the sending side was shut down */
 	struct sockaddr_storage connect_to;
 	struct __kernel_timespec connect_ts;

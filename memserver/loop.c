@@ -105,6 +105,13 @@ void loop_add_drop(struct loop *l, struct drop_job *job)
 	LIST_INSERT_HEAD(&l->drops, job, pending);
 }
 
+static void leave_fresh(struct conn *c)
+{
+	if (c->is_fresh)
+		TAILQ_REMOVE(&c->loop->fresh, c, fresh);
+	c->is_fresh = false;
+}
+
 void loop_forget_conn(struct conn *c)
 {
 	struct loop *l = c->loop;
@@ -116,6 +123,11 @@ void loop_forget_conn(struct conn *c)
 		TAILQ_REMOVE(&l->working, c, working);
 	c->is_dirty = false;
 	c->is_working = false;
+	leave_fresh(c);
+	if (!c->outgoing) {
+		stats_add(&l->stats->connections, (u64)-1);
+		atomic_fetch_sub(&l->server->connections, 1);
+	}
 	LIST_FOREACH(job, &l->drops, pending)
 		if (job->conn == c)
 			job->conn = NULL;
@@ -180,17 +192,51 @@ void loop_synchronize(struct loop *l)
 	qs_enter(&l->server->qs, l->index);
 }
 
+/* Connections on which nobody ever spoke do not keep a client out: the oldest one goes. */
+static bool has_room_for_conn(struct loop *l)
+{
+	struct conn *c;
+
+	if (atomic_load(&l->server->connections) <= l->server->max_connections)
+		return true;
+	while ((c = TAILQ_FIRST(&l->fresh))) {
+		leave_fresh(c);
+		if (c->state != CONN_HELLO)
+			continue;
+		log_peer("%s: no HELLO yet, and there are %u connections (--max-connections); closed",
+			 c->peer, l->server->max_connections);
+		conn_close(c);
+		return true;
+	}
+	return false;
+}
+
+static void refuse_fd(struct loop *l, int fd)
+{
+	close(fd);
+	atomic_fetch_sub(&l->server->connections, 1);
+}
+
 static void adopt_fd(struct loop *l, int fd)
 {
-	struct conn *c = conn_new(l, fd);
+	struct conn *c;
 
+	if (!has_room_for_conn(l)) {
+		stats_add(&l->stats->refused, 1);
+		log_peer("a connection was refused: there are %u already (--max-connections)",
+			 l->server->max_connections);
+		refuse_fd(l, fd);
+		return;
+	}
+	c = conn_new(l, fd);
 	if (!c) {
 		log_peer("no memory for another connection; closed");
-		close(fd);
-		atomic_fetch_sub(&l->server->connections, 1);
+		refuse_fd(l, fd);
 		return;
 	}
 	LIST_INSERT_HEAD(&l->conns, c, all);
+	TAILQ_INSERT_TAIL(&l->fresh, c, fresh);
+	c->is_fresh = true;
 	stats_add(&l->stats->connections, 1);
 	stats_add(&l->stats->accepted, 1);
 	ring_arm_recv(c);
@@ -210,10 +256,6 @@ static void free_closed(struct loop *l)
 			continue;
 		}
 		LIST_REMOVE(c, all);
-		if (!c->outgoing) {
-			stats_add(&l->stats->connections, (u64)-1);
-			atomic_fetch_sub(&l->server->connections, 1);
-		}
 		conn_free(c);
 	}
 }
@@ -481,6 +523,7 @@ int loop_init(struct loop *l, struct server *server, unsigned int index, char *e
 	l->st = &server->store.thread[index];
 	TAILQ_INIT(&l->dirty);
 	TAILQ_INIT(&l->working);
+	TAILQ_INIT(&l->fresh);
 	l->push_due_ms = UINT64_MAX;
 	l->drops_due_ms = UINT64_MAX;
 	pthread_mutex_init(&l->mail_lock, NULL);

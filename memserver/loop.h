@@ -44,6 +44,7 @@ struct loop {
 	struct conn_list conns;
 	struct conn_queue dirty;	/* have output that is not yet submitted */
 	struct conn_queue working;	/* have a long request under way */
+	struct conn_queue fresh;	/* no HELLO came when it was looked at last; the oldest first */
 	struct drop_list drops;
 	u64 drops_due_ms;		/* no reply to one is due earlier */
 	struct link_list links;		/* to other servers, see push.h */

@@ -91,13 +91,6 @@ static void give_connection(struct daemon *d, int fd)
 	struct server *srv = &d->server;
 	struct loop *l = &srv->loops[d->given++ / LANES_TOGETHER % srv->n_loops];
 
-	if (atomic_load(&srv->connections) >= d->opt.max_connections) {
-		stats_add(&l->stats->refused, 1);
-		log_peer("a connection was refused: there are %u already (--max-connections)",
-			 d->opt.max_connections);
-		close(fd);
-		return;
-	}
 	conn_set_keepalive(fd);
 	atomic_fetch_add(&srv->connections, 1);
 	if (loop_give_fd(l, fd)) {
@@ -310,6 +303,7 @@ static void start_server(struct daemon *d)
 	srv->n_loops = d->opt.threads;
 	srv->stall_timeout_ms = d->opt.stall_timeout_s * 1000ull;
 	srv->output_limit = d->opt.output_limit_bytes;
+	srv->max_connections = d->opt.max_connections;
 	srv->qs.n = srv->n_loops;
 	srv->qs.slot = aligned_alloc(CACHELINE, srv->n_loops * sizeof(*srv->qs.slot));
 	srv->loops = calloc(srv->n_loops, sizeof(*srv->loops));

@@ -26,6 +26,7 @@ struct server {
 	unsigned int n_loops;
 	struct loop *loops;
 	_Atomic u32 connections;
+	u32 max_connections;
 	/* Nothing of its output was taken for that long: the client is gone or broken. */
 	u64 stall_timeout_ms;
 	/* Output that waits for slow clients, of a loop; above it the slowest is closed. */

@@ -326,6 +326,21 @@ def test_connections_above_the_limit(server):
     assert server.logged("--max-connections")
 
 
+@with_server("64M", 1, "--max-connections", "20")
+def test_silent_connections_take_no_place(server):
+    """As many as are allowed, on which nobody speaks, keep no client out, and end for it."""
+    with GoodClient(server):
+        silent = [Connection(server.address) for _ in range(10)]
+        time.sleep(1.1)
+        silent += [Connection(server.address) for _ in range(10)]
+        assert server.logged("no HELLO yet, and there are 20 connections (--max-connections); closed")
+        clients = [Client(server.address) for _ in range(10)]
+        for n, c in enumerate(clients):
+            equal(c.open(1, bytes([n + 1]) * 16).status, ST_OK)
+        assert silent[0].is_closed(2), "the oldest is still there"
+        assert not silent[-1].is_closed(0.1), "the newest was closed"
+
+
 def can_connect(server):
     try:
         Client(server.address).close()
