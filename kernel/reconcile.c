@@ -36,7 +36,7 @@ void smemv_reconcile(struct smemv_space *space, u32 bind)
 {
 	struct smemv_reconcile *r = space->reconcile[bind];
 
-	set_bit(0, &r->wanted);
+	test_and_set_bit(0, &r->wanted);	/* after the reason for it: see reconcile_work() */
 	if (!READ_ONCE(space->closing) && smemv_space_is_active(space))
 		queue_delayed_work(smemv_wq, &r->work, 0);
 }
@@ -208,11 +208,13 @@ static void reconcile_work(struct work_struct *work)
 	struct smemv_reconcile *r = container_of(to_delayed_work(work),
 						 struct smemv_reconcile, work);
 
-	if (may_go_on(r) && all_lanes_up(r->bind->server)) {
-		clear_bit(0, &r->wanted);
-		if (!compare(r))
-			set_bit(0, &r->wanted);
-	}
+	/*
+	 * Before the look at the lanes and at the map: what makes it wanted meanwhile, as a lane
+	 * that breaks, would be forgotten otherwise. Ordered, as smemv_reconcile() is.
+	 */
+	test_and_clear_bit(0, &r->wanted);
+	if (!may_go_on(r) || !all_lanes_up(r->bind->server) || !compare(r))
+		set_bit(0, &r->wanted);
 	if (test_bit(0, &r->wanted) && may_go_on(r))
 		queue_delayed_work(smemv_wq, &r->work, AGAIN);
 }
