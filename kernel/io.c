@@ -23,32 +23,9 @@
 #include "compat/net.h"
 #include "core/place.h"
 #include "event.h"
-#include "io.h"
+#include "io_inside.h"
 #include "trace.h"
 #include "xmit.h"
-
-#define MAX_RETRIES	3
-
-static u16 where(const struct smemv_io *io, u32 i)
-{
-	return smemv_map_where(io->run, io->slot[i]);
-}
-
-static u64 set_bit_of(u16 target)
-{
-	return 1ULL << (target - SMEMV_WHERE_SET);
-}
-
-/* The server of a set; a set has one member until pages are mirrored. */
-static struct smemv_bind *bind_of(const struct smemv_io *io, u16 target)
-{
-	return io->space->map.set[target - SMEMV_WHERE_SET].member[0];
-}
-
-static struct smemv_lane *lane_of(const struct smemv_io *io, u16 target)
-{
-	return smemv_server_lane(bind_of(io, target)->server, io->run_nr);
-}
 
 /* Whether the space still uses the server; one that it uses no more has no pages. */
 static bool in_use(const struct smemv_io *io, u16 target)
@@ -67,12 +44,6 @@ static bool reachable(const struct smemv_io *io, u16 target)
 	       !smemv_bind_is_refused(bind_of(io, target), lane);
 }
 
-static void finish_page(struct smemv_io *io, u32 i, int err)
-{
-	io->err[i] = err;
-	io->todo &= ~BIT(i);
-}
-
 /* Loads that need no server. */
 static void load_locally(struct smemv_io *io, u32 i)
 {
@@ -86,19 +57,6 @@ static void load_locally(struct smemv_io *io, u32 i)
 		smemv_space_count(io->space, LOST_READS, 1);
 		finish_page(io, i, -EIO);
 	}
-}
-
-static void lose_page(struct smemv_io *io, u32 i)
-{
-	struct smemv_space *space = io->space;
-	struct smemv_server *server = bind_of(io, where(io, i))->server;
-
-	smemv_server_count(server, MISSING, 1);
-	smemv_map_set(&space->map, io->run, io->slot[i], SMEMV_WHERE_LOST);
-	smemv_space_count(space, LOST_READS, 1);
-	smemv_tell_lost(space, smemv_io_index(io, i), server,
-			"does not have it any more");
-	finish_page(io, i, -EIO);
 }
 
 static void fail_pages(struct smemv_io *io, int err)
@@ -324,8 +282,6 @@ static unsigned long request_deadline(const struct smemv_io *io)
 	return time_after(deadline, answer) ? deadline : answer;
 }
 
-static void replied(struct smemv_req *req);
-
 static void build(struct smemv_io *io)
 {
 	struct smemv_req *req = &io->req;
@@ -333,7 +289,7 @@ static void build(struct smemv_io *io)
 	unsigned long batch = io->batch;
 	u32 i;
 
-	req->done = replied;
+	req->done = smemv_io_replied;
 	/* What the reply says comes by @page and @result; io need not be zeroed. */
 	req->reply = NULL;
 	req->reply_size = 0;
@@ -416,7 +372,7 @@ void smemv_io_advance(struct smemv_io *io, bool direct)
 		if (!err) {
 			build(io);
 			if (!smemv_xmit(lane_of(io, io->target), &io->req, direct))
-				return;	/* replied() goes on, or went on */
+				return;	/* smemv_io_replied() goes on, or went on */
 			continue;	/* the lane went down: plan again */
 		}
 		if (err == -EAGAIN && !smemv_io_fails_now(io)) {
@@ -426,130 +382,4 @@ void smemv_io_advance(struct smemv_io *io, bool direct)
 		fail_pages(io, err == -ENOSPC ? -ENOSPC : -EIO);
 	}
 	finish(io);
-}
-
-static void page_stored(struct smemv_io *io, u32 i)
-{
-	struct smemv_server *server = bind_of(io, io->target)->server;
-	u16 old = where(io, i);
-
-	if (old >= SMEMV_WHERE_SET && old != io->target) {
-		io->open_sets |= set_bit_of(old);
-		smemv_space_count(io->space, REPLACED, 1);
-	}
-	smemv_map_set(&io->space->map, io->run, io->slot[i], io->target);
-	smemv_space_count(io->space, STORE_PAGES, 1);
-	smemv_server_count(server, STORE_PAGES, 1);
-	finish_page(io, i, 0);
-}
-
-static void page_loaded(struct smemv_io *io, u32 i)
-{
-	smemv_space_count(io->space, LOAD_PAGES, 1);
-	smemv_server_count(bind_of(io, io->target)->server, LOAD_PAGES, 1);
-	finish_page(io, i, 0);
-}
-
-static void fenced_out(struct smemv_io *io)
-{
-	struct smemv_bind *bind = bind_of(io, io->target);
-
-	smemv_server_count(bind->server, STALE_EPOCH, 1);
-	bind->fenced_out(bind);
-}
-
-/*
- * A page that did not get through; what is still todo is planned again. @tried:
- * failures before this reply, in which many pages may have failed at once.
- */
-static void page_refused(struct smemv_io *io, u32 i, unsigned int status,
-			 u8 tried)
-{
-	struct smemv_server *server = bind_of(io, io->target)->server;
-
-	switch (status) {
-	case SMEMV_ST_NO_SPACE:
-	case SMEMV_ST_STOPPING:
-		if (io->op != SMEMV_OP_STORE)
-			break;	/* a load needs no space: do not ask for ever */
-		smemv_server_count(server, NO_SPACE, 1);
-		if (status == SMEMV_ST_NO_SPACE)
-			smemv_server_note_full(server);
-		io->refused |= set_bit_of(io->target);
-		return;
-	case SMEMV_ST_MISSING:
-		if (io->op == SMEMV_OP_LOAD)
-			return lose_page(io, i);
-		break;
-	case SMEMV_ST_STALE_EPOCH:
-		return fenced_out(io);
-	case SMEMV_ST_NOT_ACTIVE:
-		/* It is told when the lane is opened again. */
-		smemv_lane_break(lane_of(io, io->target),
-				 "the server was not told that a space is active");
-		break;
-	case SMEMV_ST_NO_SUCH_SPACE:
-		smemv_lane_break(lane_of(io, io->target),
-				 "the server does not know the space any more (was it dropped there?)");
-		break;
-	case SMEMV_ST_BAD_CRC:
-		smemv_server_count(server, BAD_CRC, 1);
-		break;
-	}
-	io->retries = tried + 1;
-	if (tried < MAX_RETRIES)
-		return;
-	pr_err_ratelimited("%s: %s of page %llu failed: server %s: %s\n",
-			   io->space->name, smemv_op_name(io->op),
-			   smemv_io_index(io, i), server->name,
-			   smemv_status_name(status));
-	if (io->op == SMEMV_OP_STORE) {
-		if (where(io, i) >= SMEMV_WHERE_SET)
-			io->open_sets |= set_bit_of(where(io, i));
-		smemv_map_set(&io->space->map, io->run, io->slot[i],
-			      SMEMV_WHERE_FAILED);
-		io->open_sets |= set_bit_of(io->target);
-		smemv_space_count(io->space, STORE_ERRORS, 1);
-	} else {
-		smemv_space_count(io->space, LOAD_ERRORS, 1);
-	}
-	finish_page(io, i, -EIO);
-}
-
-/* An average in which the newest counts for an eighth. */
-static void note_load_time(struct smemv_space *space, ktime_t took)
-{
-	u64 usual = READ_ONCE(space->load_ns);
-
-	WRITE_ONCE(space->load_ns, usual - usual / 8 + took / 8);
-}
-
-static void replied(struct smemv_req *req)
-{
-	struct smemv_io *io = container_of(req, struct smemv_io, req);
-	u8 tried = io->retries;
-	u32 i;
-
-	if (req->err) {
-		if (req->on_wire) {
-			smemv_server_count(bind_of(io, io->target)->server,
-					   RESENT, 1);
-			if (io->op == SMEMV_OP_STORE)
-				io->open_sets |= set_bit_of(io->target);
-		}
-	} else {
-		if (io->op == SMEMV_OP_LOAD)
-			note_load_time(io->space, ktime_sub(ktime_get(), req->sent));
-		for (i = 0; i < req->nr; i++) {
-			u32 page = io->batch_page[i];
-
-			if (req->result[i] != SMEMV_ST_OK)
-				page_refused(io, page, req->result[i], tried);
-			else if (io->op == SMEMV_OP_STORE)
-				page_stored(io, page);
-			else
-				page_loaded(io, page);
-		}
-	}
-	smemv_io_advance(io, false);
 }
