@@ -41,6 +41,8 @@
  * @sending: the sender still uses it; a reply must wait for that
  * @answered: the reply came while @sending
  * @page: STORE: sources; LOAD: destinations; by descriptor
+ * @zeros: of a STORE or LOAD: descriptors, a bit each, whose page is zeros, and so had no data
+ *	   on the way; of a LOAD set by the reply, 0 before it is sent
  * @result: enum smemv_wire_status by descriptor, set before done()
  * @reply: room for the reply's meta, or NULL when the owner needs none
  * @reply_size: its size
@@ -68,6 +70,7 @@ struct smemv_req {
 	bool answered;
 	u16 reply_flags;
 	u16 reply_count;
+	u32 zeros;
 	u32 reply_size;
 	u32 reply_len;
 	void *reply;

@@ -297,6 +297,7 @@ static void build(struct smemv_io *io)
 	req->handle = bind_of(io, io->target)->handle;
 	req->deadline = request_deadline(io);
 	req->answer_within = 0;
+	req->zeros = 0;
 	req->nr = 0;
 	for_each_set_bit(i, &batch, SMEMV_IO_PAGES) {
 		struct smemv_wire_page *desc = &req->frame.page[req->nr];
@@ -305,6 +306,8 @@ static void build(struct smemv_io *io)
 		desc->index = cpu_to_le64(smemv_io_index(io, i));
 		if (io->op == SMEMV_OP_STORE)
 			describe_store(desc, io->page[i], crc);
+		if (desc->flags & cpu_to_le16(SMEMV_PAGE_F_ZERO))
+			req->zeros |= BIT(req->nr);
 		req->page[req->nr] = io->page[i];
 		io->batch_page[req->nr++] = i;
 	}

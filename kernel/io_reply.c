@@ -17,7 +17,7 @@ static void lose_page(struct smemv_io *io, u32 i)
 	finish_page(io, i, -EIO);
 }
 
-static void page_stored(struct smemv_io *io, u32 i)
+static void page_stored(struct smemv_io *io, u32 i, bool is_zero)
 {
 	struct smemv_server *server = bind_of(io, io->target)->server;
 	u16 old = where(io, i);
@@ -29,13 +29,19 @@ static void page_stored(struct smemv_io *io, u32 i)
 	smemv_map_set(&io->space->map, io->run, io->slot[i], io->target);
 	smemv_space_count(io->space, STORE_PAGES, 1);
 	smemv_server_count(server, STORE_PAGES, 1);
+	if (is_zero)
+		smemv_server_count(server, STORE_ZERO, 1);
 	finish_page(io, i, 0);
 }
 
-static void page_loaded(struct smemv_io *io, u32 i)
+static void page_loaded(struct smemv_io *io, u32 i, bool is_zero)
 {
+	struct smemv_server *server = bind_of(io, io->target)->server;
+
 	smemv_space_count(io->space, LOAD_PAGES, 1);
-	smemv_server_count(bind_of(io, io->target)->server, LOAD_PAGES, 1);
+	smemv_server_count(server, LOAD_PAGES, 1);
+	if (is_zero)
+		smemv_server_count(server, LOAD_ZERO, 1);
 	finish_page(io, i, 0);
 }
 
@@ -130,14 +136,15 @@ void smemv_io_replied(struct smemv_req *req)
 		if (io->op == SMEMV_OP_LOAD)
 			note_load_time(io->space, ktime_sub(ktime_get(), req->sent));
 		for (i = 0; i < req->nr; i++) {
+			bool is_zero = req->zeros & BIT(i);
 			u32 page = io->batch_page[i];
 
 			if (req->result[i] != SMEMV_ST_OK)
 				page_refused(io, page, req->result[i], tried);
 			else if (io->op == SMEMV_OP_STORE)
-				page_stored(io, page);
+				page_stored(io, page, is_zero);
 			else
-				page_loaded(io, page);
+				page_loaded(io, page, is_zero);
 		}
 	}
 	smemv_io_advance(io, false);

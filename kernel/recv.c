@@ -94,8 +94,10 @@ static void next_data(struct smemv_rx *rx)
 	for (; rx->desc < rx->f.count; rx->desc++) {
 		if (smemv_page_has_data(rx_page(rx)))
 			break;
-		if (le16_to_cpu(rx_page(rx)->status) == SMEMV_ST_OK)
-			clear_highpage(rx->req->page[rx->desc]);
+		if (le16_to_cpu(rx_page(rx)->status) != SMEMV_ST_OK)
+			continue;
+		clear_highpage(rx->req->page[rx->desc]);
+		rx->req->zeros |= BIT(rx->desc);
 	}
 	rx->have = 0;
 	rx->crc = ~0u;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 70-trace: the tracepoints exist and tell each step of a store and a load, in order, and what a scan found.
+# Pages of zeros are counted apart.
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/scan.sh"
@@ -66,6 +67,16 @@ tags() {
 	trace | sed -n "s/^smemv_$1:.* tag=\([0-9a-f]*\) .*/\1/p" | sort
 }
 is "$(tags reply)" "$(tags send)" "each request has its reply"
+
+# Pages of zeros are counted among the others, and by themselves.
+counted() {
+	smemv_json 'first.counters | "\(.store_pages) \(.store_zero) \(.load_pages) \(.load_zero)"' server show one
+}
+is "$(counted)" "4 0 4 0" "so far none was zeros"
+dd if=/dev/zero of="$disk" bs=1M count=1 seek=1 oflag=direct status=none
+is "$(counted)" "260 256 4 0" "zeros that are stored are counted"
+dd if="$disk" of=/dev/null bs=1M count=1 skip=1 iflag=direct status=none
+is "$(counted)" "260 256 260 256" "and those that are loaded"
 
 # Of a scan it tells what it found.
 kvm_start
