@@ -149,7 +149,8 @@ static struct socket *make_socket(struct smemv_lane *lane, const char **why)
 	sock->sk->sk_sndtimeo = timeout_jiffies(lane);
 	sock->sk->sk_rcvtimeo = timeout_jiffies(lane);
 	smemv_compat_no_task_frag(sock->sk);
-	sk_set_memalloc(sock->sk);
+	/* To its end, as backlogs of it may hold such memory; see hold_reserves(). */
+	sock_set_flag(sock->sk, SOCK_MEMALLOC);
 	tcp_sock_set_nodelay(sock->sk);
 	sock_no_linger(sock->sk);
 

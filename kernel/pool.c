@@ -2,6 +2,7 @@
 #include <linux/hash.h>
 #include <linux/siphash.h>
 #include <linux/slab.h>
+#include <net/sock.h>
 
 #include "bind.h"
 #include "conn.h"
@@ -65,6 +66,22 @@ static int alloc_lanes(struct smemv_server *server, u32 n)
 	return 0;
 }
 
+/*
+ * That sockets may use reserves of memory is a branch in the kernel's code. sk_set_memalloc() has
+ * it changed for the first socket, and sk_clear_memalloc() for the last, and the latter must not
+ * be called for one on which something may arrive. Who changes code waits for whoever else does,
+ * and for processors that come or go: not for a lane, which reclaim may wait for.
+ */
+static void hold_reserves(void)
+{
+	static_branch_inc(&memalloc_socks_key);
+}
+
+static void let_go_of_reserves(void)
+{
+	static_branch_dec(&memalloc_socks_key);
+}
+
 static void server_free(struct smemv_server *server)
 {
 	WRITE_ONCE(server->stopping, true);
@@ -72,6 +89,7 @@ static void server_free(struct smemv_server *server)
 	/* Lanes queue it, and it sends on lanes. */
 	cancel_delayed_work_sync(&server->reopen);
 	free_lanes(server);
+	let_go_of_reserves();
 	smemv_undropped_free(server);
 	free_percpu(server->stats);
 	ida_destroy(&server->handles);
@@ -100,6 +118,7 @@ server_alloc(struct smemv_ns *ns, const struct smemv_server_config *config)
 
 	if (!server)
 		return NULL;
+	hold_reserves();
 	server->ns = ns;
 	strscpy(server->name, config->name, sizeof(server->name));
 	memcpy(&server->addr, config->addr, config->addr_len);

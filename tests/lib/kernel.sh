@@ -41,6 +41,22 @@ dmesg_since() {
 	dmesg | sed "1,/smemv-scenario: mark $$\\.$dmesg_marks\$/d"
 }
 
+# kernel_int SYMBOL: an int of the kernel's own, from its memory; fails where that cannot be read.
+kernel_int() {
+	local address segment from offset size
+
+	[[ -r /proc/kcore ]] || return
+	address=0x$(awk -v name="$1" '$3 == name { print $1; exit }' /proc/kallsyms)
+	while read -r segment offset from _ _ size _; do
+		if [[ $segment == LOAD ]] && ((address - from >= 0 && address - from < size)); then
+			dd if=/proc/kcore bs=4 count=1 skip=$((offset + address - from)) iflag=skip_bytes status=none |
+				od -An -td4 | tr -d ' '
+			return
+		fi
+	done < <(readelf -lW /proc/kcore)
+	return 1
+}
+
 # counter_of FILE NAME: the number after NAME in a file of "name value" lines (vmstat, memory.stat).
 counter_of() {
 	awk -v name="$2" '$1 == name { print $2; found = 1 } END { exit !found }' "$1"

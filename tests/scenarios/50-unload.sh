@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 50-unload: the module cannot be unloaded while a disk is in use, always otherwise, and fifty times
-# load, configure, use, unload leave nothing behind: no memory, thread, socket, page or space. In part fifty times
-# on 6.12, elsewhere less often.
+# load, configure, use, unload leave nothing behind: no memory, thread, socket, page or space, nor a way through
+# the network's code. In part fifty times on 6.12, elsewhere less often.
 #
 # smoke: yes
 
@@ -69,13 +69,25 @@ memory_unheld() {
 	echo $((lists + $(memory_of MemFree) + $(memory_of AnonPages) + $(memory_of Cached)))
 }
 
+# For how many users sockets may use reserves of memory. As long as there is one, each packet of the host is
+# looked at for it.
+users_of_reserves() {
+	kernel_int memalloc_socks_key || echo unknown
+}
+
 settle_memory() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
 }
 
 # While it is in use.
+reserves=$(users_of_reserves)
 require "the module is loaded and configured" configure
+if [[ $reserves == unknown ]]; then
+	skip "this kernel does not let its memory be read" "its sockets may use reserves"
+else
+	compare "$(users_of_reserves)" -gt "$reserves" "its sockets may use reserves"
+fi
 mkswap "$disk" >/dev/null
 swapon "$disk"
 at_exit "swap_off_quietly $disk"
@@ -123,6 +135,7 @@ compare $(($(memory_of Percpu) - percpu)) -le 128 "no memory per processor leaks
 compare $(($(memory_of SUnreclaim) - slab)) -le 512 "no slab memory leaks"
 compare $(($(memory_of VmallocUsed) - vmalloc)) -le 128 "no mapped memory leaks"
 compare $((unheld - $(memory_unheld))) -le 4096 "no pages leak"
+is "$(users_of_reserves)" "$reserves" "no socket may use reserves any more"
 ok "no slab cache is left" bash -c '! grep -q ^smemv /proc/slabinfo'
 ok "no thread is left" no_threads_are_left
 ok "no connection is left" wait_until 10 no_sockets_are_left
