@@ -322,6 +322,7 @@ static void count_pages(struct smemv_adoption *a)
 
 		if (!bind->server)
 			continue;
+		atomic64_add(a->pages[i], &bind->server->booked);
 		atomic64_add(a->pages[i], &bind->pages);
 		atomic64_add(a->pages[i], &bind->server->pages);
 		atomic64_add(a->pages[i], &space->map.remote);

@@ -315,32 +315,55 @@ static bool reply_counts(struct smemv_drain *d, const struct smemv_run *run, u32
 	return true;
 }
 
-/* The owned pages go to one target. */
-static void move_batch(struct smemv_drain *d, struct smemv_run *run)
+/* As many of the pages as the target's limit allows; the others stay where they are. */
+static u32 book(struct smemv_drain *d, u32 to)
 {
-	int to = choose_target(d, run->nr);
-	u32 slot, moved;
+	u32 n = bitmap_weight(d->pages, SMEMV_RUN_PAGES);
+	u32 booked = smemv_server_book(d->space->bind[to].server, n);
 
-	if (to < 0) {
-		d->why = d->why ?: "no other server that it may go to has room and can be reached";
-		return;
-	}
-	if (!open_drain(d, to))
-		return;
+	for (; n > booked; n--)
+		__clear_bit(find_last_bit(d->pages, SMEMV_RUN_PAGES), d->pages);
+	return booked;
+}
+
+/* Leaves in d->pages those that are at the target now, by the map, too. How many. */
+static u32 move_to(struct smemv_drain *d, struct smemv_run *run, u32 to)
+{
+	u32 slot, moved = 0;
+
 	d->target[to].used = true;
 	if (push(d, run, to)) {
 		d->target[to].unsettled |= d->req.on_wire;
 		d->why = "it cannot be reached";
-		return;
+		return 0;
 	}
 	if (!reply_counts(d, run, to))
-		return;
+		return 0;
 	read_results(d, run, to);
-	if (bitmap_empty(d->pages, SMEMV_RUN_PAGES))
+	for_each_set_bit(slot, d->pages, SMEMV_RUN_PAGES) {
+		smemv_map_set_booked(&d->space->map, run, slot, SMEMV_WHERE_SET + to);
+		moved++;
+	}
+	return moved;
+}
+
+/* The owned pages go to one target. */
+static void move_batch(struct smemv_drain *d, struct smemv_run *run)
+{
+	int to = choose_target(d, run->nr);
+	u32 booked, moved;
+
+	if (to >= 0 && !open_drain(d, to))
 		return;
-	for_each_set_bit(slot, d->pages, SMEMV_RUN_PAGES)
-		smemv_map_set(&d->space->map, run, slot, SMEMV_WHERE_SET + to);
-	moved = bitmap_weight(d->pages, SMEMV_RUN_PAGES);
+	booked = to < 0 ? 0 : book(d, to);
+	if (!booked) {
+		d->why = d->why ?: "no other server that it may go to has room and can be reached";
+		return;
+	}
+	moved = move_to(d, run, to);
+	smemv_server_unbook(d->space->bind[to].server, booked - moved);
+	if (!moved)
+		return;
 	d->moved += moved;
 	smemv_server_count(smemv_drain_source(d)->server, DRAINED, moved);
 	if (READ_ONCE(run->home) == SMEMV_WHERE_SET + d->from)

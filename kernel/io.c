@@ -213,9 +213,27 @@ static int no_target(struct smemv_io *io)
 	       !io->unasked ? -EAGAIN : -ENOSPC;
 }
 
+/* Pages that are new at the server stay in the batch as far as its limit goes. */
+static void book(struct smemv_io *io)
+{
+	unsigned long batch = io->batch;
+	u32 i, fresh = 0;
+
+	for_each_set_bit(i, &batch, SMEMV_IO_PAGES)
+		if (where(io, i) != io->target)
+			fresh |= BIT(i);
+	io->booked = smemv_server_book(bind_of(io, io->target)->server,
+				       hweight32(fresh));
+	while (hweight32(fresh) > io->booked) {
+		io->batch &= ~BIT(__fls(fresh));
+		fresh &= ~BIT(__fls(fresh));
+	}
+}
+
 /*
  * Chooses the next request: pages that go to, or come from, one set. 0, or
- * -EAGAIN: nothing can be sent now, or another errno: give the rest up.
+ * -EAGAIN: nothing can be sent now, or another errno: give the rest up. With an
+ * empty batch: others were faster to book the room that was seen.
  */
 static int plan_locked(struct smemv_io *io)
 {
@@ -230,6 +248,7 @@ static int plan_locked(struct smemv_io *io)
 		return -EPERM;
 	io->target = 0;
 	io->batch = 0;
+	io->booked = 0;
 	for_each_set_bit(i, &todo, SMEMV_IO_PAGES) {
 		u16 target = io->op == SMEMV_OP_STORE ?
 			     store_target(io, i, &placed) : where(io, i);
@@ -246,7 +265,11 @@ static int plan_locked(struct smemv_io *io)
 	}
 	if (!io->batch)
 		return no_target(io);
-	return reachable(io, io->target) ? 0 : -EAGAIN;
+	if (!reachable(io, io->target))
+		return -EAGAIN;
+	if (io->op == SMEMV_OP_STORE)
+		book(io);
+	return 0;
 }
 
 /* A server that smemv_space_remove_server() takes away is not looked at after it. */
@@ -255,7 +278,9 @@ static int plan(struct smemv_io *io)
 	int err;
 
 	rcu_read_lock();
-	err = plan_locked(io);
+	do {
+		err = plan_locked(io);
+	} while (!err && !io->batch);
 	rcu_read_unlock();
 	return err;
 }
@@ -376,6 +401,7 @@ void smemv_io_advance(struct smemv_io *io, bool direct)
 			build(io);
 			if (!smemv_xmit(lane_of(io, io->target), &io->req, direct))
 				return;	/* smemv_io_replied() goes on, or went on */
+			smemv_io_unbook(io);
 			continue;	/* the lane went down: plan again */
 		}
 		if (err == -EAGAIN && !smemv_io_fails_now(io)) {

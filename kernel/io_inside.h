@@ -35,4 +35,11 @@ static inline void finish_page(struct smemv_io *io, u32 i, int err)
 	io->todo &= ~BIT(i);
 }
 
+/* Of the request that was planned: nothing can come of it any more. */
+static inline void smemv_io_unbook(struct smemv_io *io)
+{
+	smemv_server_unbook(bind_of(io, io->target)->server, io->booked);
+	io->booked = 0;
+}
+
 #endif

@@ -26,7 +26,10 @@ static void page_stored(struct smemv_io *io, u32 i, bool is_zero)
 		io->open_sets |= set_bit_of(old);
 		smemv_space_count(io->space, REPLACED, 1);
 	}
-	smemv_map_set(&io->space->map, io->run, io->slot[i], io->target);
+	if (old != io->target) {
+		smemv_map_set_booked(&io->space->map, io->run, io->slot[i], io->target);
+		io->booked--;
+	}
 	smemv_space_count(io->space, STORE_PAGES, 1);
 	smemv_server_count(server, STORE_PAGES, 1);
 	if (is_zero)
@@ -147,5 +150,6 @@ void smemv_io_replied(struct smemv_req *req)
 				page_loaded(io, page, is_zero);
 		}
 	}
+	smemv_io_unbook(io);
 	smemv_io_advance(io, false);
 }

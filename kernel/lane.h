@@ -220,6 +220,8 @@ struct smemv_bind {
  * @drains: spaces whose pages are being moved away just now
  * @drain_why: static text: why pages stayed when the last of them ended, or NULL
  * @pages: pages that location maps attribute to it
+ * @booked: these, and those that it was asked to take as well and has not answered for: what
+ *	    @limit_pages is kept by. Never less than @pages
  * @stats: counters
  * @nr_lanes: connections
  * @lane: the connections
@@ -255,6 +257,7 @@ struct smemv_server {
 	atomic_t drains;
 	const char *drain_why;
 	atomic64_t pages;
+	atomic64_t booked;
 	struct smemv_server_stats __percpu *stats;
 	u32 nr_lanes;
 	struct smemv_lane **lane;

@@ -291,36 +291,61 @@ void smemv_map_give_up_unmade(struct smemv_map *map, u64 first, u64 nr)
 	spin_unlock_irqrestore(&map->make_lock, flags);
 }
 
-static void count_set(const struct smemv_set *set, s64 by)
+/* What is booked is never less than what is there. */
+static void count_in(const struct smemv_set *set, bool is_booked)
 {
 	u32 i;
 
 	for (i = 0; i < set->n; i++) {
-		atomic64_add(by, &set->member[i]->pages);
-		atomic64_add(by, &set->member[i]->server->pages);
+		if (!is_booked)
+			atomic64_inc(&set->member[i]->server->booked);
+		atomic64_inc(&set->member[i]->pages);
+		atomic64_inc(&set->member[i]->server->pages);
 	}
 }
 
-void smemv_map_set(struct smemv_map *map, struct smemv_run *run,
-		   unsigned int slot, u16 where)
+static void count_out(const struct smemv_set *set)
+{
+	u32 i;
+
+	for (i = 0; i < set->n; i++) {
+		atomic64_dec(&set->member[i]->pages);
+		atomic64_dec(&set->member[i]->server->pages);
+		atomic64_dec(&set->member[i]->server->booked);
+	}
+}
+
+static void change(struct smemv_map *map, struct smemv_run *run,
+		   unsigned int slot, u16 where, bool is_booked)
 {
 	u16 old = run->where[slot];
 
-	if (old == where)
-		return;
 	if (old == SMEMV_WHERE_LOST)
 		atomic64_dec(&map->lost);
 	if (where == SMEMV_WHERE_LOST)
 		atomic64_inc(&map->lost);
 	if (old >= SMEMV_WHERE_SET) {
 		atomic64_dec(&map->remote);
-		count_set(smemv_map_set_of(map, old), -1);
+		count_out(smemv_map_set_of(map, old));
 	}
 	if (where >= SMEMV_WHERE_SET) {
 		atomic64_inc(&map->remote);
-		count_set(smemv_map_set_of(map, where), 1);
+		count_in(smemv_map_set_of(map, where), is_booked);
 	}
 	WRITE_ONCE(run->where[slot], where);
+}
+
+void smemv_map_set(struct smemv_map *map, struct smemv_run *run,
+		   unsigned int slot, u16 where)
+{
+	if (run->where[slot] != where)
+		change(map, run, slot, where, false);
+}
+
+void smemv_map_set_booked(struct smemv_map *map, struct smemv_run *run,
+			  unsigned int slot, u16 where)
+{
+	change(map, run, slot, where, true);
 }
 
 bool smemv_map_look(struct smemv_run *run, u16 *where)

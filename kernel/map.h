@@ -153,6 +153,13 @@ bool smemv_map_look(struct smemv_run *run, u16 *where);
 void smemv_map_set(struct smemv_map *map, struct smemv_run *run,
 		   unsigned int slot, u16 where);
 
+/*
+ * The same for a page that is new at the one server of a set, with the room that was booked for
+ * it there (smemv_server_book()): this uses it up.
+ */
+void smemv_map_set_booked(struct smemv_map *map, struct smemv_run *run,
+			  unsigned int slot, u16 where);
+
 static inline u16 smemv_map_where(const struct smemv_run *run,
 				  unsigned int slot)
 {

@@ -89,6 +89,7 @@ static void server_free(struct smemv_server *server)
 	/* Lanes queue it, and it sends on lanes. */
 	cancel_delayed_work_sync(&server->reopen);
 	free_lanes(server);
+	WARN_ON_ONCE(atomic64_read(&server->booked));
 	let_go_of_reserves();
 	smemv_undropped_free(server);
 	free_percpu(server->stats);
@@ -254,18 +255,36 @@ struct smemv_lane *smemv_server_lane(struct smemv_server *server, u64 run)
 	return server->lane[hash_64(run, 32) % server->nr_lanes];
 }
 
+static u64 left_of_limit(const struct smemv_server *server, u64 booked)
+{
+	if (!server->limit_pages)
+		return U64_MAX;
+	return server->limit_pages > booked ? server->limit_pages - booked : 0;
+}
+
 u64 smemv_server_room(const struct smemv_server *server)
 {
-	u64 room = READ_ONCE(server->free_pages);
-	u64 used = atomic64_read(&server->pages);
-
 	if (READ_ONCE(server->draining))
 		return 0;
-	if (!server->limit_pages)
-		return room;
-	if (used >= server->limit_pages)
-		return 0;
-	return min(room, server->limit_pages - used);
+	return min(READ_ONCE(server->free_pages),
+		   left_of_limit(server, atomic64_read(&server->booked)));
+}
+
+u32 smemv_server_book(struct smemv_server *server, u32 nr)
+{
+	s64 booked = atomic64_read(&server->booked);
+	u32 n;
+
+	do {
+		n = min_t(u64, nr, left_of_limit(server, booked));
+	} while (n && !atomic64_try_cmpxchg(&server->booked, &booked, booked + n));
+	return n;
+}
+
+void smemv_server_unbook(struct smemv_server *server, u32 nr)
+{
+	if (nr)
+		WARN_ON_ONCE(atomic64_sub_return(nr, &server->booked) < 0);
 }
 
 void smemv_server_note_full(struct smemv_server *server)

@@ -39,6 +39,13 @@ struct smemv_lane *smemv_server_lane(struct smemv_server *server, u64 run);
 u64 smemv_server_room(const struct smemv_server *server);
 /* The same for who looks for a place; people are told when there is none. Any context. */
 u64 smemv_server_take_room(struct smemv_server *server);
+/*
+ * The limit's room for pages that it has not got yet, before they are sent to it: for how many
+ * of nr. For each that it took the map says so with smemv_map_set_booked(); the rest is given
+ * back when no answer is awaited any more, whatever happened. Any context.
+ */
+u32 smemv_server_book(struct smemv_server *server, u32 nr);
+void smemv_server_unbook(struct smemv_server *server, u32 nr);
 /* It took no page for want of room. Any context. */
 void smemv_server_note_full(struct smemv_server *server);
 

@@ -53,6 +53,7 @@ struct smemv_wait {
  * @batch: pages in the request under way, and
  * @batch_page: which page each of its descriptors is
  * @target: map entry that the request goes to
+ * @booked: pages for which room is booked at its server and not used up (smemv_server_book())
  * @fixed: of a store: the only one that it may go to, set by the caller, or 0
  * @unasked: nobody waits for it, so that it is never suspended: it fails at its deadline, and
  *	     at once where no server has room; set by the caller
@@ -81,6 +82,7 @@ struct smemv_io {
 	u32 batch;
 	u8 batch_page[SMEMV_IO_PAGES];
 	u16 target;
+	u8 booked;
 	u16 fixed;
 	bool unasked;
 	u64 open_sets;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 12-full: a server with too little memory, then all of them. Pages go where there is room; where
-# there is none, writes fail with ENOSPC or wait, as the policy says. What was stored stays right.
+# there is none, writes fail with ENOSPC or wait, as the policy says. What was stored stays right. A limit is kept
+# whatever is under way.
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/diskcheck.sh"
@@ -95,4 +96,53 @@ disk_is_gone() {
 }
 ok "all events are here" wait_until 10 disk_is_gone
 is "$(events_named resumed)" "$resumed" "none says that requests went on which failed"
+
+# A server's limit. The answers take so long that all is asked for before the first of them comes. The other
+# server is filled until it has less room, as pages go to the roomier.
+limit=1000
+net_subhost three
+net_subhost four
+memserver_start three 32M
+memserver_start four 16M
+net_shape three,four delay 20ms
+require "a server with a limit is added" smemv server add three "$(memserver_address three)" limit $((limit * 4))K
+require "and one without" smemv server add four "$(memserver_address four)"
+
+# new_disk NAME SIZE SERVERS
+new_disk() {
+	disk=$(smemv swap add "$2" servers "$3" name "$1" policy error) || bail "no disk was made"
+	wait_until 10 test -b "$disk" || bail "there is no $disk"
+}
+
+filling=$((($(memserver_stat four smemv_capacity_pages) - 700) / 16 * 16))
+head -c $((filling * 4096)) /dev/urandom >"$scenario_tmp/filling"
+head -c 6M /dev/urandom >"$scenario_tmp/data"
+new_disk filling 16M four
+filled=$disk
+ok "the other server is filled" dd if="$scenario_tmp/filling" of="$filled" bs=64k oflag=direct
+new_disk limited 8M three,four
+ok "more than the limit is written at once" dd if="$scenario_tmp/data" of="$disk" bs=6M oflag=direct
+at_three=$(memserver_pages three)
+compare "$at_three" -gt 0 "some of it went to the server with the limit"
+compare "$at_three" -le $limit "which it keeps"
+is "$(memserver_pages four)" $((filling + 1536 - at_three)) "the rest is at the other"
+ok "all of it is right" cmp -n $((6 << 20)) "$disk" "$scenario_tmp/data"
+
+ok "there is room again" blkdiscard -f "$disk"
+ok "at the server" wait_until 30 servers_are_empty three
+ok "the disk goes" smemv swap del limited
+new_disk limited 8M three
+fails "of what is too much" 'No space left' dd if="$scenario_tmp/data" of="$disk" bs=6M oflag=direct
+is "$(memserver_pages three)" $limit "so much fits"
+ok "there is room again" blkdiscard -f "$disk"
+ok "at the server" wait_until 30 servers_are_empty three
+
+fails "more than the limit cannot be drained to it" 'no other server that it may go to has room' \
+	smemv server drain four to three
+is "$(memserver_pages three)" $limit "so much was"
+ok "it is right" cmp -n $((filling * 4096)) "$filled" "$scenario_tmp/filling"
+
+ok "the disks go" eval 'smemv swap del limited && smemv swap del filling'
+ok "and the servers" eval 'smemv server del three && smemv server del four'
+ok "which hold nothing" wait_until 30 servers_are_empty three four
 done_testing
