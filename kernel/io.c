@@ -265,8 +265,10 @@ static int plan_locked(struct smemv_io *io)
 	}
 	if (!io->batch)
 		return no_target(io);
-	if (!reachable(io, io->target))
+	if (!reachable(io, io->target)) {
+		io->awaited = SMEMV_AWAITED_SERVER;
 		return -EAGAIN;
+	}
 	if (io->op == SMEMV_OP_STORE)
 		book(io);
 	return 0;

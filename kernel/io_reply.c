@@ -94,7 +94,7 @@ static void page_refused(struct smemv_io *io, u32 i, unsigned int status,
 		smemv_server_count(server, BAD_CRC, 1);
 		break;
 	}
-	io->retries = tried + 1;
+	io->wait.retries = tried + 1;
 	if (tried < MAX_RETRIES)
 		return;
 	pr_err_ratelimited("%s: %s of page %llu failed: server %s: %s\n",
@@ -125,7 +125,7 @@ static void note_load_time(struct smemv_space *space, ktime_t took)
 void smemv_io_replied(struct smemv_req *req)
 {
 	struct smemv_io *io = container_of(req, struct smemv_io, req);
-	u8 tried = io->retries;
+	u8 tried = io->wait.retries;
 	u32 i;
 
 	if (req->err) {

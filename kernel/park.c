@@ -136,8 +136,7 @@ void smemv_io_let_go(struct smemv_io *io)
 
 void smemv_io_wait(struct smemv_io *io)
 {
-	/* Its failures so far would be forgotten. */
-	if (!io->give_back || io->retries || !io->give_back(io))
+	if (!io->give_back || !io->give_back(io))
 		smemv_io_park(io);
 }
 
@@ -208,6 +207,7 @@ void smemv_park_work(struct work_struct *work)
 {
 	struct smemv_space *space = container_of(to_delayed_work(work),
 						 struct smemv_space, park_work);
+	void (*retry)(void *front);
 	struct smemv_io *io, *next;
 	unsigned long flags;
 	LIST_HEAD(list);
@@ -221,8 +221,10 @@ void smemv_park_work(struct work_struct *work)
 		atomic_dec(&space->nr_parked);
 		smemv_io_start(io);
 	}
-	if (space->retry)
-		space->retry(space->front);
+	/* Set after @front, when requests may be under way. */
+	retry = smp_load_acquire(&space->retry);
+	if (retry)
+		retry(space->front);
 }
 
 void smemv_io_start(struct smemv_io *io)
@@ -247,7 +249,6 @@ static void prepare(struct smemv_io *io, const struct smemv_wait *wait)
 	io->todo = GENMASK(io->nr - 1, 0);
 	io->open_sets = 0;
 	io->refused = 0;
-	io->retries = 0;
 	io->found_full = false;
 	io->awaited = SMEMV_AWAITED_SERVER;
 	io->wait = *wait;

@@ -300,10 +300,11 @@ void smemv_server_note_full(struct smemv_server *server)
 u64 smemv_server_take_room(struct smemv_server *server)
 {
 	u64 room = smemv_server_room(server);
+	u64 most = min(server->capacity_pages, left_of_limit(server, 0));
 
 	if (!room)
 		smemv_server_note_full(server);
-	else if (READ_ONCE(server->full) && room > server->capacity_pages / FULL_AGAIN)
+	else if (READ_ONCE(server->full) && room > most / FULL_AGAIN)
 		WRITE_ONCE(server->full, false);
 	return room;
 }

@@ -25,13 +25,15 @@ enum smemv_awaited {
 };
 
 /**
- * struct smemv_wait - how long an operation has waited, and who knows
+ * struct smemv_wait - what an operation that is taken back and submitted again has behind it
  * @start: jiffies when it was submitted first
  * @suspended: it passed its deadline and waits by policy, which was told
+ * @retries: damaged transfers so far
  */
 struct smemv_wait {
 	unsigned long start;
 	bool suspended;
+	u8 retries;
 };
 
 /**
@@ -59,10 +61,9 @@ struct smemv_wait {
  *	     at once where no server has room; set by the caller
  * @open_sets: replica sets with a store of unknown outcome
  * @refused: replica sets that had no room
- * @retries: damaged transfers so far
  * @found_full: it found all servers full, which was counted
  * @awaited: enum smemv_awaited, of the last time that it had to wait
- * @wait: since when
+ * @wait: since when, and how often it was tried
  * @req: the request
  */
 struct smemv_io {
@@ -87,7 +88,6 @@ struct smemv_io {
 	bool unasked;
 	u64 open_sets;
 	u64 refused;
-	u8 retries;
 	bool found_full;
 	u8 awaited;
 	struct smemv_wait wait;

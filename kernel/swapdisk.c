@@ -73,8 +73,8 @@ static int alloc_tags(struct smemv_swapdisk *d, u32 queues)
 {
 	d->tags.ops = &smemv_swapdisk_mq_ops;
 	d->tags.nr_maps = 2;	/* HCTX_TYPE_DEFAULT, HCTX_TYPE_READ */
-	d->tags.nr_hw_queues = 2 * (queues ?: min(num_online_cpus(),
-						  QUEUES_DEFAULT_MAX + 0u));
+	queues = queues ?: min(num_online_cpus(), QUEUES_DEFAULT_MAX + 0u);
+	d->tags.nr_hw_queues = 2 * min(queues, nr_cpu_ids);
 	d->tags.queue_depth = QUEUE_DEPTH;
 	d->tags.numa_node = NUMA_NO_NODE;
 	d->tags.cmd_size = sizeof(struct smemv_io);
@@ -159,7 +159,8 @@ add_indexed(struct smemv_ns *ns, struct smemv_swapdisk_config *config,
 	if (err)
 		goto uninit_wait;
 	d->space->front = d;
-	d->space->retry = smemv_swapdisk_retry;
+	/* With @front: a lane that came up meanwhile has them looked at. */
+	smp_store_release(&d->space->retry, smemv_swapdisk_retry);
 	*why = "the block device could not be made: too little memory, or the kernel's log says why";
 	err = make_disk(d, config->queues);
 	if (err)

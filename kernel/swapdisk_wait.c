@@ -14,6 +14,7 @@
  * memory to note them keeps the request, and waits with it on the space.
  */
 #include <linux/bio.h>
+#include <linux/part_stat.h>
 #include <linux/slab.h>
 
 #include "swapdisk_inside.h"
@@ -36,17 +37,13 @@ struct smemv_retry {
 	struct smemv_io io;
 };
 
-static void wait_again(struct smemv_swapdisk *d, struct list_head *more, u32 nr)
+/* Once the lock is given back it may be tried, and end, and the disk be deleted. */
+static void add_locked(struct smemv_swapdisk *d, struct smemv_waiting *w)
 {
-	unsigned long flags;
-	u32 i;
-
-	spin_lock_irqsave(&d->wait_lock, flags);
-	list_splice_tail(more, &d->waiting);
-	d->nr_waiting += nr;
-	for (i = 0; i < nr; i++)
-		smemv_space_keeps_waiting(d->space);
-	spin_unlock_irqrestore(&d->wait_lock, flags);
+	lockdep_assert_held(&d->wait_lock);
+	list_add_tail(&w->link, &d->waiting);
+	d->nr_waiting++;
+	smemv_space_keeps_waiting(d->space);
 }
 
 /* 0, or the error of its first page that has one. */
@@ -60,9 +57,15 @@ static int bio_error(const struct smemv_io *io, u32 first, u32 nr)
 	return 0;
 }
 
+/* One that was split off it may have failed already, which it says itself. */
 static void end_bio(struct bio *bio, int err)
 {
-	bio->bi_status = errno_to_blk_status(err);
+	if (err)
+		bio->bi_status = errno_to_blk_status(err);
+	/* Its request was counted, which had no data any more. */
+	part_stat_lock();
+	part_stat_add(bio->bi_bdev, sectors[STAT_READ], bio_sectors(bio));
+	part_stat_unlock();
 	bio_endio(bio);
 }
 
@@ -84,13 +87,13 @@ static void forget_notes(struct list_head *notes)
 		kfree(w);
 }
 
-/* For each bio that is not done. Their number, 0: no memory; that of no use is left to reclaim. */
-static u32 make_notes(const struct smemv_io *io, const struct request *rq,
+/* For each bio that is not done. False: no memory. */
+static bool make_notes(const struct smemv_io *io, const struct request *rq,
 		      struct list_head *notes)
 {
 	struct smemv_waiting *w;
-	u32 page = 0, nr = 0;
 	struct bio *bio;
+	u32 page = 0;
 
 	for (bio = rq->bio; bio; page += nr_pages(bio), bio = bio->bi_next) {
 		if (is_done(io, page, nr_pages(bio)))
@@ -98,14 +101,13 @@ static u32 make_notes(const struct smemv_io *io, const struct request *rq,
 		w = kmalloc(sizeof(*w), GFP_NOWAIT | __GFP_NOMEMALLOC | __GFP_NOWARN);
 		if (!w) {
 			forget_notes(notes);
-			return 0;
+			return false;
 		}
 		w->bio = bio;
 		w->wait = io->wait;
 		list_add_tail(&w->link, notes);
-		nr++;
 	}
-	return nr;
+	return true;
 }
 
 bool smemv_swapdisk_give_back(struct smemv_io *io)
@@ -113,11 +115,13 @@ bool smemv_swapdisk_give_back(struct smemv_io *io)
 	struct request *rq = blk_mq_rq_from_pdu(io);
 	struct smemv_swapdisk *d = rq->q->queuedata;
 	struct bio_list bios = BIO_EMPTY_LIST;
+	struct smemv_waiting *w, *next;
+	unsigned long flags;
 	LIST_HEAD(notes);
-	u32 page = 0, nr = make_notes(io, rq, &notes);
 	struct bio *bio;
+	u32 page = 0;
 
-	if (!nr)
+	if (!make_notes(io, rq, &notes))
 		return false;
 	smemv_io_let_go(io);
 	blk_steal_bios(&bios, rq);
@@ -129,44 +133,50 @@ bool smemv_swapdisk_give_back(struct smemv_io *io)
 		page += pages;
 	}
 	__blk_mq_end_request(rq, BLK_STS_OK);
-	wait_again(d, &notes, nr);
+	spin_lock_irqsave(&d->wait_lock, flags);
+	list_for_each_entry_safe(w, next, &notes, link)
+		add_locked(d, w);
+	spin_unlock_irqrestore(&d->wait_lock, flags);
 	return true;
 }
 
-/* Its io is over, and what it was for. */
-static void put_retry(struct smemv_retry *r)
+static void put_retry_locked(struct smemv_retry *r)
 {
 	struct smemv_swapdisk *d = r->disk;
-	unsigned long flags;
 
-	spin_lock_irqsave(&d->wait_lock, flags);
+	lockdep_assert_held(&d->wait_lock);
 	list_add(&r->link, &d->idle);
 	if (d->is_short)
 		smemv_space_kick(d->space);
 	d->is_short = false;
-	spin_unlock_irqrestore(&d->wait_lock, flags);
 }
 
 /* The disk may be gone once the bio ended: that is last. */
 static void retry_done(struct smemv_io *io)
 {
 	struct smemv_retry *r = container_of(io, struct smemv_retry, io);
+	struct smemv_swapdisk *d = r->disk;
 	struct bio *bio = r->waiting->bio;
 	int err = bio_error(io, 0, io->nr);
+	unsigned long flags;
 
 	kfree(r->waiting);
-	put_retry(r);
+	spin_lock_irqsave(&d->wait_lock, flags);
+	put_retry_locked(r);
+	spin_unlock_irqrestore(&d->wait_lock, flags);
 	end_bio(bio, err);
 }
 
 static void put_back(struct smemv_retry *r)
 {
-	LIST_HEAD(again);
+	struct smemv_swapdisk *d = r->disk;
+	unsigned long flags;
 
 	r->waiting->wait = r->io.wait;
-	list_add(&r->waiting->link, &again);
-	wait_again(r->disk, &again, 1);
-	put_retry(r);
+	spin_lock_irqsave(&d->wait_lock, flags);
+	add_locked(d, r->waiting);
+	put_retry_locked(r);
+	spin_unlock_irqrestore(&d->wait_lock, flags);
 }
 
 static bool retry_waits(struct smemv_io *io)
@@ -217,8 +227,10 @@ void smemv_swapdisk_retry(void *disk)
 	u32 nr = READ_ONCE(d->nr_waiting);
 	struct smemv_retry *r;
 
-	while (nr-- && (r = get_retry(d)))
+	while (nr-- && (r = get_retry(d))) {
 		try_again(r);
+		cond_resched();
+	}
 }
 
 int smemv_swapdisk_wait_init(struct smemv_swapdisk *disk)
