@@ -90,6 +90,12 @@ ok "a directory is renamed" mv /dev/smemv/libvirt/qemu/1-web1 /dev/smemv/libvirt
 is "$(memfile_get libvirt/qemu/a-domain-with-a-long-name/pc.ram .size_bytes)" $((8 << 20)) "and so is what is in it"
 fails "reads are for mappings" 'Invalid argument' cat /dev/smemv/web9
 fails "an unaligned hole" 'Invalid argument' fallocate -p -o 100 -l 4096 /dev/smemv/web9
+ok "room can be asked for" fallocate -l 8M /dev/smemv/fresh
+is "$(stat -c %s /dev/smemv/fresh) $(memfile_get fresh .resident_bytes)" "$((8 << 20)) 0" "which gives a size, and takes nothing"
+ok "once more" fallocate -n -l 64M /dev/smemv/fresh
+is "$(stat -c %s /dev/smemv/fresh)" $((8 << 20)) "and within that nothing changes"
+fails "it does not grow beyond its space" 'File too large' fallocate -l 64M /dev/smemv/fresh
+rm /dev/smemv/fresh
 compare "$(stat -f -c %b /dev/smemv)" -ge $((2 * 64 * 256)) "statfs tells what the servers have"
 is "$(stat -f -c %S /dev/smemv)" 4096 "in pages"
 rm -r /dev/smemv/libvirt

@@ -133,6 +133,10 @@ diag "over the link $sent, of that fetched since $fetched; the stream's pages $m
 compare "$(migrate_report .main.bytes)" -le $most "the stream is hardly more than its pages"
 compare $((sent - fetched)) -le $most "and nothing else went to the destination"
 is "$(dst smemv vm show target2 --json | jq 'first | .counters.store_pages')" 0 "which sent nothing on to a server"
+peak_is_kept() {
+	dst smemv vm show target2 --json | jq -e 'first | .peak_bytes <= .budget_bytes'
+}
+ok "and had no more here than it may" peak_is_kept
 
 ok "the guest goes through its memory twice" guest_sweeps target2 400
 compare "$(dst smemv vm show target2 --json | jq 'first | .counters.load_pages')" -gt 1024 "and fetched it"
