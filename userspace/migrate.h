@@ -150,8 +150,9 @@ struct migration {
 	struct migrate_status status;	/* QEMU's newest */
 	enum migrate_result result;
 	enum migrate_place place;
+	struct reason lost;		/* why the destination cannot be asked any more, "" when it can */
 	struct reason why;		/* of a failure, and what to do */
-	struct reason warning;		/* of a success, "" for none */
+	struct reason warning;		/* of what was left, "" for nothing */
 	double seconds;
 	double destination_ready_s;	/* from the beginning until the guest ran there */
 };

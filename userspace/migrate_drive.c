@@ -87,11 +87,14 @@ static void settle_at_source(struct migration *m)
 
 static int look(struct migration *m)
 {
+	struct reason detail;
 	json_t *answer;
-	int err = qmp_run(m->source.qmp, "query-migrate", NULL, &answer, &m->why);
+	int err = qmp_run(m->source.qmp, "query-migrate", NULL, &answer, &detail);
 
-	if (err)
+	if (err) {
+		reason_set(&m->why, "%s: %s", m->source.where, detail.text);
 		return err;
+	}
 	migrate_status_renew(answer, (double)clock_ms() / 1e3, &m->status);
 	json_decref(answer);
 	err = migrate_end_ask_state(&m->source, &m->why);
@@ -128,11 +131,36 @@ static void cancel(struct migration *m, enum migrate_result result)
 	qmp_run(m->source.qmp, "migrate_cancel", NULL, NULL, &ignored);
 }
 
+/*
+ * No page goes over its QMP connection, which may be forwarded. But past the commit point without it nobody would
+ * see whether the guest arrived, or let it run.
+ */
+static bool lost_destination(struct migration *m)
+{
+	struct reason detail;
+
+	if (!qmp_take_events(m->destination.qmp, &detail))
+		return false;
+	reason_set(&m->lost, "%s: %s", m->destination.where, detail.text);
+	return true;
+}
+
+/* MIGRATE_DONE: it may go on. */
+static enum migrate_result look_for_trouble(struct migration *m, bool interrupted, long long deadline_ms)
+{
+	if (interrupted)
+		return MIGRATE_CANCELLED;
+	if (lost_destination(m))
+		return MIGRATE_FAILED;
+	return clock_ms() < deadline_ms ? MIGRATE_DONE : MIGRATE_TIMED_OUT;
+}
+
 /* 0 when QEMU has ended the migration, one way or the other. */
 static int follow(struct migration *m)
 {
 	long long deadline_ms = m->started_ms + (long long)(m->options.timeout_s * 1e3);
 	long long settled_ms = 0;
+	enum migrate_result trouble;
 	bool interrupted;
 	int err;
 
@@ -148,10 +176,11 @@ static int follow(struct migration *m)
 			m->result = MIGRATE_FAILED;
 			return -ETIMEDOUT;
 		}
-		if (settled_ms || (!interrupted && clock_ms() < deadline_ms))
+		trouble = settled_ms ? MIGRATE_DONE : look_for_trouble(m, interrupted, deadline_ms);
+		if (trouble == MIGRATE_DONE)
 			continue;
 		settled_ms = settle_deadline_ms(m);
-		cancel(m, interrupted ? MIGRATE_CANCELLED : MIGRATE_TIMED_OUT);
+		cancel(m, trouble);
 	}
 }
 
@@ -289,6 +318,8 @@ static void explain_end(struct migration *m)
 		reason_set(&m->why, "cancelled");
 	else if (m->result == MIGRATE_TIMED_OUT)
 		explain_timeout(m);
+	else if (*m->lost.text)
+		reason_set(&m->why, "%s", m->lost.text);
 	else if (*m->status.error)
 		reason_set(&m->why, "%s", m->status.error);
 	else

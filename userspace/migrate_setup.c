@@ -282,7 +282,9 @@ void migrate_setup_undo(struct migration *m)
 		return;
 	}
 	ask_destination_why(m);
-	qmp_run(m->destination.qmp, "quit", NULL, NULL, &ignored);
+	if (qmp_run(m->destination.qmp, "quit", NULL, NULL, &ignored) && *m->lost.text)
+		reason_set(&m->warning, "QEMU at %s could not be told to end: if it is still there end it, it takes no second migration",
+			   m->destination.where);
 }
 
 void migrate_setup_remove_space(struct migration *m)

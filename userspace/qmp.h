@@ -5,7 +5,7 @@
  * Functions that can fail return 0 or a negative errno, with the reason in words:
  *
  *	-ETIMEDOUT	QEMU does not answer in time; the connection may still be used
- *	-EPIPE		QEMU is gone; the connection is of no use any more
+ *	-EPIPE		QEMU, or what forwards its socket, is gone; the connection is of no use any more
  *	-EBADMSG	what came is not QMP; likewise
  *	-ENOSYS		QEMU does not know the command
  *	-EREMOTEIO	QEMU refused the command

@@ -125,7 +125,7 @@ void qmp_wire_close(struct qmp_wire *wire)
 
 static int gone(struct reason *why)
 {
-	reason_set(why, "QEMU is gone: it closed the connection");
+	reason_set(why, "the connection ended: QEMU, or what forwards its socket, is gone");
 	return -EPIPE;
 }
 

@@ -8,14 +8,17 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/.tap.sh"
 
 qmp=$work/qmp
-fake_pid=''
+destination=$qmp/destination
+fake_pid='' forward_pid=''
 
 stop_fake() {
-	if [[ -n $fake_pid ]]; then
-		kill "$fake_pid" 2>/dev/null || true
-		wait "$fake_pid" 2>/dev/null || true
-	fi
-	fake_pid=''
+	local pid
+
+	for pid in $fake_pid $forward_pid; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	fake_pid='' forward_pid=''
 }
 trap 'stop_fake; rm -rf "$work"' EXIT
 
@@ -33,6 +36,26 @@ fake() {
 	done
 	echo "Bail out! the fake QEMUs did not start"
 	exit 1
+}
+
+# forwarded OPTION...: two fresh QEMUs, of which the destination is reached over TCP, by $forward or $port.
+forward=$work/forward
+forwarded() {
+	local tries
+
+	fake "$@"
+	rm -f "$forward" "$work/port"
+	"$tree/tests/fakes/forward.py" "$forward" "$qmp/destination" "$work/port" </dev/null >/dev/null 2>&1 &
+	forward_pid=$!
+	for ((tries = 0; tries < 600; tries++)); do
+		[[ -s $work/port ]] && break
+		sleep 0.05
+	done
+	[[ -s $work/port ]] || {
+		echo "Bail out! the forward did not start"
+		exit 1
+	}
+	port=$(<"$work/port")
 }
 
 told() {
@@ -63,7 +86,7 @@ not_told() {
 patience=1
 
 migrate() {
-	run migrate from "$qmp/source" to "$qmp/destination" via 127.0.0.1:4444 patience "$patience" "$@"
+	run migrate from "$qmp/source" to "$destination" via 127.0.0.1:4444 patience "$patience" "$@"
 }
 
 # ends STATUS ERROR-PATTERN OPTION...
@@ -280,7 +303,7 @@ for end in source destination; do
 	fake --$end-at query-name=garbage
 	ok "the $end answers nonsense" ends 1 "*$qmp/$end: what it says is not QMP (*near '}')*"
 	fake --$end-at qom-get=close
-	ok "the $end goes away" ends 1 "*$qmp/$end: QEMU is gone*"
+	ok "the $end goes away" ends 1 "*$qmp/$end: the connection ended: QEMU, or what forwards its socket, is gone*"
 done
 fake --source-at query-migrate=hang
 ok "the source hangs before" ends 1 '*QEMU does not answer query-migrate*'
@@ -292,7 +315,7 @@ ok "the source only talks of something else" ends 1 '*QEMU does not answer query
 fake --source-at quit=flood
 ok "also in the end" ends 4 "*QEMU at $qmp/source does not end: end it, its guest must not run again"
 fake --source-at migrate=close
-ok "the source dies as it begins" ends 4 '*QEMU is gone*where the guest is cannot be told*'
+ok "the source dies as it begins" ends 4 "*$qmp/source: the connection ended: *where the guest is cannot be told*"
 fake --destination-at cont=close --destination-after paused
 ok "the destination dies in the end" ends 4 '*where the guest is cannot be told*'
 fake --destination-after paused --refuses-cont 'Failed to get "write" lock'
@@ -301,6 +324,87 @@ ok "what keeps the destination from running the guest is told" ends 4 \
 ok "and the source, which cannot run it either, stays for a look" not_told 'source quit'
 fake --source-at quit=hang
 ok "a source that does not end is told of" ends 4 "*QEMU at $qmp/source does not end: end it, its guest must not run again"
+
+# A destination elsewhere, whose QMP socket comes here through a forward. What is migrated does not.
+forwarded --destination-after paused
+destination=$forward
+ok "a forwarded destination" ends 0 '*'
+ok "the report says where the guest is, as it was called" grep -q "^web1 runs at $forward: 1.0 s" "$work/out"
+ok "it was told where to listen" told 'destination migrate-incoming'
+ok "and to run the guest" told 'destination cont'
+ok "the source ends" told 'source quit'
+forwarded
+destination=127.0.0.1:$port
+ok "one that is forwarded to a port" ends 0 '*'
+ok "the report says so" grep -q "^web1 runs at 127.0.0.1:$port: 1.0 s" "$work/out"
+forwarded --destination-fails "Unknown savevm section"
+destination=$forward
+ok "one that cannot use what it got" ends 1 \
+	"*QEMU at $forward cannot use what it got (the destination: Unknown savevm section); the guest goes on at $qmp/source"
+ok "ends" told 'destination quit'
+
+# breaks WHEN TIMES: the forward does when the log has so many lines that begin so, after those of the checks.
+breaks() {
+	local pattern=$1 times=$2 waited
+
+	for ((waited = 0; waited < 1200; waited++)); do
+		(($(sed -n '/^source migrate {/,$p' "$qmp/log" | grep -c "^$pattern") >= times)) && break
+		sleep 0.05
+	done
+	kill -KILL "$forward_pid"
+}
+
+# breaking STATUS ERROR-PATTERN WHEN TIMES OPTION...: as ends, while the forward breaks.
+breaking() {
+	local result=0 breaker
+
+	breaks "$3" "$4" &
+	breaker=$!
+	ends "$1" "$2" "${@:5}" || result=1
+	# It still waits when the command ended too early.
+	kill "$breaker" 2>/dev/null || true
+	wait "$breaker" || true
+	return "$result"
+}
+
+ended="$forward: the connection ended: QEMU, or what forwards its socket, is gone"
+left="smemv: migrate: QEMU at $forward could not be told to end: if it is still there end it, it takes no second migration"
+forwarded --never-ends
+ok "a forward that breaks in the middle" breaking 1 "*smemv: migrate: $ended; the guest goes on at $qmp/source"$'\n'"$left" \
+	'source query-migrate ' 3 bandwidth 10M
+ok "QEMU was told to cancel" told 'source migrate_cancel'
+ok "the source does not end" not_told 'source quit'
+ok "it is set as it was" told 'source migrate-set-parameters {"max-bandwidth": 134217728}'
+ok "its capabilities, too" was_set source \
+	events false return-path false smemv false auto-converge false pause-before-switchover false
+forwarded --never-ends
+ok "as JSON" breaking 1 '*' 'source query-migrate ' 3 --json
+ok "with the place" json_says '.result == "failed" and .guest_is_at == "source" and (.reason | test("the connection ended")) and (.warning | test("end it"))'
+forwarded --source-state paused --never-ends
+ok "of a guest that is paused" breaking 1 "*$ended; the guest goes on at $qmp/source"$'\n'"$left" 'source query-migrate ' 3
+ok "it stays so" not_told 'source cont'
+forwarded --never-ends --decided
+ok "too late to cancel" breaking 4 \
+	"*$ended; the guest is STOPPED, and complete at $qmp/source: unless it runs at $forward, 'cont' there lets it go on" \
+	'source query-migrate ' 3
+ok "so that the source stays" not_told 'source quit'
+ok "and is not started: the guest may run elsewhere" not_told 'source cont'
+forwarded --arrives-late 9
+ok "when all was sent" breaking 4 \
+	"*$ended; where the guest is cannot be told from here: look at both ends before one is continued" \
+	'destination query-status' 1
+ok "also then the source stays" not_told 'source quit'
+ok "nor is it started" not_told 'source cont'
+forwarded --arrives-late 9
+ok "the same as JSON" breaking 4 '*' 'destination query-status' 1 --json
+ok "tells that nobody can know" json_says '.result == "failed" and .guest_is_at == "unknown" and (.reason | test("the connection ended"))'
+ok "a forward that is gone before" ends 1 "*cannot connect to $forward: Connection refused*"
+forwarded
+rm "$qmp/destination"
+ok "one that leads nowhere" ends 1 "*$ended"
+destination=$qmp/destination
+
+fake
 stop_fake
 hint="start QEMU with -qmp unix:$qmp/source,server=on,wait=off"
 ok "nobody there" ends 1 "*cannot connect to $qmp/source: Connection refused; $hint"
