@@ -107,6 +107,20 @@ diag "hot: $hot"
 end_process "$machine_pid" KILL
 ok "that file goes, too" smemv vm del halves
 
+# As often as is asked it would take more of a processor than the hundredth that a scan may have.
+machine_start --size $((32 << 20))
+for part in 0 2048 4096 6144; do
+	machine_tell touch "$part" 2048
+done
+ok "a larger machine is to be scanned all the time" smemv scan start pid "$machine_pid" interval 10
+ok "it is" wait_until 60 scans_are 8
+compare "$(scan_get .interval_ms)" -gt 10 "as often as a hundredth of a processor allows"
+is_within_budget() {
+	(($(scan_get .cpu_share_ppm) <= 15000))
+}
+ok "and takes no more" wait_until 60 is_within_budget
+end_process "$machine_pid" KILL
+
 machine_start --size $((8 << 20))
 ok "another machine is scanned" smemv scan start pid "$machine_pid" interval 50
 ok "and stopped" smemv scan stop pid "$machine_pid"
