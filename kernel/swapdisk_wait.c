@@ -213,9 +213,14 @@ static void try_again(struct smemv_retry *r)
 	struct bio_vec bv;
 
 	smemv_swapdisk_begin_io(&r->io, r->disk, bio_op(bio), bio->bi_iter.bi_sector);
-	bio_for_each_segment(bv, bio, iter)
-		if (WARN_ON_ONCE(!smemv_swapdisk_add_page(&r->io, &bv)))
-			break;	/* its request was taken */
+	bio_for_each_segment(bv, bio, iter) {
+		/* Its request was taken; but no page is left out and said to be read. */
+		if (WARN_ON_ONCE(!smemv_swapdisk_add_page(&r->io, &bv))) {
+			r->io.nr = 1;
+			r->io.err[0] = -EIO;
+			return retry_done(&r->io);
+		}
+	}
 	if (!smemv_space_submit_again(&r->io, &r->waiting->wait))
 		put_back(r);
 }
