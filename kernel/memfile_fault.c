@@ -37,11 +37,12 @@ static int wait_and_note(struct smemv_memfile *mf, wait_fn wait,
 {
 	int err = wait(&mf->ev);
 
-	WRITE_ONCE(*note, err == -ETIME ? jiffies | 1 : 0);
+	if (note)
+		WRITE_ONCE(*note, err == -ETIME ? jiffies | 1 : 0);
 	return err;
 }
 
-/* 0: try again at once. */
+/* 0: try again at once. @note: of one that ends in vain, or NULL. After VM_FAULT_RETRY @mf may be gone. */
 static vm_fault_t wait_unlocked(struct smemv_memfile *mf, struct vm_fault *vmf,
 				wait_fn wait, unsigned long *note)
 {
@@ -69,12 +70,20 @@ static vm_fault_t no_room(struct smemv_memfile *mf, struct vm_fault *vmf)
 	return wait_unlocked(mf, vmf, smemv_evict_wait, &mf->no_room);
 }
 
-static bool lock_mapping(struct vm_fault *vmf, struct address_space *mapping)
+static int wait_for_mapping(struct smemv_evictor *ev)
 {
-	if (must_not_wait(vmf))
-		return filemap_invalidate_trylock_shared(mapping);
-	filemap_invalidate_lock_shared(mapping);
-	return true;
+	struct rw_semaphore *lock = &ev->mapping->invalidate_lock;
+	int err = down_read_killable(lock);
+
+	if (!err)
+		up_read(lock);
+	return err;
+}
+
+/* A hole is being punched, or the file changes its owner: either may wait for a server. */
+static vm_fault_t mapping_locked(struct smemv_memfile *mf, struct vm_fault *vmf)
+{
+	return wait_unlocked(mf, vmf, wait_for_mapping, NULL);
 }
 
 static bool beyond_end(const struct smemv_memfile *mf,
@@ -123,7 +132,8 @@ typedef vm_fault_t (*make_fn)(struct smemv_memfile *mf, struct vm_fault *vmf,
 /*
  * The missing page is put into the page cache and its filling begun, or found
  * there after all (*made NULL). The lock keeps holes from being punched between
- * the look at the location map and the folio's being there.
+ * the look at the location map and the folio's being there. VM_FAULT_NOPAGE: it
+ * cannot be had now, see mapping_locked().
  */
 static vm_fault_t make_page(struct smemv_memfile *mf, struct vm_fault *vmf,
 			    make_fn make, struct folio **made)
@@ -132,8 +142,8 @@ static vm_fault_t make_page(struct smemv_memfile *mf, struct vm_fault *vmf,
 	struct mem_cgroup *memcg, *old;
 	vm_fault_t ret;
 
-	if (!lock_mapping(vmf, mapping))
-		return VM_FAULT_RETRY;
+	if (!filemap_invalidate_trylock_shared(mapping))
+		return VM_FAULT_NOPAGE;
 	if (beyond_end(mf, vmf)) {
 		filemap_invalidate_unlock_shared(mapping);
 		return VM_FAULT_SIGBUS;
@@ -162,6 +172,8 @@ static vm_fault_t fault_missing(struct smemv_memfile *mf, struct vm_fault *vmf,
 {
 	vm_fault_t ret = fault_huge(mf, vmf, made);
 
+	if (ret == VM_FAULT_NOPAGE)
+		return mapping_locked(mf, vmf);
 	if (ret != VM_FAULT_FALLBACK)
 		return ret;
 	while (!smemv_evict_reserve(&mf->ev, 1)) {
@@ -175,8 +187,10 @@ static vm_fault_t fault_missing(struct smemv_memfile *mf, struct vm_fault *vmf,
 	smemv_evict_note_fault(&mf->ev, vmf->pgoff);
 	ret = make_page(mf, vmf, make_small, made);
 	smemv_evict_release(&mf->ev, 1);
+	if (ret == VM_FAULT_NOPAGE)
+		return mapping_locked(mf, vmf);
 	if (ret == VM_FAULT_FALLBACK)
-		ret = wait_unlocked(mf, vmf, smemv_evict_squeeze, &mf->no_memory);
+		return wait_unlocked(mf, vmf, smemv_evict_squeeze, &mf->no_memory);
 	return ret;
 }
 
@@ -234,8 +248,9 @@ static vm_fault_t lock_folio(struct smemv_memfile *mf, struct vm_fault *vmf,
 	return folio_lock_killable(folio) ? VM_FAULT_SIGBUS : 0;
 }
 
-/* Filling it failed some time ago. */
-static vm_fault_t fill_again(struct smemv_memfile *mf, struct folio *folio)
+/* Filling it failed some time ago. No load begins while the mapping is locked. */
+static vm_fault_t fill_again(struct smemv_memfile *mf, struct vm_fault *vmf,
+			     struct folio *folio)
 {
 	struct smemv_filling filling = { .mf = mf };
 	int err;
@@ -244,8 +259,13 @@ static vm_fault_t fill_again(struct smemv_memfile *mf, struct folio *folio)
 		folio_unlock(folio);
 		return VM_FAULT_SIGBUS;
 	}
+	if (!filemap_invalidate_trylock_shared(mf->ev.mapping)) {
+		folio_unlock(folio);
+		return mapping_locked(mf, vmf);
+	}
 	err = smemv_fill_add(&filling, folio, false);
 	smemv_fill_end(&filling);
+	filemap_invalidate_unlock_shared(mf->ev.mapping);
 	return err ? VM_FAULT_OOM : 0;
 }
 
@@ -271,7 +291,7 @@ static vm_fault_t give_page(struct smemv_memfile *mf, struct vm_fault *vmf,
 	if (smemv_huge_give_up(folio))
 		return 0;
 	if (!folio_test_uptodate(folio))
-		return fill_again(mf, folio);
+		return fill_again(mf, vmf, folio);
 	folio_get(folio);
 	vmf->page = folio_file_page(folio, vmf->pgoff);
 	return VM_FAULT_LOCKED;
@@ -354,7 +374,8 @@ static vm_fault_t memfile_mkwrite(struct vm_fault *vmf)
 
 	if (only_waits(vmf))
 		return VM_FAULT_SIGBUS;
-	folio_lock(folio);
+	if (folio_lock_killable(folio))
+		return VM_FAULT_NOPAGE;
 	if (folio->mapping != vmf->vma->vm_file->f_mapping) {
 		folio_unlock(folio);
 		return VM_FAULT_NOPAGE;

@@ -50,8 +50,8 @@ struct still {
 /*
  * No store of the file is under way afterwards, nor begins before end_stillness(): of the
  * evictor, and of callers by ioctl that were killed. Nor does a fault begin before let_go().
- * That may take long where a hole is punched into what waits for a server: before ns->lock, which
- * is needed to tell such a wait to end. 0, -EINTR, or @not_still. In any case both have to follow.
+ * That may take long where a hole is punched into what is being stored: before ns->lock, which
+ * everybody needs. 0, -EINTR, or @not_still. In any case both have to follow.
  */
 static int begin_stillness(struct smemv_memfile *mf, struct still *still, int not_still)
 {

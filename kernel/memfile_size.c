@@ -11,9 +11,64 @@
 /* A tick after each. */
 #define SPLIT_TRIES	50
 
+/* A folio with pages of these that is being filled, with a reference, or NULL. */
+static struct folio *find_filling(struct smemv_memfile *mf, pgoff_t first,
+				  pgoff_t last)
+{
+	struct folio *filling = NULL;
+	struct folio_batch found;
+	unsigned int i;
+
+	if (!atomic_read(&mf->loads))
+		return NULL;
+	folio_batch_init(&found);
+	while (!filling && filemap_get_folios(mf->inode->i_mapping, &first,
+					      last, &found)) {
+		for (i = 0; i < folio_batch_count(&found) && !filling; i++)
+			if (!folio_test_uptodate(found.folios[i]) &&
+			    folio_test_locked(found.folios[i]))
+				filling = found.folios[i];
+		if (filling)
+			folio_get(filling);
+		folio_batch_release(&found);
+		cond_resched();
+	}
+	return filling;
+}
+
+/*
+ * 0: with the invalidate lock; no page from @from to @end, nor the one behind, is being filled then,
+ * nor begins to be. -EINTR, or -EAGAIN: without it, and wait_filled() for @filling has to follow.
+ */
+static int lock_filled(struct smemv_memfile *mf, loff_t from, loff_t end,
+		       struct folio **filling)
+{
+	struct rw_semaphore *lock = &mf->inode->i_mapping->invalidate_lock;
+
+	if (down_write_killable(lock))
+		return -EINTR;
+	*filling = find_filling(mf, from >> PAGE_SHIFT, end >> PAGE_SHIFT);
+	if (!*filling)
+		return 0;
+	up_write(lock);
+	return -EAGAIN;
+}
+
+/*
+ * That may take for as long as a server is away: without locks that others need, and until a fatal
+ * signal comes. Puts the folio. 0 or -EINTR.
+ */
+static int wait_filled(struct folio *filling)
+{
+	int err = folio_wait_locked_killable(filling);
+
+	folio_put(filling);
+	return err ? -EINTR : 0;
+}
+
 /*
  * Nobody can make pages of the range while this runs: faults take the
- * invalidate lock too. Pages that are being stored or loaded are waited for.
+ * invalidate lock too. Pages that are being stored are waited for.
  */
 static void invalidate(struct smemv_memfile *mf, loff_t from, loff_t end)
 {
@@ -31,30 +86,71 @@ static void invalidate(struct smemv_memfile *mf, loff_t from, loff_t end)
 	smemv_evict_wake(&mf->ev);
 }
 
-static void punch(struct smemv_memfile *mf, loff_t from, loff_t end)
+static int punch_locked(struct smemv_memfile *mf, loff_t from, loff_t end,
+			struct folio **filling)
 {
-	struct address_space *mapping = mf->inode->i_mapping;
+	int err;
 
-	filemap_invalidate_lock(mapping);
+	end = min(end, i_size_read(mf->inode));
+	if (from >= end)
+		return 0;
+	err = lock_filled(mf, from, end, filling);
+	if (err)
+		return err;
 	invalidate(mf, from, end);
-	filemap_invalidate_unlock(mapping);
+	filemap_invalidate_unlock(mf->inode->i_mapping);
+	return 0;
+}
+
+static int punch(struct smemv_memfile *mf, loff_t from, loff_t end)
+{
+	struct folio *filling;
+	int err;
+
+	do {
+		inode_lock(mf->inode);
+		err = punch_locked(mf, from, end, &filling);
+		inode_unlock(mf->inode);
+		if (err != -EAGAIN)
+			return err;
+		err = wait_filled(filling);
+	} while (!err);
+	return err;
+}
+
+/* The inode is locked by who truncates it, and stays so. */
+static int wait_and_lock_filled(struct smemv_memfile *mf, loff_t from,
+				loff_t end)
+{
+	struct folio *filling;
+	int err;
+
+	do {
+		err = lock_filled(mf, from, end, &filling);
+		if (err != -EAGAIN)
+			return err;
+		err = wait_filled(filling);
+	} while (!err);
+	return err;
 }
 
 /*
- * With the invalidate lock, so that no folio crosses the new end. What cannot be split would be
+ * As lock_filled(), and so that no folio crosses the new end. What cannot be split would be
  * dropped with what goes; and the kernel, when it splits it later, takes those pages that are
  * behind the end for written-back ones, of an inode that has no writeback: an oops.
  */
-static int lock_to_shrink(struct smemv_memfile *mf, loff_t size)
+static int lock_to_shrink(struct smemv_memfile *mf, loff_t size, loff_t old)
 {
-	struct address_space *mapping = mf->inode->i_mapping;
 	unsigned int tries;
+	int err;
 
 	for (tries = 0; tries < SPLIT_TRIES; tries++) {
-		filemap_invalidate_lock(mapping);
+		err = wait_and_lock_filled(mf, size, old);
+		if (err)
+			return err;
 		if (smemv_evict_split_at(&mf->ev, size >> PAGE_SHIFT))
 			return 0;
-		filemap_invalidate_unlock(mapping);
+		filemap_invalidate_unlock(mf->inode->i_mapping);
 		/* Faults and the evictor let go of it soon. */
 		if (schedule_timeout_killable(1) && fatal_signal_pending(current))
 			return -EINTR;
@@ -64,7 +160,7 @@ static int lock_to_shrink(struct smemv_memfile *mf, loff_t size)
 
 static int shrink(struct smemv_memfile *mf, loff_t size, loff_t old)
 {
-	int err = lock_to_shrink(mf, size);
+	int err = lock_to_shrink(mf, size, old);
 
 	if (err)
 		return err;
@@ -172,35 +268,28 @@ int smemv_memfile_resize(struct smemv_memfile *mf, loff_t size)
 	return err;
 }
 
-static long fallocate_locked(struct smemv_memfile *mf, int mode, loff_t offset,
-			     loff_t len)
+/* Pages get their memory when they are touched, within the budget. */
+static int reserve(struct smemv_memfile *mf, int mode, loff_t end)
 {
-	loff_t size = i_size_read(mf->inode), end = offset + len;
+	int err = 0;
 
-	if (mode & FALLOC_FL_PUNCH_HOLE) {
-		end = min(end, size);
-		if (offset < end)
-			punch(mf, offset, end);
-		return 0;
-	}
-	/* Pages get their memory when they are touched, within the budget. */
-	if (mode & FALLOC_FL_KEEP_SIZE || end <= size)
-		return 0;
-	return smemv_memfile_resize(mf, end);
+	inode_lock(mf->inode);
+	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > i_size_read(mf->inode))
+		err = smemv_memfile_resize(mf, end);
+	inode_unlock(mf->inode);
+	return err;
 }
 
 long smemv_memfile_fallocate(struct file *file, int mode, loff_t offset,
 			     loff_t len)
 {
 	struct smemv_memfile *mf = smemv_memfile_of(file_inode(file));
-	long err;
 
 	if (mode & ~(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
 		return -EOPNOTSUPP;
 	if ((offset | len) & ~PAGE_MASK)
 		return -EINVAL;
-	inode_lock(mf->inode);
-	err = fallocate_locked(mf, mode, offset, len);
-	inode_unlock(mf->inode);
-	return err;
+	if (mode & FALLOC_FL_PUNCH_HOLE)
+		return punch(mf, offset, offset + len);
+	return reserve(mf, mode, offset + len);
 }

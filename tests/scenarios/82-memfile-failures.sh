@@ -98,25 +98,51 @@ file=$(smemv vm create demo size 16M budget 6M deadline 60000) || bail "no file 
 smemv vm set demo policy suspend deadline 1000
 filecheck_start waits --hold --seed 4 "$file"
 require "the file is written once more" wait_until 120 filecheck_holds waits
+last_page_of() {
+	smemv vm map demo --json |
+		jq -e "(.servers | map(.name?) | index(\"$1\")) as \$at | last(.runs[] | select(.where == \$at and (.here | not)) | .first)"
+}
+page=$(last_page_of two) || bail "no page is at server two only"
 net_cut one
 net_cut two
 filecheck_go_on waits
 ok "it waits for the servers" wait_until 30 memfile_says '.waiting > 0'
 kill -KILL "${filecheck_pids[waits]}"
 ok "and can be killed meanwhile" wait_until 20 is_gone "${filecheck_pids[waits]}"
-# Behind it a hole waits, and behind that who brings pages home: it holds up neither the host nor the command that ends it.
+# Behind it a hole waits, which holds up nobody else: not who needs a page of another server, not who brings pages home,
+# and not the host and the command that ends it.
+net_heal two
+ok "one server is back" wait_until 60 memfile_server_is two up
+page_has_content() {
+	timeout 20 python3 - "$file" "$1" <<-'PYTHON'
+		import mmap, os, sys
+		memory = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 0)
+		sys.exit(not any(memory[int(sys.argv[2]) * 4096:][:4096]))
+	PYTHON
+}
+waits_for_page() {
+	grep -q folio_wait "/proc/$1/wchan"
+}
+punch_all() {
+	fallocate -p -o 0 -l 16M "$file" &
+	puncher=$!
+	ok "$1" wait_until 20 waits_for_page $puncher
+}
 "$filecheck" --verify --allow-lost --seed 4 "$file" >/dev/null 2>&1 &
 reader=$!
 ok "somebody waits again" wait_until 30 memfile_says '.waiting > 0'
-fallocate -p -o 0 -l 16M "$file" &
-puncher=$!
-sleep 0.5
-timeout 60 smemv vm populate demo 2>/dev/null &
-populate=$!
-sleep 0.5
-kill -INT $populate
+punch_all "a hole waits for him"
+fetched=$(memfile_get demo .file_counters.remote_faults)
+ok "who needs a page of another server gets it" page_has_content "$page"
+compare "$(memfile_get demo .file_counters.remote_faults)" -gt "$fetched" "from there"
+kill -KILL $puncher
+ok "who makes the hole can be killed" wait_until 20 is_gone $puncher
+punch_all "another one waits"
+ended_with=0
+timeout 60 smemv vm populate demo 2>/dev/null || ended_with=$?
+compare $ended_with -lt 124 "who brings pages home ends by itself"
+ok "the file's mode can be changed" timeout 5 chmod 600 "$file"
 ok "the host's mounts can be read meanwhile" timeout 5 grep -q /dev/smemv /proc/self/mountinfo
-ok "who brings pages home can be stopped" wait_until 20 is_gone $populate
 ok "the policy can be changed" timeout 10 smemv vm set demo policy error
 ok "and the hole is made when its deadline is over" wait_until 20 is_gone $puncher
 ok "nobody waits any more" wait_until 20 is_gone $reader
