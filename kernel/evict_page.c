@@ -22,6 +22,12 @@ static bool may_leave(struct folio *folio)
 	       !folio_test_hwpoison(folio);
 }
 
+/* A large one is marked as a whole when the memory of a page of it failed, which nobody may read. */
+static bool has_failed_page(struct folio *folio)
+{
+	return folio_test_large(folio) && folio_test_has_hwpoisoned(folio);
+}
+
 static bool may_go(struct folio *folio)
 {
 	return unused(folio) && may_leave(folio);
@@ -173,7 +179,7 @@ static enum smemv_evicted evict_locked(struct smemv_evictor *ev,
 	/* Its load failed: there is nothing in it. */
 	if (!folio_test_uptodate(folio))
 		return drop_clean(ev, folio) ? SMEMV_GONE : SMEMV_KEPT;
-	if (fate == SMEMV_FALLS_APART)
+	if (fate == SMEMV_FALLS_APART || has_failed_page(folio))
 		return SMEMV_SPLIT;
 	if (can_be_had_again(ev, folio))
 		return drop_clean(ev, folio) ? SMEMV_GONE : SMEMV_KEPT;

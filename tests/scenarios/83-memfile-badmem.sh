@@ -131,5 +131,44 @@ require "a file of large pages is written" wait_until 120 filecheck_holds large
 compare "$(memfile_get demo .file_counters.huge_faults)" -ge 4 "of which there are some"
 goes_wrong large 2
 leave_no_file demo
+
+# A large page that the kernel cannot split for it, as a server that is away may have lost what it has of it.
+file=$(smemv vm create demo size 16M budget 16M) || bail "no file was made"
+filecheck_start whole --hold --rounds 2 --allow-lost --seed 5 "$file"
+require "a file is written" wait_until 120 filecheck_holds whole
+ok "all of it is evicted" smemv vm evict demo 16M
+ok "and brought home" smemv vm populate demo
+compare "$(memfile_get demo .file_counters.huge_loads)" -ge 4 "in large pages"
+for name in one two; do
+	net_cut $name
+done
+for name in one two; do
+	ok "server $name is away" wait_until 60 memfile_server_is $name down
+done
+stays_whole() {
+	local failed status=0
+
+	failed=$(memory_fails $hwpoison read 1 700 1) || status=$?
+	echo "said $failed, ended with $status"
+	((status == 0 ? failed == 0 : status == 128 + 7))
+}
+ok "memory fails below a page of a large one, which is not split" stays_whole
+for name in one two; do
+	net_heal $name
+done
+for name in one two; do
+	ok "server $name is back" wait_until 60 memfile_server_is $name up
+done
+smemv vm evict demo 16M || true
+is "$(memfile_get demo .resident_bytes)" 4096 "all is evicted but the page that failed"
+ok "which is not read" page_is lost 700
+filecheck_go_on whole
+require "its user goes on" wait_until 120 filecheck_holds whole 2
+is "$(lost_pages whole)" 1 "he misses that page, and nothing else"
+filecheck_go_on whole
+ok "all else is right once more" filecheck_verdict whole 120
+ok "a hole is punched there" fallocate -p -o $((700 * 4096)) -l 4096 "$file"
+ok "and it is zeros" page_is zeros 700
+leave_no_file demo
 leave_no_module
 done_testing
