@@ -359,16 +359,27 @@ static void load_no_run(struct smemv_io *io)
 	io->done(io);
 }
 
-/* There is no memory for the run: later reads must fail, as they do for FAILED. */
-static void store_no_run(struct smemv_io *io)
+/* -EEXIST: the run is there now. */
+static int fail_unmade(struct smemv_io *io)
 {
 	DECLARE_BITMAP(failed, SMEMV_RUN_PAGES) = {};
 	u32 i;
 
 	for (i = 0; i < io->nr; i++)
 		__set_bit(io->slot[i], failed);
-	if (smemv_map_fail_unmade(&io->space->map, io->run_nr, failed))
-		return smemv_io_park(io);	/* the run is there now */
+	return smemv_map_fail_unmade(&io->space->map, io->run_nr, failed);
+}
+
+/*
+ * There is no memory for the run: later reads must fail, as they do for FAILED. Not of what nobody
+ * asked to be stored: its pages stay where they are (evict_batch.c).
+ */
+static void store_no_run(struct smemv_io *io)
+{
+	u32 i;
+
+	if (!io->unasked && fail_unmade(io))
+		return smemv_io_park(io);
 	for (i = 0; i < io->nr; i++)
 		io->err[i] = -ENOMEM;
 	smemv_space_count(io->space, STORE_ERRORS, io->nr);
