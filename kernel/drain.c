@@ -14,6 +14,23 @@
 #define PAUSE_MS	200
 #define CLOSE_PAUSE_MS	1000
 
+static u64 pages_left(const struct smemv_drain *d)
+{
+	return max_t(s64, atomic64_read(&smemv_drain_source(d)->pages), 0);
+}
+
+static void tell_progress(struct smemv_drain *d)
+{
+	if (!smemv_event_due(&d->told))
+		return;
+	smemv_event_send(d->space->ns->net, &(struct smemv_event_msg){
+		.type = SMEMV_EV_DRAINING,
+		.server = smemv_drain_source(d)->server->name, .space = d->space->name,
+		.page = SMEMV_NO_PAGE,
+		.moves = true, .count = d->moved, .left = pages_left(d),
+	});
+}
+
 /* Once over the map. Whether it moved anything. */
 static bool pass(struct smemv_drain *d)
 {
@@ -26,6 +43,7 @@ static bool pass(struct smemv_drain *d)
 		if (smemv_drain_stopped(d))
 			break;
 		smemv_drain_run(d, run);
+		tell_progress(d);
 	}
 	smemv_drain_close_all(d);
 	return d->moved != before;
@@ -68,14 +86,13 @@ static void report(struct smemv_drain *d, const char *why)
 	struct smemv_server *server = smemv_drain_source(d)->server;
 
 	if (why)
-		pr_warn("server %s: %lld pages of %s stay there: %s\n",
-			server->name,
-			(long long)atomic64_read(&smemv_drain_source(d)->pages),
-			d->space->name, why);
+		pr_warn("server %s: %llu pages of %s stay there: %s\n",
+			server->name, pages_left(d), d->space->name, why);
 	smemv_event_send(d->space->ns->net, &(struct smemv_event_msg){
 		.type = why ? SMEMV_EV_DRAIN_FAILED : SMEMV_EV_DRAINED,
 		.server = server->name, .space = d->space->name,
-		.page = SMEMV_NO_PAGE, .count = d->moved, .text = why ?: remark(d),
+		.page = SMEMV_NO_PAGE, .text = why ?: remark(d),
+		.moves = true, .count = d->moved, .left = pages_left(d),
 	});
 }
 
@@ -120,6 +137,7 @@ static struct smemv_drain *drain_alloc(struct smemv_bind *bind)
 	memset(d, 0, sizeof(*d));
 	d->space = space;
 	d->from = bind - space->bind;
+	d->told = jiffies;
 	d->missing_before = missing(bind->server);
 	INIT_WORK(&d->work, drain_work);
 	space->drain = d;

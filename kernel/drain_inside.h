@@ -35,6 +35,7 @@ struct smemv_drain_target {
  * @stop: give it up
  * @abandoned: the space goes, or its epoch is raised: nothing need be closed at targets
  * @moved: pages so far
+ * @told: jiffies when that was told last
  * @missing_before: pages that the server should have had, of any space, when this began
  * @why: static text: why pages could not be moved in this pass
  * @work: does it
@@ -49,6 +50,7 @@ struct smemv_drain {
 	bool stop;
 	bool abandoned;
 	u64 moved;
+	unsigned long told;
 	u64 missing_before;
 	const char *why;
 	struct work_struct work;

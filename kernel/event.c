@@ -25,8 +25,11 @@ static int event_fill(struct sk_buff *skb, const struct genl_family *family,
 	    (msg->page != SMEMV_NO_PAGE &&
 	     nla_put_u64_64bit(skb, SMEMV_A_EVENT_PAGE, msg->page,
 			       SMEMV_A_EVENT_PAD)) ||
-	    (msg->count &&
+	    ((msg->count || msg->moves) &&
 	     nla_put_u64_64bit(skb, SMEMV_A_EVENT_COUNT, msg->count,
+			       SMEMV_A_EVENT_PAD)) ||
+	    (msg->moves &&
+	     nla_put_u64_64bit(skb, SMEMV_A_EVENT_LEFT, msg->left,
 			       SMEMV_A_EVENT_PAD)) ||
 	    (msg->text && nla_put_string(skb, SMEMV_A_EVENT_TEXT, msg->text)))
 		return -EMSGSIZE;

@@ -89,10 +89,16 @@ bool smemv_evict_reserve_spare(struct smemv_evictor *ev, long pages)
 	return smemv_evict_reserve(ev, pages);
 }
 
+u64 smemv_evict_spare(struct smemv_evictor *ev)
+{
+	u64 taken = used(ev) + spare_room(ev), budget = READ_ONCE(ev->budget);
+
+	return taken < budget ? budget - taken : 0;
+}
+
 bool smemv_evict_has_spare(struct smemv_evictor *ev)
 {
-	return used(ev) + spare_room(ev) < READ_ONCE(ev->budget) ||
-	       !spare_room(ev);
+	return smemv_evict_spare(ev) || !spare_room(ev);
 }
 
 void smemv_evict_note_fault(struct smemv_evictor *ev, pgoff_t index)
@@ -269,6 +275,39 @@ static void look_at_goal(struct smemv_evictor *ev)
 	spin_unlock_irq(&ev->lock);
 }
 
+/* Whether there is something to tell. */
+static bool look_at_asked(struct smemv_evictor *ev, struct smemv_event_msg *msg)
+{
+	u64 here = used(ev);
+	bool over;
+
+	lockdep_assert_held(&ev->lock);
+	if (!ev->asked)
+		return false;
+	over = ev->goal == SMEMV_NO_GOAL;
+	if (!over && !smemv_event_due(&ev->asked_told))
+		return false;
+	ev->asked = !over;
+	msg->type = over ? SMEMV_EV_EVICTED : SMEMV_EV_EVICTING;
+	msg->count = ev->gone - ev->asked_from;
+	msg->left = here > ev->asked_goal ? here - ev->asked_goal : 0;
+	return true;
+}
+
+static void tell_progress(struct smemv_evictor *ev)
+{
+	struct smemv_event_msg msg = {
+		.space = ev->space->name, .page = SMEMV_NO_PAGE, .moves = true,
+	};
+	bool tell;
+
+	spin_lock_irq(&ev->lock);
+	tell = look_at_asked(ev, &msg);
+	spin_unlock_irq(&ev->lock);
+	if (tell)
+		smemv_event_send(ev->space->ns->net, &msg);
+}
+
 static bool is_stopped(struct smemv_evictor *ev)
 {
 	return READ_ONCE(ev->stopped);
@@ -285,9 +324,11 @@ static void evict_work(struct work_struct *work)
 		wait = step(ev);
 		smemv_batches_reap(ev);
 		look_at_goal(ev);
+		tell_progress(ev);
 		cond_resched();
 	}
 	look_at_goal(ev);
+	tell_progress(ev);
 	if (!wanted(ev)) {
 		ev->force = false;
 		ev->young_huge = false;
@@ -333,6 +374,12 @@ void smemv_evict_set_goal(struct smemv_evictor *ev, u64 pages)
 
 	spin_lock_irqsave(&ev->lock, flags);
 	set_goal(ev, pages, tries_from_now(ev, here > pages ? here - pages : 0));
+	if (pages != SMEMV_NO_GOAL) {
+		ev->asked = true;
+		ev->asked_goal = pages;
+		ev->asked_from = READ_ONCE(ev->gone);
+		ev->asked_told = jiffies;
+	}
 	spin_unlock_irqrestore(&ev->lock, flags);
 	kick(ev);
 }

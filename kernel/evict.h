@@ -54,6 +54,10 @@ struct smemv_clock {
  * @goal: pages that shall be here once (smemv vm evict), or SMEMV_NO_GOAL; changed under @lock
  * @peak: most pages that were here, or promised room
  * @goal_until: @taken at which it is given up; protected by @lock
+ * @asked: somebody asked for a @goal, and is told how it goes; protected by @lock, as are
+ * @asked_goal: which it was,
+ * @asked_from: @gone at that time, and
+ * @asked_told: jiffies when it was told last
  * @gone: pages that left so far
  * @taken: pages that were dropped, or began to be stored; some are touched before that ends
  * @misses: pages that were asked for and had to be fetched
@@ -97,6 +101,10 @@ struct smemv_evictor {
 	u64 budget;
 	u64 goal;
 	u64 goal_until;
+	bool asked;
+	u64 asked_goal;
+	u64 asked_from;
+	unsigned long asked_told;
 	u64 peak;
 	u64 gone;
 	u64 taken;
@@ -164,7 +172,9 @@ static inline void smemv_evict_note_miss(struct smemv_evictor *ev)
 	atomic_long_inc(&ev->misses);
 }
 
-/* There is room that need not be kept free for faults. */
+/* Pages for which there is room that need not be kept free for faults. */
+u64 smemv_evict_spare(struct smemv_evictor *ev);
+/* There is such room, or none is kept free. */
 bool smemv_evict_has_spare(struct smemv_evictor *ev);
 
 /* Under the protection that keeps the file's inode; any context. */

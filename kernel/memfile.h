@@ -75,6 +75,8 @@ struct smemv_file_defaults {
  * @populate_held: but not while the file's owner changes
  * @populate_open: so many
  * @populate_missed: pages that it could not bring since it began
+ * @populate_brought: pages that it brought
+ * @populate_told: jiffies when that was told last
  * @owned_since: jiffies when it was activated or taken back: earlier failures to fill a
  *		 page tell nothing any more; 0: it never was
  * @owner_lock: shared: the space is stored to by ioctl or told; exclusive: its owner
@@ -114,6 +116,8 @@ struct smemv_memfile {
 	bool populate_held;
 	atomic_t populate_open;
 	atomic_long_t populate_missed;
+	atomic_long_t populate_brought;
+	unsigned long populate_told;
 	unsigned long owned_since;
 	struct rw_semaphore owner_lock;
 	atomic_t stores;
@@ -178,8 +182,8 @@ void smemv_memfile_populate(struct smemv_memfile *mf);
 /* Soon it begins no request any more. Does not wait, so also under ns->lock. */
 void smemv_memfile_populate_stop(struct smemv_memfile *mf);
 void smemv_populate_init(struct smemv_memfile *mf);
-/* Of one of its requests, which ends with this: so many pages could not be had. */
-void smemv_populate_note(struct smemv_memfile *mf, u32 missed);
+/* Of one of its requests, which ends with this: so many pages came, so many could not be had. */
+void smemv_populate_note(struct smemv_memfile *mf, u32 brought, u32 missed);
 /* The file is going: waits for the work. */
 void smemv_populate_stop(struct smemv_memfile *mf);
 /*

@@ -113,7 +113,7 @@ static void loaded(struct smemv_io *io)
 	if (load->whole)
 		put_whole(mf, load->whole, missed ? -EIO : 0);
 	if (load->populate)
-		smemv_populate_note(mf, load->whole ? 0 : missed);
+		smemv_populate_note(mf, io->nr - missed, load->whole ? 0 : missed);
 	kmem_cache_free(load_cache, load);
 	if (atomic_dec_and_test(&mf->loads))
 		wake_up_var(&mf->loads);

@@ -7,6 +7,7 @@
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 
+#include "event.h"
 #include "memfile.h"
 
 #define OPEN_MAX	8
@@ -22,8 +23,9 @@ static struct mem_cgroup *user_memcg(struct smemv_memfile *mf)
 	return memcg;
 }
 
-void smemv_populate_note(struct smemv_memfile *mf, u32 missed)
+void smemv_populate_note(struct smemv_memfile *mf, u32 brought, u32 missed)
 {
+	atomic_long_add(brought, &mf->populate_brought);
 	atomic_long_add(missed, &mf->populate_missed);
 	atomic_dec(&mf->populate_open);
 }
@@ -131,13 +133,41 @@ static bool find_run(struct smemv_memfile *mf, u64 *end)
 	return true;
 }
 
+static void tell(struct smemv_memfile *mf, enum smemv_event type, u64 left)
+{
+	smemv_event_send(mf->ns->net, &(struct smemv_event_msg){
+		.type = type, .space = mf->space->name, .page = SMEMV_NO_PAGE,
+		.moves = true, .count = atomic_long_read(&mf->populate_brought),
+		.left = left,
+	});
+}
+
+/* At most: some of what is remote may be here, too. */
+static u64 left_to_bring(struct smemv_memfile *mf)
+{
+	u64 remote = max_t(s64, atomic64_read(&mf->space->map.remote), 0);
+
+	return min(remote, smemv_evict_spare(&mf->ev));
+}
+
+static void tell_progress(struct smemv_memfile *mf)
+{
+	if (smemv_event_due(&mf->populate_told))
+		tell(mf, SMEMV_EV_POPULATING, left_to_bring(mf));
+}
+
 /* Unless it was stopped and begun anew meanwhile, for which the work is queued. */
 static void note_end(struct smemv_memfile *mf)
 {
+	bool ended;
+
 	spin_lock(&mf->lock);
-	if (!mf->populate_anew)
+	ended = !mf->populate_anew;
+	if (ended)
 		WRITE_ONCE(mf->populating, false);
 	spin_unlock(&mf->lock);
+	if (ended)
+		tell(mf, SMEMV_EV_POPULATED, atomic_long_read(&mf->populate_missed));
 }
 
 /* Until the last request ends it is not known what could be had. */
@@ -162,6 +192,8 @@ static void from_the_start(struct smemv_memfile *mf)
 	mf->populate_apart = false;
 	mf->populate_singly = false;
 	atomic_long_set(&mf->populate_missed, 0);
+	atomic_long_set(&mf->populate_brought, 0);
+	mf->populate_told = jiffies;
 }
 
 static void populate_work(struct work_struct *work)
@@ -179,8 +211,12 @@ static void populate_work(struct work_struct *work)
 		}
 		if (!find_run(mf, &end) || !populate_charged(mf, end))
 			return end_populating(mf);
+		tell_progress(mf);
 		cond_resched();
 	}
+	/* It was stopped. */
+	if (!READ_ONCE(mf->populating))
+		tell(mf, SMEMV_EV_POPULATED, left_to_bring(mf));
 }
 
 void smemv_memfile_populate(struct smemv_memfile *mf)

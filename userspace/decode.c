@@ -267,6 +267,8 @@ int decode_event(const struct nlmsghdr *msg, struct event_info *info)
 	info->page = get_u64(tb[SMEMV_A_EVENT_PAGE]);
 	info->has_count = tb[SMEMV_A_EVENT_COUNT];
 	info->count = get_u64(tb[SMEMV_A_EVENT_COUNT]);
+	info->has_left = tb[SMEMV_A_EVENT_LEFT];
+	info->left = get_u64(tb[SMEMV_A_EVENT_LEFT]);
 	get_text(tb[SMEMV_A_EVENT_TEXT], info->text, sizeof(info->text));
 	return 0;
 }
@@ -330,6 +332,11 @@ const char *event_text(uint32_t type)
 		[SMEMV_EV_VM_ADOPT_FAILED] = "vm-adopt-failed",
 		[SMEMV_EV_VM_ACTIVATED] = "vm-activated",
 		[SMEMV_EV_VM_TAKEN_BACK] = "vm-taken-back",
+		[SMEMV_EV_DRAINING] = "draining",
+		[SMEMV_EV_EVICTING] = "evicting",
+		[SMEMV_EV_EVICTED] = "evicted",
+		[SMEMV_EV_POPULATING] = "populating",
+		[SMEMV_EV_POPULATED] = "populated",
 	};
 
 	return type < __SMEMV_EV_END && texts[type] ? texts[type] : "unknown";

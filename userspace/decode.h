@@ -114,6 +114,8 @@ struct event_info {
 	uint64_t page;
 	bool has_count;
 	uint64_t count;
+	bool has_left;
+	uint64_t left;
 	char text[256];
 };
 

@@ -368,6 +368,8 @@ void view_event(struct printer *printer, const struct event_info *event, const c
 		print_number(printer, "page", "page", event->page);
 	if (event->has_count)
 		print_number(printer, "count", "count", event->count);
+	if (event->has_left)
+		print_number(printer, "left", "left", event->left);
 	if (event->text[0])
 		print_text(printer, "reason", "reason", event->text);
 	print_item_end(printer);

@@ -324,6 +324,7 @@ enum smemv_event_attr {
 	SMEMV_A_EVENT_PAGE,	/* u64 page index */
 	SMEMV_A_EVENT_COUNT,	/* u64 pages or requests concerned */
 	SMEMV_A_EVENT_TEXT,	/* string, the reason in words */
+	SMEMV_A_EVENT_LEFT,	/* u64 pages that are still to be moved, at most */
 	__SMEMV_A_EVENT_MAX
 };
 #define SMEMV_A_EVENT_MAX	(__SMEMV_A_EVENT_MAX - 1)
@@ -351,6 +352,12 @@ enum smemv_event {
 	SMEMV_EV_VM_ADOPT_FAILED,	/* SERVER, where one is to blame; TEXT says why */
 	SMEMV_EV_VM_ACTIVATED,		/* this host is the owner now */
 	SMEMV_EV_VM_TAKEN_BACK,		/* this host is the owner again */
+	SMEMV_EV_DRAINING,		/* pages of SPACE move off SERVER: COUNT did, LEFT are there; */
+					/*   like the next two at most once a second */
+	SMEMV_EV_EVICTING,		/* VM_EVICT goes on: COUNT pages left since it began */
+	SMEMV_EV_EVICTED,		/* it ended: LEFT of what it was to move stayed */
+	SMEMV_EV_POPULATING,		/* VM_POPULATE goes on: COUNT pages came since it began */
+	SMEMV_EV_POPULATED,		/* it ended: LEFT could not be brought */
 	__SMEMV_EV_END
 };
 

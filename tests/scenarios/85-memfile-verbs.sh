@@ -31,7 +31,7 @@ interrupted() {
 	local counter=$1 since pid
 	shift
 
-	net_shape one,two rate 10mbit
+	net_shape one,two rate 2mbit
 	since=$(memfile_get demo "$counter")
 	"$@" 2>"$scenario_tmp/interrupted" &
 	pid=$!
@@ -61,14 +61,34 @@ memserver_resume one
 memserver_resume two
 ok "they go on" wait_until 60 servers_are_up
 
+smemv monitor --json >"$scenario_out/events" &
+at_exit "kill -KILL $! 2>/dev/null"
+listening() {
+	awk '$2 == 16 && $4 != "00000000" { found = 1 } END { exit !found }' /proc/net/netlink
+}
+ok "somebody listens" wait_until 20 listening
+# heard EVENT SPACE JQ-CONDITION: the last of these
+heard() {
+	wait_until 10 heard_by_now "$@" || {
+		tail -n 3 "$scenario_out/events"
+		return 1
+	}
+}
+heard_by_now() {
+	jq -es "[.[] | select(.event == \"$1\" and .space == \"$2\")] | last | $3" "$scenario_out/events"
+}
+
 interrupted .file_counters.out_stored smemv vm evict demo 12M
 is "$ended_with" 1 "an interrupt ends an eviction"
 like "$(<"$scenario_tmp/interrupted")" 'only [0-9.]+[KM] of 12.0M could be evicted: it was stopped' "which says how far it came"
 ok "the module does not go on" wait_until 20 is_at_rest
+ok "it told each second how far it was" heard evicting demo '.count > 0 and .left > 0'
+ok "and how it ended" heard evicted demo '.count >= 200 and .left > 0'
 left=$(resident)
 compare "$left" -gt $((4 * mib)) "the rest is here"
 ok "it can be asked for" smemv vm evict demo $((left - 4 * mib))
 compare "$(resident)" -le $((4 * mib)) "and goes"
+ok "as is told" heard evicted demo ".count >= $((left / 4096 - 1024)) and .left == 0"
 
 # Pages that are used all the time come back before they are stored, or soon after: nobody waits for ever for fewer.
 busy_file=$(smemv vm create busy size 8M) || bail "no file was made"
@@ -104,9 +124,13 @@ interrupted .counters.load_pages smemv vm populate demo
 is "$ended_with" 1 "an interrupt ends bringing home"
 like "$(<"$scenario_tmp/interrupted")" 'it was stopped: [0-9.]+[KM] of it is here' "which says how far it came"
 ok "the module does not go on" wait_until 20 is_at_rest
+ok "it told each second how far it was" heard populating demo '.count > 0 and .left > 0'
+ok "and how it ended" heard populated demo '.count >= 200 and .left > 0'
+left=$(memfile_get demo '.size_bytes - .resident_bytes')
 compare "$(resident)" -lt $((16 * mib)) "the rest is at the servers"
 ok "it can be asked for" script -qefc 'smemv vm populate demo' "$scenario_tmp/terminal"
 is "$(resident)" $((16 * mib)) "and comes"
+ok "as is told" heard populated demo ".count == $((left / 4096)) and .left == 0"
 like "$(<"$scenario_tmp/terminal")" 'at most [0-9.]+[BKM]? left of [0-9.]+M, [0-9.]+[KM]?/s' "a terminal shows how far it is"
 
 ok "some is evicted" script -qefc 'smemv vm evict demo 4M' "$scenario_tmp/terminal"
@@ -246,7 +270,11 @@ drains_in_use() {
 	for counter in out_stored remote_faults punched; do
 		counted[$counter]=$(memfile_get demo .file_counters.$counter)
 	done
+	net_shape one,two rate 20mbit
 	ok "$what" smemv server drain "$1" to "$2"
+	net_shape one,two
+	ok "$what: it told each second how far it was" heard draining demo ".server == \"$1\" and .count > 0 and .left > 0"
+	ok "$what: and how it ended" heard drained demo ".server == \"$1\" and .count > 0 and .left == 0"
 	for counter in out_stored remote_faults punched; do
 		moved=$(($(memfile_get demo .file_counters.$counter) - counted[$counter]))
 		compare "$moved" -gt 0 "$what: meanwhile pages are counted as $counter"

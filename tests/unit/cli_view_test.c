@@ -362,6 +362,22 @@ static void an_event_is_one_line(void **state)
 	nlmsg_free(msg);
 }
 
+static void what_moves_is_told_also_when_nothing_moved_yet(void **state)
+{
+	struct nl_msg *msg = message_new(SMEMV_CMD_EVENT);
+	char *text;
+
+	(void)state;
+	nla_put_u32(msg, SMEMV_A_EVENT_TYPE, SMEMV_EV_EVICTING);
+	nla_put_string(msg, SMEMV_A_EVENT_SPACE, "web1");
+	nla_put_u64(msg, SMEMV_A_EVENT_COUNT, 0);
+	nla_put_u64(msg, SMEMV_A_EVENT_LEFT, 512);
+	text = event_line(PRINT_LINE, msg);
+	assert_string_equal(text, "2026-01-02T03:04:05.678+0000 evicting space web1 count 0 left 512\n");
+	free(text);
+	nlmsg_free(msg);
+}
+
 static void every_event_has_a_name(void **state)
 {
 	uint32_t type;
@@ -389,6 +405,7 @@ int main(void)
 		cmocka_unit_test(other_versions_messages_are_understood),
 		cmocka_unit_test(a_message_without_a_name_is_refused),
 		cmocka_unit_test(an_event_is_one_line),
+		cmocka_unit_test(what_moves_is_told_also_when_nothing_moved_yet),
 		cmocka_unit_test(every_event_has_a_name),
 	};
 
