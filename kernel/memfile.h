@@ -68,6 +68,7 @@ struct smemv_file_defaults {
  * @memcg: of the latest process that mapped it, or NULL; protected by @lock
  * @populate: brings pages home, from page index
  * @populate_pos: on
+ * @populate_pass: of several over the file; each brings what was used less lately
  * @populate_anew: but first of all from the beginning
  * @populating: as long as this is set, or requests of it are open:
  * @populate_apart: a folio of several pages could not be filled: once more over all,
@@ -109,6 +110,7 @@ struct smemv_memfile {
 	struct mem_cgroup *memcg;
 	struct delayed_work populate;
 	u64 populate_pos;
+	u32 populate_pass;
 	bool populate_anew;
 	bool populating;
 	bool populate_apart;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bringing pages home in the background, in the order of the file, until the
- * budget has no room to spare. Faults go first: the next pages are asked for when
- * few requests are open.
+ * Bringing pages home in the background, until the budget has no room to spare:
+ * where a scan tells (memfile_heat.c) first what was used lately, and in the order
+ * of the file. Faults go first: the next pages are asked for when few requests are
+ * open.
  */
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
@@ -11,6 +12,10 @@
 #include "memfile.h"
 
 #define OPEN_MAX	8
+
+/* What each pass over the file brings: pages accessed in one of these intervals; 0: all. */
+static const u8 pass_intervals[] = { 0xc0, 0xff, 0 };
+#define LAST_PASS	(ARRAY_SIZE(pass_intervals) - 1)
 
 static struct mem_cgroup *user_memcg(struct smemv_memfile *mf)
 {
@@ -73,8 +78,23 @@ static bool bring(struct smemv_filling *filling, u64 index)
 	return done || misses(mf, index) || smemv_fetch_page(filling, index);
 }
 
+/* Of a run, those pages whose turn it is in this pass. */
+static void choose(struct smemv_memfile *mf, u64 run_nr, unsigned long *chosen)
+{
+	u8 history[SMEMV_RUN_PAGES], intervals = pass_intervals[mf->populate_pass];
+	u32 slot;
+
+	bitmap_fill(chosen, SMEMV_RUN_PAGES);
+	if (!intervals ||
+	    smemv_memfile_heat(mf, run_nr << SMEMV_RUN_SHIFT, SMEMV_RUN_PAGES, history))
+		return;
+	for (slot = 0; slot < SMEMV_RUN_PAGES; slot++)
+		if (!(history[slot] & intervals))
+			__clear_bit(slot, chosen);
+}
+
 /* As much as can be brought at once from the position on. False: there is no room any more. */
-static bool bring_next(struct smemv_filling *filling)
+static bool bring_next(struct smemv_filling *filling, const unsigned long *chosen)
 {
 	struct smemv_memfile *mf = filling->mf;
 	u64 pos = mf->populate_pos;
@@ -82,38 +102,42 @@ static bool bring_next(struct smemv_filling *filling)
 	if (!smemv_evict_has_spare(&mf->ev))
 		return false;
 	if (!mf->populate_singly && IS_ALIGNED(pos, SMEMV_RUN_PAGES) &&
+	    !bitmap_empty(chosen, SMEMV_RUN_PAGES) &&
 	    smemv_huge_fetch(filling, pos)) {
 		mf->populate_pos += SMEMV_RUN_PAGES;
 		return true;
 	}
-	if (!bring(filling, pos))
+	if (test_bit(pos % SMEMV_RUN_PAGES, chosen) && !bring(filling, pos))
 		return false;
 	mf->populate_pos++;
 	return true;
 }
 
 /* Goes over a run, or to its end. False: there is no room any more. */
-static bool populate_run(struct smemv_memfile *mf, u64 end)
+static bool populate_run(struct smemv_memfile *mf, u64 end,
+			 const unsigned long *chosen)
 {
 	struct smemv_filling filling = { .mf = mf, .populate = true };
 	bool room = true;
 
 	while (room && mf->populate_pos < end &&
 	       atomic_read(&mf->loads) < OPEN_MAX)
-		room = bring_next(&filling);
+		room = bring_next(&filling, chosen);
 	smemv_fill_end(&filling);
 	return room;
 }
 
 static bool populate_charged(struct smemv_memfile *mf, u64 end)
 {
+	DECLARE_BITMAP(chosen, SMEMV_RUN_PAGES);
 	struct address_space *mapping = mf->ev.mapping;
 	struct mem_cgroup *memcg = user_memcg(mf);
 	struct mem_cgroup *old = set_active_memcg(memcg);
 	bool room;
 
+	choose(mf, mf->populate_pos >> SMEMV_RUN_SHIFT, chosen);
 	filemap_invalidate_lock_shared(mapping);
-	room = populate_run(mf, end);
+	room = populate_run(mf, end, chosen);
 	filemap_invalidate_unlock_shared(mapping);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);
@@ -170,28 +194,38 @@ static void note_end(struct smemv_memfile *mf)
 		tell(mf, SMEMV_EV_POPULATED, atomic_long_read(&mf->populate_missed));
 }
 
-/* Until the last request ends it is not known what could be had. */
-static void end_populating(struct smemv_memfile *mf)
+/* The last one tries again whatever those before missed. */
+static void begin_pass(struct smemv_memfile *mf, u32 pass)
+{
+	mf->populate_pass = pass;
+	mf->populate_pos = 0;
+	atomic_long_set(&mf->populate_missed, 0);
+}
+
+/* Until its last request ends it is not known what could be had. */
+static void end_pass(struct smemv_memfile *mf, bool room)
 {
 	unsigned long delay = 1;
 
 	if (!atomic_read(&mf->populate_open)) {
-		if (mf->populate_singly || !READ_ONCE(mf->populate_apart))
-			return note_end(mf);
-		mf->populate_singly = true;
-		mf->populate_pos = 0;
-		atomic_long_set(&mf->populate_missed, 0);
 		delay = 0;
+		if (room && mf->populate_pass < LAST_PASS) {
+			begin_pass(mf, mf->populate_pass + 1);
+		} else if (!mf->populate_singly && READ_ONCE(mf->populate_apart)) {
+			mf->populate_singly = true;
+			begin_pass(mf, LAST_PASS);
+		} else {
+			return note_end(mf);
+		}
 	}
 	queue_delayed_work(smemv_wq, &mf->populate, delay);
 }
 
 static void from_the_start(struct smemv_memfile *mf)
 {
-	mf->populate_pos = 0;
+	begin_pass(mf, smemv_memfile_heat_intervals(mf) ? 0 : LAST_PASS);
 	mf->populate_apart = false;
 	mf->populate_singly = false;
-	atomic_long_set(&mf->populate_missed, 0);
 	atomic_long_set(&mf->populate_brought, 0);
 	mf->populate_told = jiffies;
 }
@@ -209,8 +243,10 @@ static void populate_work(struct work_struct *work)
 			queue_delayed_work(smemv_wq, &mf->populate, 1);
 			return;
 		}
-		if (!find_run(mf, &end) || !populate_charged(mf, end))
-			return end_populating(mf);
+		if (!find_run(mf, &end))
+			return end_pass(mf, true);
+		if (!populate_charged(mf, end))
+			return end_pass(mf, false);
 		tell_progress(mf);
 		cond_resched();
 	}
