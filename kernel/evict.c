@@ -284,7 +284,8 @@ static bool look_at_asked(struct smemv_evictor *ev, struct smemv_event_msg *msg)
 	lockdep_assert_held(&ev->lock);
 	if (!ev->asked)
 		return false;
-	over = ev->goal == SMEMV_NO_GOAL;
+	/* Others may want more to go by now. */
+	over = ev->goal == SMEMV_NO_GOAL || here <= ev->asked_goal;
 	if (!over && !smemv_event_due(&ev->asked_told))
 		return false;
 	ev->asked = !over;

@@ -16,16 +16,21 @@ static bool unused(struct folio *folio)
 	       folio_ref_count(folio) == folio_nr_pages(folio) + 1;
 }
 
-static bool may_leave(struct folio *folio)
-{
-	return !folio_maybe_dma_pinned(folio) && !folio_test_mlocked(folio) &&
-	       !folio_test_hwpoison(folio);
-}
-
-/* A large one is marked as a whole when the memory of a page of it failed, which nobody may read. */
+/* The memory of a page of it failed, which nobody may read: a large one is marked as a whole then. */
 static bool has_failed_page(struct folio *folio)
 {
 	return folio_test_large(folio) && folio_test_has_hwpoisoned(folio);
+}
+
+static bool has_failed(struct folio *folio)
+{
+	return !folio_test_large(folio) && folio_test_hwpoison(folio);
+}
+
+static bool may_leave(struct folio *folio)
+{
+	return !folio_maybe_dma_pinned(folio) && !folio_test_mlocked(folio) &&
+	       !has_failed(folio);
 }
 
 static bool may_go(struct folio *folio)
@@ -43,7 +48,7 @@ bool smemv_evict_remove(struct smemv_evictor *ev, struct folio *folio)
 	u32 nr = folio_nr_pages(folio);
 
 	VM_WARN_ON_ONCE_FOLIO(!folio_test_locked(folio), folio);
-	if (!may_go(folio))
+	if (!may_go(folio) || has_failed_page(folio))
 		return false;
 	/*
 	 * Only now: who unmaps it tells then that it was written to, where that is not known
@@ -207,6 +212,42 @@ static enum smemv_fate fate_of(struct smemv_evictor *ev, struct folio *folio)
 	return ev->split_young ? SMEMV_FALLS_APART : SMEMV_STAYS;
 }
 
+/*
+ * The folio was split, and is dirty since. Of a page whose memory failed servers have the content
+ * if it was clean: nobody wrote to it since, as such pages are not mapped. So it may be had again.
+ */
+static void drop_failed(struct smemv_evictor *ev, pgoff_t index, u32 nr)
+{
+	struct folio *folio;
+
+	for (; nr; nr--, index++) {
+		folio = smemv_compat_get_folio(ev->mapping, index);
+		if (!folio)
+			continue;
+		if (has_failed(folio) && folio_trylock(folio)) {
+			if (folio->mapping == ev->mapping && unused(folio)) {
+				folio_clear_dirty_for_io(folio);
+				smemv_compat_remove_folio(ev->mapping, folio);
+			}
+			folio_unlock(folio);
+		}
+		folio_put(folio);
+	}
+}
+
+static enum smemv_evicted split(struct smemv_evictor *ev, struct folio *folio)
+{
+	bool had_again = has_failed_page(folio) && smemv_evict_has_copy(ev, folio);
+	u32 nr = folio_nr_pages(folio);
+	pgoff_t index = folio->index;
+
+	if (!smemv_split_folio(ev, folio))
+		return SMEMV_KEPT;
+	if (had_again)
+		drop_failed(ev, index, nr);
+	return SMEMV_SPLIT;
+}
+
 static enum smemv_evicted meet_fate(struct smemv_evictor *ev,
 				    struct smemv_batch *batch,
 				    struct folio *folio, enum smemv_fate fate)
@@ -221,7 +262,7 @@ static enum smemv_evicted meet_fate(struct smemv_evictor *ev,
 	}
 	evicted = evict_locked(ev, batch, folio, fate);
 	if (evicted == SMEMV_SPLIT)
-		return smemv_split_folio(ev, folio) ? SMEMV_SPLIT : SMEMV_KEPT;
+		return split(ev, folio);
 	folio_unlock(folio);
 	if (evicted == SMEMV_KEPT)
 		smemv_file_count(ev, OUT_BUSY, nr);

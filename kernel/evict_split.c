@@ -107,8 +107,12 @@ static bool any_crosses(struct address_space *mapping, pgoff_t index)
 
 bool smemv_evict_split_at(struct smemv_evictor *ev, pgoff_t index)
 {
-	struct folio *folio = lock_large(ev->mapping, index);
+	struct folio *folio;
 
+	/* One that begins there may be locked for long, as it is being filled. */
+	if (!any_crosses(ev->mapping, index))
+		return true;
+	folio = lock_large(ev->mapping, index);
 	if (folio && folio->index < index) {
 		split_at(ev, folio, index);
 	} else if (folio) {

@@ -76,7 +76,9 @@ struct smemv_file_defaults {
  * @populate_held: but not while the file's owner changes
  * @populate_open: so many
  * @populate_missed: pages that it could not bring since it began
- * @populate_brought: pages that it brought
+ * @populate_brought: pages that it brought, of
+ * @populate_all: that it seemed to have to bring, at most
+ * @populate_asked: who listens was not told yet that it ended
  * @populate_told: jiffies when that was told last
  * @owned_since: jiffies when it was activated or taken back: earlier failures to fill a
  *		 page tell nothing any more; 0: it never was
@@ -119,6 +121,8 @@ struct smemv_memfile {
 	atomic_t populate_open;
 	atomic_long_t populate_missed;
 	atomic_long_t populate_brought;
+	u64 populate_all;
+	bool populate_asked;
 	unsigned long populate_told;
 	unsigned long owned_since;
 	struct rw_semaphore owner_lock;

@@ -80,7 +80,19 @@ static int wait_for_mapping(struct smemv_evictor *ev)
 	return err;
 }
 
-/* A hole is being punched, or the file changes its owner: either may wait for a server. */
+/*
+ * Waits with mmap_lock only when it has waited without it before: who takes the lock again and again
+ * would be there first each time.
+ */
+static bool lock_mapping(const struct vm_fault *vmf, struct address_space *mapping)
+{
+	if (filemap_invalidate_trylock_shared(mapping))
+		return true;
+	return !must_not_wait(vmf) && !fault_flag_allow_retry_first(vmf->flags) &&
+	       !down_read_killable(&mapping->invalidate_lock);
+}
+
+/* A hole is being punched, or the file changes its owner, for which servers are asked. */
 static vm_fault_t mapping_locked(struct smemv_memfile *mf, struct vm_fault *vmf)
 {
 	return wait_unlocked(mf, vmf, wait_for_mapping, NULL);
@@ -142,7 +154,7 @@ static vm_fault_t make_page(struct smemv_memfile *mf, struct vm_fault *vmf,
 	struct mem_cgroup *memcg, *old;
 	vm_fault_t ret;
 
-	if (!filemap_invalidate_trylock_shared(mapping))
+	if (!lock_mapping(vmf, mapping))
 		return VM_FAULT_NOPAGE;
 	if (beyond_end(mf, vmf)) {
 		filemap_invalidate_unlock_shared(mapping);
@@ -302,7 +314,8 @@ static struct folio *find(struct smemv_memfile *mf, const struct vm_fault *vmf)
 	struct address_space *mapping = mf->ev.mapping;
 	struct folio *folio = smemv_compat_get_folio(mapping, vmf->pgoff);
 
-	if (!folio || must_not_wait(vmf) || !smemv_huge_breaks_lock(vmf, folio))
+	if (!folio || must_not_wait(vmf) || !folio_test_uptodate(folio) ||
+	    !smemv_huge_breaks_lock(vmf, folio))
 		return folio;
 	folio_put(folio);
 	smemv_evict_try_split(&mf->ev, vmf->pgoff);
@@ -375,7 +388,7 @@ static vm_fault_t memfile_mkwrite(struct vm_fault *vmf)
 	if (only_waits(vmf))
 		return VM_FAULT_SIGBUS;
 	if (folio_lock_killable(folio))
-		return VM_FAULT_NOPAGE;
+		return VM_FAULT_SIGBUS;
 	if (folio->mapping != vmf->vma->vm_file->f_mapping) {
 		folio_unlock(folio);
 		return VM_FAULT_NOPAGE;

@@ -15,11 +15,13 @@
  * struct smemv_whole - a folio of a whole run that is filled by several requests
  * @folio: locked until they all ended
  * @open: so many, and who makes them
+ * @loaded: pages so far
  * @err: of one that failed: the folio stays unfilled
  */
 struct smemv_whole {
 	struct folio *folio;
 	atomic_t open;
+	atomic_t loaded;
 	int err;
 };
 
@@ -92,6 +94,8 @@ static void put_whole(struct smemv_memfile *mf, struct smemv_whole *whole,
 	}
 	if (!atomic_dec_and_test(&whole->open))
 		return;
+	if (!whole->err)
+		atomic_long_add(atomic_read(&whole->loaded), &mf->populate_brought);
 	end_folio(whole->folio, whole->err, true);
 	kfree(whole);
 }
@@ -110,8 +114,11 @@ static void loaded(struct smemv_io *io)
 				  load->ahead & BIT(i));
 	}
 	/* What such a folio lacks shows when its pages are asked for one by one. */
-	if (load->whole)
+	if (load->whole) {
+		atomic_add(io->nr, &load->whole->loaded);
 		put_whole(mf, load->whole, missed ? -EIO : 0);
+		missed = io->nr;
+	}
 	if (load->populate)
 		smemv_populate_note(mf, io->nr - missed, load->whole ? 0 : missed);
 	kmem_cache_free(load_cache, load);
@@ -268,6 +275,7 @@ int smemv_fill_whole(struct smemv_filling *filling, struct folio *folio)
 	whole->folio = folio;
 	whole->err = 0;
 	atomic_set(&whole->open, 1);
+	atomic_set(&whole->loaded, 0);
 	filling->whole = whole;
 	err = fill_pages(filling, folio);
 	smemv_fill_end(filling);

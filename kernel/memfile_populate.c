@@ -167,17 +167,31 @@ static void tell(struct smemv_memfile *mf, enum smemv_event type, u64 left)
 }
 
 /* At most: some of what is remote may be here, too. */
-static u64 left_to_bring(struct smemv_memfile *mf)
+static u64 most_to_bring(struct smemv_memfile *mf)
 {
 	u64 remote = max_t(s64, atomic64_read(&mf->space->map.remote), 0);
 
 	return min(remote, smemv_evict_spare(&mf->ev));
 }
 
+static u64 left_to_bring(const struct smemv_memfile *mf)
+{
+	u64 brought = atomic_long_read(&mf->populate_brought);
+
+	return mf->populate_all > brought ? mf->populate_all - brought : 0;
+}
+
 static void tell_progress(struct smemv_memfile *mf)
 {
 	if (smemv_event_due(&mf->populate_told))
 		tell(mf, SMEMV_EV_POPULATING, left_to_bring(mf));
+}
+
+/* Once, whether it came to its end or was stopped. */
+static void tell_end(struct smemv_memfile *mf, u64 left)
+{
+	if (xchg(&mf->populate_asked, false))
+		tell(mf, SMEMV_EV_POPULATED, left);
 }
 
 /* Unless it was stopped and begun anew meanwhile, for which the work is queued. */
@@ -191,7 +205,7 @@ static void note_end(struct smemv_memfile *mf)
 		WRITE_ONCE(mf->populating, false);
 	spin_unlock(&mf->lock);
 	if (ended)
-		tell(mf, SMEMV_EV_POPULATED, atomic_long_read(&mf->populate_missed));
+		tell_end(mf, atomic_long_read(&mf->populate_missed));
 }
 
 /* The last one tries again whatever those before missed. */
@@ -226,8 +240,6 @@ static void from_the_start(struct smemv_memfile *mf)
 	begin_pass(mf, smemv_memfile_heat_intervals(mf) ? 0 : LAST_PASS);
 	mf->populate_apart = false;
 	mf->populate_singly = false;
-	atomic_long_set(&mf->populate_brought, 0);
-	mf->populate_told = jiffies;
 }
 
 static void populate_work(struct work_struct *work)
@@ -252,7 +264,7 @@ static void populate_work(struct work_struct *work)
 	}
 	/* It was stopped. */
 	if (!READ_ONCE(mf->populating))
-		tell(mf, SMEMV_EV_POPULATED, left_to_bring(mf));
+		tell_end(mf, left_to_bring(mf));
 }
 
 void smemv_memfile_populate(struct smemv_memfile *mf)
@@ -261,6 +273,10 @@ void smemv_memfile_populate(struct smemv_memfile *mf)
 	if (mf->inode && mf->space && !mf->populating) {
 		WRITE_ONCE(mf->populate_anew, true);
 		WRITE_ONCE(mf->populating, true);
+		mf->populate_all = most_to_bring(mf);
+		mf->populate_told = jiffies;
+		atomic_long_set(&mf->populate_brought, 0);
+		WRITE_ONCE(mf->populate_asked, true);
 		mod_delayed_work(smemv_wq, &mf->populate, 0);
 	}
 	spin_unlock(&mf->lock);
@@ -275,6 +291,8 @@ void smemv_memfile_populate_stop(struct smemv_memfile *mf)
 {
 	spin_lock(&mf->lock);
 	WRITE_ONCE(mf->populating, false);
+	if (mf->inode && mf->populate_asked)
+		mod_delayed_work(smemv_wq, &mf->populate, 0);
 	spin_unlock(&mf->lock);
 }
 
@@ -296,7 +314,7 @@ void smemv_populate_resume(struct smemv_memfile *mf, bool anew)
 	WRITE_ONCE(mf->populate_held, false);
 	if (anew)
 		WRITE_ONCE(mf->populate_anew, true);
-	if (mf->inode && mf->populating)
+	if (mf->inode && (mf->populating || mf->populate_asked))
 		queue_delayed_work(smemv_wq, &mf->populate, 0);
 	spin_unlock(&mf->lock);
 }

@@ -11,10 +11,11 @@
 /* A tick after each. */
 #define SPLIT_TRIES	50
 
-/* A folio with pages of these that is being filled, with a reference, or NULL. */
-static struct folio *find_filling(struct smemv_memfile *mf, pgoff_t first,
-				  pgoff_t last)
+/* The first folio with pages of these that is being filled, with a reference, or NULL. */
+static struct folio *find_filling(struct smemv_memfile *mf, loff_t from,
+				  loff_t end)
 {
+	pgoff_t first = from >> PAGE_SHIFT, last = (end >> PAGE_SHIFT) - 1;
 	struct folio *filling = NULL;
 	struct folio_batch found;
 	unsigned int i;
@@ -37,26 +38,8 @@ static struct folio *find_filling(struct smemv_memfile *mf, pgoff_t first,
 }
 
 /*
- * 0: with the invalidate lock; no page from @from to @end, nor the one behind, is being filled then,
- * nor begins to be. -EINTR, or -EAGAIN: without it, and wait_filled() for @filling has to follow.
- */
-static int lock_filled(struct smemv_memfile *mf, loff_t from, loff_t end,
-		       struct folio **filling)
-{
-	struct rw_semaphore *lock = &mf->inode->i_mapping->invalidate_lock;
-
-	if (down_write_killable(lock))
-		return -EINTR;
-	*filling = find_filling(mf, from >> PAGE_SHIFT, end >> PAGE_SHIFT);
-	if (!*filling)
-		return 0;
-	up_write(lock);
-	return -EAGAIN;
-}
-
-/*
- * That may take for as long as a server is away: without locks that others need, and until a fatal
- * signal comes. Puts the folio. 0 or -EINTR.
+ * For as long as a server is away, so without locks that others need, and until a fatal signal
+ * comes. Puts the folio. 0 or -EINTR.
  */
 static int wait_filled(struct folio *filling)
 {
@@ -86,20 +69,26 @@ static void invalidate(struct smemv_memfile *mf, loff_t from, loff_t end)
 	smemv_evict_wake(&mf->ev);
 }
 
-static int punch_locked(struct smemv_memfile *mf, loff_t from, loff_t end,
+/* As far as nothing is being filled; *from moves on. 0, -EINTR, or -EAGAIN with @filling. */
+static int punch_locked(struct smemv_memfile *mf, loff_t *from, loff_t end,
 			struct folio **filling)
 {
-	int err;
+	struct address_space *mapping = mf->inode->i_mapping;
+	loff_t to = min(end, i_size_read(mf->inode));
 
-	end = min(end, i_size_read(mf->inode));
-	if (from >= end)
+	if (*from >= to)
 		return 0;
-	err = lock_filled(mf, from, end, filling);
-	if (err)
-		return err;
-	invalidate(mf, from, end);
-	filemap_invalidate_unlock(mf->inode->i_mapping);
-	return 0;
+	if (down_write_killable(&mapping->invalidate_lock))
+		return -EINTR;
+	*filling = find_filling(mf, *from, to);
+	if (*filling)
+		to = min_t(loff_t, to, folio_pos(*filling));
+	if (*from < to) {
+		invalidate(mf, *from, to);
+		*from = to;
+	}
+	filemap_invalidate_unlock(mapping);
+	return *filling ? -EAGAIN : 0;
 }
 
 static int punch(struct smemv_memfile *mf, loff_t from, loff_t end)
@@ -108,8 +97,9 @@ static int punch(struct smemv_memfile *mf, loff_t from, loff_t end)
 	int err;
 
 	do {
-		inode_lock(mf->inode);
-		err = punch_locked(mf, from, end, &filling);
+		if (down_write_killable(&mf->inode->i_rwsem))
+			return -EINTR;
+		err = punch_locked(mf, &from, end, &filling);
 		inode_unlock(mf->inode);
 		if (err != -EAGAIN)
 			return err;
@@ -118,20 +108,25 @@ static int punch(struct smemv_memfile *mf, loff_t from, loff_t end)
 	return err;
 }
 
-/* The inode is locked by who truncates it, and stays so. */
-static int wait_and_lock_filled(struct smemv_memfile *mf, loff_t from,
-				loff_t end)
+/*
+ * With the invalidate lock; no page from @from to @end is being filled then, nor begins to be. The
+ * inode is locked by who truncates it, and stays so. 0 or -EINTR.
+ */
+static int lock_filled(struct smemv_memfile *mf, loff_t from, loff_t end)
 {
+	struct rw_semaphore *lock = &mf->inode->i_mapping->invalidate_lock;
 	struct folio *filling;
-	int err;
 
-	do {
-		err = lock_filled(mf, from, end, &filling);
-		if (err != -EAGAIN)
-			return err;
-		err = wait_filled(filling);
-	} while (!err);
-	return err;
+	for (;;) {
+		if (down_write_killable(lock))
+			return -EINTR;
+		filling = find_filling(mf, from, end);
+		if (!filling)
+			return 0;
+		up_write(lock);
+		if (wait_filled(filling))
+			return -EINTR;
+	}
 }
 
 /*
@@ -145,7 +140,7 @@ static int lock_to_shrink(struct smemv_memfile *mf, loff_t size, loff_t old)
 	int err;
 
 	for (tries = 0; tries < SPLIT_TRIES; tries++) {
-		err = wait_and_lock_filled(mf, size, old);
+		err = lock_filled(mf, size, old);
 		if (err)
 			return err;
 		if (smemv_evict_split_at(&mf->ev, size >> PAGE_SHIFT))
