@@ -34,6 +34,14 @@ at_exit() {
 	cleanups+=("$1")
 }
 
+# What went wrong while all was undone, or before it without anybody looking: a scenario fails by it.
+complaints=()
+
+complain() {
+	complaints+=("$*")
+	echo "$*" >&2
+}
+
 # For the EXIT trap, where a failure must not keep the rest from being undone.
 run_cleanups() {
 	local i

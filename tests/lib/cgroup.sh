@@ -37,6 +37,6 @@ cgroup_remove() {
 	local directory=$cgroup_root/$1
 	if [[ -d $directory ]]; then
 		echo 1 >"$directory/cgroup.kill" 2>/dev/null || true
-		wait_until 10 rmdir "$directory" || echo "cgroup $1 cannot be removed" >&2
+		wait_until 10 rmdir "$directory" || complain "cgroup $1 cannot be removed"
 	fi
 }

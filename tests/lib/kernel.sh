@@ -16,7 +16,14 @@ smemv_load() {
 	# Once is enough, also when it is loaded often.
 	if [[ ${smemv_unload_at_exit:-no} == no ]]; then
 		smemv_unload_at_exit=yes
-		at_exit 'smemv_is_loaded && rmmod smemv'
+		at_exit smemv_unload_quietly
+	fi
+}
+
+# What used it may take a moment to be gone, such as a namespace with its mounts.
+smemv_unload_quietly() {
+	if smemv_is_loaded; then
+		wait_until 10 rmmod smemv || complain "the module cannot be unloaded: $(rmmod smemv 2>&1)"
 	fi
 }
 

@@ -31,12 +31,11 @@ memfile_fits() {
 }
 
 memfile_pages_at_servers() {
-	echo $(($(memserver_pages one) + $(memserver_pages two)))
+	memserver_pages_at one two
 }
 
 servers_hold_nothing() {
-	(($(memfile_pages_at_servers) == 0)) &&
-		(($(memserver_stat one smemv_spaces) + $(memserver_stat two smemv_spaces) == 0))
+	servers_are_empty one two && no_spaces_remain one two
 }
 
 # memfile_ram FILE SIZE: QEMU's options, a line each, that make a memory file the guest's RAM.

@@ -14,6 +14,7 @@ memserver_start() {
 
 	address=$(net_address "$name")
 	starts=$(memserver_starts "$name")
+	memserver_notice_end "$name"
 	rm -f "$scenario_tmp/memserver-$name".*
 	memserver_supervise "$name" --listen "$address:$memserver_port" \
 		--stats "$address:$memserver_stats_port" --memory "$size" "$@" &
@@ -77,6 +78,7 @@ memserver_kill() {
 
 memserver_status() {
 	local file=$scenario_tmp/memserver-$1.status
+	: >"$scenario_tmp/memserver-$1.asked"
 	wait_until 5 test -s "$file"
 	return "$(<"$file")"
 }
@@ -90,9 +92,23 @@ memserver_resume() {
 	kill -CONT "$(memserver_pid "$1")"
 }
 
+# Whoever ends a server on purpose asks for its status: another one that ended did so by itself.
+memserver_notice_end() {
+	local record=$scenario_tmp/memserver-$1 status=''
+
+	if [[ -z ${memserver_pids[$1]:-} || -e $record.asked ]] || ! is_gone "${memserver_pids[$1]}"; then
+		return
+	fi
+	wait_until 5 test -s "$record.status" && status=$(<"$record.status")
+	: >"$record.asked"
+	complain "memory server $1 ended by itself, with status ${status:-unknown}: $(tail -n 3 "$(memserver_log_file "$1")")"
+}
+
 memserver_end_quietly() {
 	local pid=${memserver_pids[$1]}
+	memserver_notice_end "$1"
 	kill -CONT "$pid" 2>/dev/null || return 0
+	: >"$scenario_tmp/memserver-$1.asked"
 	# A server that still holds pages would wait for their owners.
 	end_process "$pid" KILL 5
 }
@@ -122,4 +138,15 @@ memserver_pages() {
 	with_content=${BASH_REMATCH[1]}
 	[[ $metrics =~ smemv_zero_pages\ ([0-9]+) ]] || return
 	echo $((with_content + BASH_REMATCH[1]))
+}
+
+# memserver_pages_at NAME...: of all of these; says nothing and fails when one of them does not answer.
+memserver_pages_at() {
+	local name held sum=0
+
+	for name in "$@"; do
+		held=$(memserver_pages "$name") || return
+		sum=$((sum + held))
+	done
+	echo "$sum"
 }

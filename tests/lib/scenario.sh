@@ -22,6 +22,9 @@ scenario_end() {
 	set +e
 	exec >&"$tap_err" 2>&1
 	run_cleanups
+	if [[ $tap_done == yes ]] && ((${#complaints[@]})); then
+		fail "all came to its end" "${complaints[@]}"
+	fi
 	tap_end "$status"
 	exit "$tap_status"
 }

@@ -20,7 +20,7 @@ swap_is_on() {
 
 swap_off_quietly() {
 	if swap_is_on "$1"; then
-		timeout 60 swapoff "$1" || echo "swapoff $1 failed at the end" >&2
+		timeout 60 swapoff "$1" || complain "swapoff $1 failed at the end"
 	fi
 }
 

@@ -61,7 +61,7 @@ kill -STOP "$(pager_pid swapper)"
 books_agree() {
 	local used held
 	used=$(swap_used_pages "$disk")
-	held=$(($(memserver_pages one) + $(memserver_pages two)))
+	held=$(memserver_pages_at one two) || return
 	echo "swapped: $used; on servers: $held; in the map: $(swap_pages)"
 	((held == $(swap_pages) && held - 1 <= used && used < held + $(nproc) * 2 * 64))
 }
@@ -72,7 +72,7 @@ compare "$(swap_pages)" -ge 2000 "which is half of the process"
 echo max >"$cgroup_root/pager/memory.high"
 require "swapoff brings everything home" swap_off "$disk"
 only_mkswap_is_left() {
-	(($(memserver_pages one) + $(memserver_pages two) == 1))
+	(($(memserver_pages_at one two) == 1))
 }
 ok "the servers hold no swapped page any more, only the header" wait_until 30 only_mkswap_is_left
 kill -CONT "$(pager_pid swapper)"
