@@ -145,7 +145,8 @@ ok "another of its name is made" smemv vm create demo size 4M
 is "$(memfile_get demo '"\(.size_bytes) \(.deleted)"')" "$((4 << 20)) null" "which is meant from then on"
 is "$(smemv_json '[.[] | .deleted] | sort == [null, true]' vm show)" true "both are listed"
 is "$(smemv show --metrics | grep -c '^smemv_vm_size_bytes{name="demo"} ')" 1 "Prometheus is told of one"
-is "$(timeout 60 smemv vm del demo 2>&1)" "" "that one goes, and its namesake is not waited for"
+ok "that one goes" timeout 60 smemv vm del demo
+is "$caught_output" "" "and its namesake is not waited for"
 filecheck_go_on last
 ok "and every byte of it is right" filecheck_verdict last 120
 ok "the servers hold nothing afterwards" wait_until 20 servers_hold_nothing
