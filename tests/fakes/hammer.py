@@ -164,7 +164,9 @@ def main():
             os._exit(0)
         children.append(pid)
     for pid in children:
-        os.waitpid(pid, 0)
+        status = os.waitpid(pid, 0)[1]
+        if status:
+            print(f"not ok\ta child ends by itself\twait status {status:#x}", flush=True)
     print("done", flush=True)
 
 
