@@ -85,12 +85,13 @@ require() {
 	passed || bail "the rest needs this"
 }
 
-# fails DESCRIPTION REGEX COMMAND...: COMMAND fails, and its output says REGEX.
+# fails DESCRIPTION REGEX COMMAND...: COMMAND fails, and its output says REGEX. That timeout(1) had to end it is no
+# such failure.
 fails() {
 	local description=$1 regex=$2
 	shift 2
 	catch_output "$@"
-	if ((caught_status != 0 && caught_status < 126)) && [[ $caught_output =~ $regex ]]; then
+	if ((caught_status != 0 && caught_status != 124 && caught_status < 126)) && [[ $caught_output =~ $regex ]]; then
 		pass "$description"
 	else
 		fail "$description" "$* returned $caught_status" "wanted: failure and /$regex/" \
