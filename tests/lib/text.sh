@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 #
 # Looking into logs without starting programs, for what is asked again and again (see wait.sh).
+
+# For regexes over several lines, where a dot is the end of a line, too.
+readonly in_line=$'[^\n]*'
 
 # has_line START FILE: one of its lines begins so.
 has_line() {
