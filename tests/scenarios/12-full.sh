@@ -36,6 +36,7 @@ ok "of 32 MiB a part fits" diskcheck_do 120 fill errors=write
 compare "$(diskcheck_get no_space)" -gt 0 "writes without room fail with ENOSPC"
 is "$(diskcheck_get write_errors)" 0 "and with nothing else"
 takes_at_most 2000 "at once: no server is awaited"
+is "$(swap_counter deadlines)" 0 "until a deadline"
 compare "$(swap_counter no_space)" -gt 0 "this is counted"
 both_told_full() {
 	[[ $(jq -r 'select(.event == "server-full") | .server' "$scenario_out/events" | sort) == $'one\ntwo' ]]
