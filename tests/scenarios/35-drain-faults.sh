@@ -77,6 +77,7 @@ wait_until 120 is_gone "$drain_pid" || bail "the drain does not end"
 status=0
 wait "$drain_pid" || status=$?
 diag "it returned $status: $(cat "$scenario_tmp"/drain.{log,err})"
+compare "$status" -le 1 "the drain tells whether all was moved"
 require "server one is connected again" wait_until 30 is_reachable one
 ok "after a cut of the source a second drain moves the rest" timeout 120 smemv server drain one
 ok "no request failed, and all that was read was right" diskcheck_end_run 60
