@@ -32,6 +32,11 @@ smemv_spin() {
 	echo "$1" >/sys/module/smemv/parameters/spin_us
 }
 
+# The module's threads are its work queues' own; Linux 6.12 calls them kworkers. The memory servers are called alike.
+smemv_threads() {
+	cat /proc/[0-9]*/comm 2>/dev/null | grep -xEc '(kworker/R-)?smemv(_[a-z]*)?' || true
+}
+
 smemv_unload() {
 	rmmod smemv
 }
