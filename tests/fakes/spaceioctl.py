@@ -43,6 +43,7 @@ STORE, ADOPT = ioc(3, 2, 16), ioc(3, 3, 64)
 ACTIVATE, TAKE_BACK = ioc(0, 4, 0), ioc(0, 5, 0)
 LEAVE = ioc(1, 9, 4)
 HEAT = ioc(3, 7, 24)
+SYSCALL_IOCTL = 16
 HAND_OVER = 2
 
 SPACE_FORM, MAP_FORM, STORE_FORM = "=16sQQQIIII", "=QQII", "=QII"
@@ -301,6 +302,16 @@ def evict(path, count):
     subprocess.run(["smemv", "vm", "evict", os.path.basename(path), str(count * PAGE)], check=True)
 
 
+def until_it_waits(pid, thread):
+    """Until that thread waits in an ioctl."""
+    for _ in range(500):
+        with open(f"/proc/{pid}/task/{thread}/syscall", encoding="ascii") as call:
+            if call.read().split()[0] == str(SYSCALL_IOCTL):
+                return
+        time.sleep(0.02)
+    raise SystemExit("no store is under way")
+
+
 def touch(path, seed):
     """A page that was touched before is refused, and stays zeros; later touches find what was stored."""
     file = File(path)
@@ -313,7 +324,7 @@ def touch(path, seed):
     storing = threading.Thread(
         target=lambda: results.append(file.store([(index, base + index * PAGE) for index in range(count)])))
     storing.start()
-    storing.join(0.3)
+    until_it_waits(os.getpid(), storing.native_id)
     meanwhile = all_pages(file, count)
     storing.join()
     del memory
@@ -337,7 +348,7 @@ def killed(path, seed):
     if not child:
         file.store([(index, base + index * PAGE) for index in range(count)])
         os._exit(0)
-    time.sleep(0.3)
+    until_it_waits(child, child)
     os.kill(child, signal.SIGKILL)
     expect("it was killed in time", os.WIFSIGNALED(os.waitpid(child, 0)[1]), True)
     del memory

@@ -77,7 +77,8 @@ ok "every page is right there" on_new "$filecheck" --verify --seed 5 /dev/smemv/
 compare "$(new_get demo .peak_bytes)" -le $((4 << 20)) "within its budget"
 fails "it cannot store" 'it is claimed and not active' on_new smemv vm evict demo 1M
 ok "adopting again gives the same answer" on_new smemv vm adopt demo "$map"
-ok "the old host cannot read any more" "$filecheck" --verify --allow-lost --seed 5 "$file"
+ok "the old host reads nothing wrong" "$filecheck" --verify --allow-lost --seed 5 "$file"
+compare "$(last_value lost "$caught_output")" -ge 2000 "for it cannot read any more"
 like "$(dmesg_since)" 'demo: server (one|two) says that another main host owns this space now' "its log says why"
 ok "and so does an event" wait_until 20 is_event fenced-out
 is "$(memfile_get demo .owner)" lost "it is not the owner"
@@ -118,6 +119,10 @@ ok "it is evicted" smemv vm evict demo 8M
 ok "page by page, as not all may stay" smemv vm set demo budget 6M
 take_map
 ok "the new host adopts it" on_new smemv vm adopt demo "$map" budget 4M deadline 3000
+refused() {
+	echo $(($(server_counter one stale_epoch) + $(server_counter two stale_epoch)))
+}
+refused_before=$(refused)
 net_shape one,two delay 500ms
 timeout 60 smemv vm populate demo &
 populate=$!
@@ -127,6 +132,7 @@ net_shape one,two
 status=0
 wait $populate || status=$?
 is "$status" 0 "bringing it home begins anew"
+compare "$(refused)" -gt "$refused_before" "after the servers had refused it"
 compare "$(memfile_get demo .resident_bytes)" -gt $((5 << 20)) "and ends when the budget has no more room to spare"
 ok "all may stay again" smemv vm set demo budget 8M
 ok "the new host's file goes" on_new smemv vm del demo
