@@ -41,9 +41,9 @@ guest_kernel() {
 	echo "$image"
 }
 
-# guest_kernel_line MEMCHECK-OPTION...: what a guest's kernel is told.
+# guest_kernel_line MEMCHECK-OPTION...: what a guest's kernel is told. Its warnings are in its log (guest_kernel_is_well).
 guest_kernel_line() {
-	echo "console=ttyS0 quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on init_on_alloc=0 hardened_usercopy=off apparmor=0 audit=0 $guest_append memcheck=$(IFS=,; echo "$*")"
+	echo "console=ttyS0 loglevel=5 panic=-1 mitigations=off nokaslr random.trust_cpu=on init_on_alloc=0 hardened_usercopy=off apparmor=0 audit=0 $guest_append memcheck=$(IFS=,; echo "$*")"
 }
 
 # guest_start NAME CGROUP MEMORY MEMCHECK-OPTION... [-- QEMU-OPTION...]
@@ -233,7 +233,13 @@ guest_stands() {
 	guest_threads "$1"
 }
 
-# guest_wait NAME SECONDS: prints the guest's verdict; fails unless it is PASS.
+# guest_kernel_is_well NAME: prints what its kernel complained of. That it stood still is none: it may have waited for
+# its memory, and in emulation for its turn.
+guest_kernel_is_well() {
+	"$LAB_TREE/tests/lab/judge" <(echo 'soft lockup|stall|blocked for more than|hung_task') "$(guest_log_file "$1")"
+}
+
+# guest_wait NAME SECONDS: prints the guest's verdict; fails unless it is PASS, and its kernel had nothing to complain of.
 guest_wait() {
 	local verdict
 
@@ -249,9 +255,13 @@ guest_wait() {
 		return 1
 	fi
 	echo "$verdict"
-	[[ $verdict == 'MEMCHECK PASS'* ]]
+	guest_kernel_is_well "$1" && [[ $verdict == 'MEMCHECK PASS'* ]]
 }
 
 guest_stop() {
+	local offences
+
 	end_process "${guest_pids[$1]}" TERM 10 || true
+	# Also that of one whose program had no last word, as it is elsewhere now.
+	offences=$(guest_kernel_is_well "$1") || complain "the kernel of guest $1 complained:" "$offences"
 }
