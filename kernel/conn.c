@@ -48,6 +48,12 @@ void smemv_lane_break(struct smemv_lane *lane, const char *why)
 		mod_delayed_work(smemv_lane_wq, &lane->work, 0);
 }
 
+void smemv_lane_blame(struct smemv_lane *lane, const char *why)
+{
+	smemv_server_count(lane->server, PROTOCOL_ERRORS, 1);
+	smemv_lane_break(lane, why);
+}
+
 static void data_ready(struct sock *sk)
 {
 	struct smemv_lane *lane;

@@ -305,7 +305,7 @@ static bool reply_counts(struct smemv_drain *d, const struct smemv_run *run, u32
 	}
 	if (d->req.status == SMEMV_ST_PARTIAL && !tells_of_pages(d, run)) {
 		lane = smemv_server_lane(smemv_drain_source(d)->server, run->nr);
-		smemv_lane_break(lane, "reply to a push tells of other pages");
+		smemv_lane_blame(lane, "reply to a push tells of other pages");
 		d->target[to].unsettled = true;
 		d->why = "it answers a push with nonsense";
 		return false;

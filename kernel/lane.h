@@ -294,6 +294,9 @@ static inline bool smemv_bind_is_refused(const struct smemv_bind *bind,
  */
 void smemv_lane_break(struct smemv_lane *lane, const char *why);
 
+/* The same, of a server that breaks the protocol: that is counted. */
+void smemv_lane_blame(struct smemv_lane *lane, const char *why);
+
 /*
  * Who waits for whom: who has ns->lock (files that end: smemv_destroy_wq) waits for what waits for
  * answers of servers (smemv_wq; drains, which take long), that ends by a deadline or goes on with a

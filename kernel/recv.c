@@ -282,8 +282,7 @@ static int recv_actor(read_descriptor_t *desc, struct sk_buff *skb,
 		if (n < 0)
 			why = "damaged socket buffer";
 		if (why) {
-			smemv_server_count(lane->server, PROTOCOL_ERRORS, 1);
-			smemv_lane_break(lane, why);
+			smemv_lane_blame(lane, why);
 			return len;
 		}
 		off += n;
