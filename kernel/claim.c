@@ -42,27 +42,51 @@ struct answer {
 	bool active;
 };
 
+/* What OK means says in which epoch the space is then. */
+static bool makes_sense(u8 opcode, const struct smemv_wire_claim *claim,
+			const struct answer *answer)
+{
+	u64 epoch = le64_to_cpu(claim->epoch);
+
+	if (answer->status != SMEMV_ST_OK)
+		return true;
+	return opcode == SMEMV_OP_CLAIM ?
+	       answer->epoch == epoch + 1 && !answer->active :
+	       answer->epoch == epoch && answer->active;
+}
+
+static int ask_on_lane(struct smemv_lane *lane, struct smemv_req *req, u8 opcode,
+		       const struct smemv_wire_claim *claim, struct answer *answer)
+{
+	struct smemv_wire_claim_reply reply = {};
+
+	req->opcode = opcode;
+	req->reply = &reply;
+	req->reply_size = sizeof(reply);
+	memcpy(req->frame.body, claim, sizeof(*claim));
+	if (smemv_lane_call(lane, req))
+		return -EIO;
+	answer->status = req->status;
+	answer->epoch = le64_to_cpu(reply.epoch);
+	answer->active = le32_to_cpu(reply.flags) & SMEMV_CLAIMED_F_ACTIVE;
+	if (makes_sense(opcode, claim, answer))
+		return 0;
+	smemv_lane_blame(lane, "reply about the owner of a space contradicts itself");
+	return -EIO;
+}
+
 /* On the first lane that answers: asking again changes nothing. 0, or -EIO. */
 static int ask(struct smemv_server *server, u8 opcode,
 	       const struct smemv_wire_claim *claim, struct answer *answer)
 {
-	struct smemv_wire_claim_reply reply = {};
 	struct smemv_req *req = kzalloc(sizeof(*req), GFP_KERNEL);
 	int err = -EIO;
 	u32 i;
 
 	if (!req)
 		return -ENOMEM;
-	for (i = 0; i < server->nr_lanes && err; i++) {
-		req->opcode = opcode;
-		req->reply = &reply;
-		req->reply_size = sizeof(reply);
-		memcpy(req->frame.body, claim, sizeof(*claim));
-		err = smemv_lane_call(server->lane[i], req) ? -EIO : 0;
-	}
-	answer->status = req->status;
-	answer->epoch = le64_to_cpu(reply.epoch);
-	answer->active = le32_to_cpu(reply.flags) & SMEMV_CLAIMED_F_ACTIVE;
+	for (i = 0; i < server->nr_lanes && err; i++)
+		err = ask_on_lane(server->lane[i], req, opcode, claim, answer);
 	kfree(req);
 	return err;
 }
