@@ -149,7 +149,7 @@ int smemv_claim(struct smemv_server *arbiter, const u8 *uuid, u64 epoch,
 		return -ENOENT;
 	default:
 		*why = smemv_status_name(answer.status);
-		return -EIO;
+		return -EREMOTEIO;
 	}
 }
 
@@ -383,6 +383,14 @@ static struct smemv_wire_claim claim_back_of(const struct smemv_space *space,
 	return claim;
 }
 
+/* It tells of another claim; all other refusals would be the same again. */
+static bool tells_of_claim(const struct answer *answer)
+{
+	return answer->status == SMEMV_ST_STALE_EPOCH ||
+	       answer->status == SMEMV_ST_NOT_ACTIVE ||
+	       answer->status == SMEMV_ST_ACTIVE;
+}
+
 /*
  * Of the new owner's claim, or whatever there is by now, until this host's own stands. Nobody
  * here claims it meanwhile (ns->lock).
@@ -415,6 +423,10 @@ static int claim_back(struct smemv_space *space, u64 *epoch, const char **why)
 			*why = "the new owner is active: its guest may run, so this one must not";
 			bind->fenced_out(bind);
 			return -EBUSY;
+		}
+		if (!tells_of_claim(&answer)) {
+			*why = smemv_status_name(answer.status);
+			return -EIO;
 		}
 		claim = claim_back_of(space, answer.epoch);
 	}

@@ -80,6 +80,7 @@ static const struct error_text adopt_errors[] = {
 	{ ESTALE, "somebody else claimed the space, or its owner took it back" },
 	{ EBUSY, "the file has pages at servers already, or is not fresh; adopt with a new one" },
 	{ EIO, "the arbiter does not answer; try again when it does" },
+	{ EREMOTEIO, "the arbiter, or another server, refused; the kernel log says why" },
 	{ EOPNOTSUPP, "a server knows nothing of owners; update it" },
 	{ 0, NULL },
 };
@@ -227,6 +228,7 @@ int vm_take_back(struct call *call)
 {
 	static const struct error_text errors[] = {
 		{ EBUSY, "the new owner is active: its guest may run, so this one must stay stopped" },
+		{ ESTALE, "another host claimed it meanwhile: leave the guest stopped, and ask again" },
 		{ EIO, "the arbiter does not answer, or was restarted: nobody can know who the owner is; ask again, and leave the guest stopped; when you are sure that it runs nowhere else, and never will, say force" },
 		{ EPERM, "force needs root" },
 		{ EINVAL, "this host was never its active owner" },

@@ -496,6 +496,7 @@ struct smemv_ioc_store {
  *   ESTALE      somebody else claimed it
  *   EBUSY       the file's own space has pages at servers, or is no fresh one
  *   EIO         the arbiter cannot be asked
+ *   EREMOTEIO   the arbiter refuses (kernel log)
  *   EOPNOTSUPP  a server is too old
  */
 struct smemv_ioc_adopt {
