@@ -61,6 +61,21 @@ static bool order_drain(struct smemv_drain *d, u32 to, u32 flags)
 	return !smemv_lane_call(bind->server->lane[0], &d->req);
 }
 
+/* Why pages do not go to a target, in the operator's words; NULL: it has no reason to say that. */
+static const char *target_says(unsigned int status)
+{
+	switch (status) {
+	case SMEMV_ST_NO_SPACE:
+		return "a server that is to get its pages is full";
+	case SMEMV_ST_STOPPING:
+		return "a server that is to get its pages is being stopped";
+	case SMEMV_ST_NO_DRAIN:
+		return "a server that is to get its pages ended the drain";
+	default:
+		return NULL;
+	}
+}
+
 static bool open_drain(struct smemv_drain *d, u32 to)
 {
 	struct smemv_drain_target *t = &d->target[to];
@@ -76,7 +91,7 @@ static bool open_drain(struct smemv_drain *d, u32 to)
 	t->opened = answered && d->req.status == SMEMV_ST_OK;
 	if (t->opened)
 		return true;
-	d->why = answered ? smemv_status_name(d->req.status) :
+	d->why = answered ? target_says(d->req.status) ?: "a server refuses to be drained to" :
 			    "a server that is to get its pages cannot be reached";
 	t->unusable = true;
 	return false;
@@ -236,6 +251,23 @@ static const char *lose_page(struct smemv_drain *d, struct smemv_run *run, u32 s
 	return smemv_status_name(SMEMV_ST_MISSING);
 }
 
+/* Of a page that was not pushed, or of all. */
+static const char *push_says(unsigned int status)
+{
+	switch (status) {
+	case SMEMV_ST_BAD_CRC:
+		return "pages are damaged there";
+	case SMEMV_ST_HELD:
+		return "a server that is to get its pages has other copies of them yet";
+	case SMEMV_ST_UNREACHABLE:
+		return "it cannot reach a server that is to get its pages";
+	case SMEMV_ST_UNKNOWN:
+		return "a server that is to get its pages did not answer, and may have them";
+	default:
+		return target_says(status);
+	}
+}
+
 /* A page's status; true: the target has it, by this push. */
 static bool pushed(struct smemv_drain *d, struct smemv_run *run, u32 slot,
 		   u32 to, unsigned int status)
@@ -259,9 +291,7 @@ static bool pushed(struct smemv_drain *d, struct smemv_run *run, u32 slot,
 		t->unusable = true;
 		break;
 	}
-	d->why = status == SMEMV_ST_UNREACHABLE ?
-		 "it cannot reach a server that is to get its pages" :
-		 smemv_status_name(status);
+	d->why = push_says(status) ?: "it refuses to push its pages";
 	return false;
 }
 
