@@ -59,6 +59,7 @@ static int io_error(int err, const char **why)
 static int exchange(struct socket *sock, struct exchange *x, const char **why)
 {
 	u8 opcode = x->f.opcode;
+	u32 space = x->f.space;
 	u64 tag = x->f.tag;
 	int err;
 
@@ -75,7 +76,8 @@ static int exchange(struct socket *sock, struct exchange *x, const char **why)
 		return -EPROTONOSUPPORT;
 	}
 	if (err || x->f.opcode != opcode || x->f.tag != tag ||
-	    !(x->f.flags & SMEMV_WIRE_F_REPLY) || x->f.payload_len > BODY_MAX) {
+	    x->f.space != space || !(x->f.flags & SMEMV_WIRE_F_REPLY) ||
+	    x->f.payload_len > BODY_MAX) {
 		*why = "what answers there does not speak the S-memV protocol";
 		return -EPROTO;
 	}
