@@ -57,19 +57,7 @@ static int drop_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 	memcpy(body->uuid, bind->uuid, 16);
 	if (smemv_lane_call(lane, req))
 		return -ENOTCONN;
-	if (req->status == SMEMV_ST_OK)
-		return 0;
-	if (req->status != SMEMV_ST_STALE_EPOCH &&
-	    req->status != SMEMV_ST_NO_SUCH_SPACE) {
-		pr_warn("server %s: refused to drop space %pUb: %s; drop it there with smemv-memserver drop\n",
-			lane->server->name, bind->uuid,
-			smemv_status_name(req->status));
-		return -EREMOTEIO;
-	}
-	/* Never advise to drop it: its pages are the new owner's. */
-	pr_notice("server %s: space %pUb is not this host's any more and was left alone\n",
-		  lane->server->name, bind->uuid);
-	return -ESTALE;
+	return smemv_handshake_drop_error(bind, req->status);
 }
 
 /* The server was added by another name too, before it was known which it is. */

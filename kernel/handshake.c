@@ -334,6 +334,21 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 	return 0;
 }
 
+int smemv_handshake_drop_error(const struct smemv_bind *bind, unsigned int status)
+{
+	if (status == SMEMV_ST_OK)
+		return 0;
+	if (status != SMEMV_ST_STALE_EPOCH && status != SMEMV_ST_NO_SUCH_SPACE) {
+		pr_warn("server %s: refused to drop space %pUb: %s; drop it there with smemv-memserver drop\n",
+			bind->server->name, bind->uuid, smemv_status_name(status));
+		return -EREMOTEIO;
+	}
+	/* Never advise to drop it: its pages are the new owner's. */
+	pr_notice("server %s: space %pUb is not this host's any more and was left alone\n",
+		  bind->server->name, bind->uuid);
+	return -ESTALE;
+}
+
 int smemv_handshake_drop(struct socket *sock, const struct smemv_bind *bind,
 			 const char **why)
 {
@@ -345,7 +360,11 @@ int smemv_handshake_drop(struct socket *sock, const struct smemv_bind *bind,
 		},
 	};
 	struct smemv_wire_drop *body = (void *)x.buf.body;
+	int err;
 
 	memcpy(body->uuid, bind->uuid, sizeof(body->uuid));
-	return exchange(sock, &x, why);
+	err = exchange(sock, &x, why);
+	if (!err)
+		smemv_handshake_drop_error(bind, x.f.status);
+	return err;
 }

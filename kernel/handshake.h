@@ -22,9 +22,18 @@ int smemv_handshake_hello(struct smemv_lane *lane, struct socket *sock,
 int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 			 struct smemv_bind *bind, const char **why);
 
-/* Has the server drop a space that was just opened. Whatever it answers, it was told. */
+/*
+ * Has the server drop a space that was just opened. Whatever it answers, it was told, and
+ * the log says what it refused.
+ */
 int smemv_handshake_drop(struct socket *sock, const struct smemv_bind *bind,
 			 const char **why);
+
+/*
+ * What a DROP's status means, told in the log: 0, -ESTALE: the space is not this host's any more,
+ * or another errno.
+ */
+int smemv_handshake_drop_error(const struct smemv_bind *bind, unsigned int status);
 
 /* Fills in an OPEN request's body; also for spaces added later. */
 void smemv_handshake_open_body(struct smemv_wire_open *body,
