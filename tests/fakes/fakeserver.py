@@ -6,9 +6,10 @@ usage: fakeserver.py --listen ADDR[:PORT] --control PATH
 
 Takes commands at the socket PATH, from Python, and at the FIFO PATH.in, from a shell to which starting
 a Python is dear; each is answered by one line of JSON, the latter's at PATH.out:
-  arm OP NAME [TIMES]   misbehave as NAME (see misbehave.py) on the next TIMES requests OP (default
-                        1, -1: until cleared); OP is hello, open, store, load, invalidate, drop,
-                        stat or list
+  arm OP NAME [TIMES [AFTER]]   misbehave as NAME (see misbehave.py) on the next TIMES requests OP
+                        (default 1, -1: until cleared), or those that follow the next AFTER of them;
+                        OP is hello, open, store, load, invalidate, drop, stat, list, drain, push,
+                        deliver, claim or activate
   clear                 behave again
   room PAGES            say in each reply that so many pages are free
   state                 what was asked and done so far
@@ -16,6 +17,7 @@ a Python is dear; each is answered by one line of JSON, the latter's at PATH.out
 """
 import argparse
 import collections
+import copy
 import json
 import os
 import socket
@@ -27,20 +29,21 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "proto"))
 sys.dont_write_bytecode = True
 import smemvwire as wire  # noqa: E402 (found through the path above)
+from fakemoves import Moves, Space  # noqa: E402
 
 CAPACITY = 1 << 17
-
-
-class Space:
-    def __init__(self, size, epoch):
-        self.size, self.epoch, self.pages = size, epoch, {}
+UNDONE = "undone-"
+BY_HANDLE = (wire.OP_STORE, wire.OP_LOAD, wire.OP_INVALIDATE, wire.OP_LIST, wire.OP_PUSH, wire.OP_DRAIN)
+NEED_ACTIVE = (wire.OP_STORE, wire.OP_INVALIDATE, wire.OP_PUSH, wire.OP_DRAIN)
 
 
 class Rule:
     """One armed misbehaviour."""
 
-    def __init__(self, name, action, times):
-        self.name, self.action, self.left, self.used = name, action, times, 0
+    def __init__(self, name, action, times, after):
+        self.name, self.action, self.left, self.after = name, action, times, after
+        # As if the request had not been made, whatever is said.
+        self.undone = name.startswith(UNDONE)
 
 
 class Server:
@@ -50,7 +53,7 @@ class Server:
         self.lock = threading.RLock()
         self.server_id = os.urandom(16)
         self.limits = {"max_pages": 256, "max_inflight": 1024, "max_spaces": 1024}
-        self.features = wire.FEAT_PAGE_CRC | wire.FEAT_LIST
+        self.features = wire.FEATURES
         self.spaces, self.lanes, self.rules = {}, {}, {}
         self.misbehaviours = misbehaviours
         self.requests = collections.Counter()
@@ -63,8 +66,10 @@ class Server:
             rule = self.rules.get(op)
             if not rule or rule.left == 0:
                 return None
+            if rule.after:
+                rule.after -= 1
+                return None
             rule.left -= rule.left > 0
-            rule.used += 1
             self.misbehaved[rule.name] += 1
             return rule
 
@@ -75,7 +80,7 @@ class Server:
 
     def command(self, words):
         name = words[0] if words else ""
-        if name == "arm" and len(words) in (3, 4):
+        if name == "arm" and len(words) in (3, 4, 5):
             return self.arm(*words[1:])
         if name == "clear":
             with self.lock:
@@ -91,14 +96,15 @@ class Server:
                 return {u.hex(): sorted(s.pages) for u, s in self.spaces.items()}
         return {"error": f"no such command: {' '.join(words)}"}
 
-    def arm(self, op, name, times="1"):
-        if name not in self.misbehaviours:
+    def arm(self, op, name, times="1", after="0"):
+        action = self.misbehaviours.get(name.removeprefix(UNDONE))
+        if action is None:
             return {"error": f"no such misbehaviour: {name}"}
         number = getattr(wire, "OP_" + op.upper(), None)
         if number is None:
             return {"error": f"no such operation: {op}"}
         with self.lock:
-            self.rules[number] = Rule(name, self.misbehaviours[name], int(times))
+            self.rules[number] = Rule(name, action, int(times), int(after))
         return {"ok": True}
 
     def state(self):
@@ -112,14 +118,14 @@ class Server:
                                for u, s in self.spaces.items()}}
 
 
-class Session(wire.Connection):
+class Session(Moves, wire.Connection):
     """One connection of a client."""
 
     def __init__(self, server, sock):  # pylint: disable=super-init-not-called
         self.server, self.sock = server, sock
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.handles, self.fenced, self.held = {}, False, None
-        self.last_tag = 0
+        self.last_tag, self.lane_key = 0, None
 
     def run(self):
         try:
@@ -153,7 +159,7 @@ class Session(wire.Connection):
             if self.fenced:
                 return
             self.server.requests[wire.OPS[request.op - 1]] += 1
-            reply = self.apply(request)
+            reply = self.pretend_to(request) if rule and rule.undone else self.apply(request)
             reply.free_pages = self.server.room
         if rule and not answered:
             rule.action(self, request, reply)
@@ -164,18 +170,30 @@ class Session(wire.Connection):
     def answer_to(self, op, tag, space=0, **rest):
         return wire.Frame(op, tag, wire.F_REPLY, space, **rest)
 
+    def pretend_to(self, request):
+        """The reply to what was not done."""
+        spaces, self.pretend = copy.deepcopy(self.server.spaces), True
+        reply = self.apply(request)
+        self.server.spaces, self.pretend = spaces, False
+        return reply
+
     def apply(self, request):
         handler = getattr(self, "do_" + wire.OPS[request.op - 1].lower(), None)
         reply = self.answer_to(request.op, request.tag, request.space)
         if handler is None:
             reply.status = wire.ST_NOT_SUPPORTED
             return reply
-        if request.op in (wire.OP_STORE, wire.OP_LOAD, wire.OP_INVALIDATE, wire.OP_LIST):
-            space = self.server.spaces.get(self.handles.get(request.space, (None, 0))[0])
+        if request.op in BY_HANDLE:
+            uuid, epoch = self.handles.get(request.space, (None, 0))
+            space = self.server.spaces.get(uuid)
             if space is None:
                 reply.status = wire.ST_NO_SUCH_SPACE
-                return reply
-            handler(request, reply, space)
+            elif epoch < space.epoch:
+                reply.status = wire.ST_STALE_EPOCH
+            elif space.claimed and request.op in NEED_ACTIVE:
+                reply.status = wire.ST_NOT_ACTIVE
+            else:
+                handler(request, reply, space)
         else:
             handler(request, reply)
         return reply
@@ -194,6 +212,7 @@ class Session(wire.Connection):
             old.fenced = True
             old.abort()
         server.lanes[client, lane] = self
+        self.lane_key = client, lane
         self.generation = generation
 
     def hello_body(self, **other):
@@ -206,12 +225,22 @@ class Session(wire.Connection):
                                      body["capacity"])
 
     def do_open(self, request, reply):
-        uuid, size, epoch, _, _ = wire.OPEN.unpack(request.meta)
-        created = uuid not in self.server.spaces
-        space = self.server.spaces.setdefault(uuid, Space(size, epoch))
-        space.epoch = max(space.epoch, epoch)
-        self.handles[request.space] = (uuid, epoch)
-        reply.meta = wire.OPEN_REPLY.pack(space.size, space.epoch, len(space.pages), created, 0)
+        uuid, size, epoch, flags, _ = wire.OPEN.unpack(request.meta)
+        space, opened, claimed = self.server.spaces.get(uuid), 0, bool(flags & wire.OPEN_CLAIMED)
+        if space is None and not flags & wire.OPEN_CREATE:
+            reply.status = wire.ST_NO_SUCH_SPACE
+            return
+        if space is None:
+            space, opened = Space(size, epoch, claimed), wire.OPENED_CREATED
+            self.server.spaces[uuid] = space
+        if epoch > space.epoch:
+            space.enter(epoch, claimed)
+        opened |= wire.OPENED_CLAIMED if space.claimed else 0
+        reply.meta = wire.OPEN_REPLY.pack(space.size, space.epoch, len(space.pages), opened, 0)
+        if epoch < space.epoch:
+            reply.status = wire.ST_STALE_EPOCH
+        else:
+            self.handles[request.space] = (uuid, epoch)
 
     def do_store(self, request, _, space):
         at = 0
@@ -240,13 +269,20 @@ class Session(wire.Connection):
         for first, count, _ in wire.RANGE.iter_unpack(request.meta):
             for index in range(first, first + count):
                 space.pages.pop(index, None)
+                if space.drain:
+                    space.forgotten.add(index)
         reply.meta = struct.pack("<Q", before - len(space.pages))
 
     def do_drop(self, request, reply):
-        space = self.server.spaces.pop(request.meta[:16], None)
-        if space is None:
+        space = self.server.spaces.get(request.meta[:16])
+        if space is None or request.space not in self.handles:
             reply.status = wire.ST_NO_SUCH_SPACE
+        elif self.handles[request.space][1] < space.epoch:
+            reply.status = wire.ST_STALE_EPOCH
+        elif space.claimed:
+            reply.status = wire.ST_NOT_ACTIVE
         else:
+            del self.server.spaces[request.meta[:16]]
             reply.meta = struct.pack("<Q", len(space.pages))
 
     def do_stat(self, request, reply):

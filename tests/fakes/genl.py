@@ -138,11 +138,11 @@ class Genl:
         return self.replies()
 
     def counters(self, server):
-        """What "smemv server show" calls counters, and lanes, lanes_up and pages."""
+        """What "smemv server show" calls counters, and lanes, lanes_up, drains and pages."""
         got = self.ask(NAMES["CMD_SERVER_GET"], [attr(NAMES["A_SERVER_NAME"], server)])[0]
         values = got[NAMES["A_SERVER_COUNTERS"]][0]
         shown = dict(zip(COUNTERS["SERVER"], struct.unpack(f"={len(values) // 8}Q", values)))
-        for name in ("LANES", "LANES_UP"):
+        for name in ("LANES", "LANES_UP", "DRAINS"):
             (shown[name.lower()],) = struct.unpack("=I", got[NAMES["A_SERVER_" + name]][0])
         (shown["pages"],) = struct.unpack("=Q", got[NAMES["A_SERVER_PAGES"]][0])
         return shown

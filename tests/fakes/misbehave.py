@@ -3,15 +3,18 @@
 
 A misbehaviour is called with the session, the request and the correct reply (which was applied) and sends
 what it likes instead. Those whose name starts with "early" are called when only the request's header
-was read.
+was read. Before each name "undone-" can stand: then nothing was applied, and the reply says that it was.
 """
 import os
 import struct
+import threading
 import time
 
+from fakemoves import page_indexes
 import smemvwire as wire
 
 MISBEHAVIOURS = {}
+LATE_S = 3
 
 
 def misbehaviour(name):
@@ -80,11 +83,45 @@ for _number, _status in enumerate(wire.STATUSES):
     MISBEHAVIOURS["refuse-" + _status.lower().replace("_", "-")] = refuse(_number)
 
 
+@misbehaviour("right")
+def _right(session, request, reply):
+    """Not wrong, unless it was not done."""
+    session.send(reply)
+
+
 # --- the stream ---
 
 @misbehaviour("silence")
 def _silence(session, request, reply):
     session.ignore_the_rest()
+
+
+@misbehaviour("no-reply")
+def _no_reply(session, request, reply):
+    """To this one; all others are answered."""
+
+
+def send_late(choose_session, reply):
+    """When the client has given the connection up, for certain."""
+    def send():
+        try:
+            choose_session().send(reply)
+        except OSError:
+            pass
+    timer = threading.Timer(LATE_S, send)
+    timer.daemon = True
+    timer.start()
+
+
+@misbehaviour("late")
+def _late(session, request, reply):
+    send_late(lambda: session, reply)
+
+
+@misbehaviour("late-elsewhere")
+def _late_elsewhere(session, request, reply):
+    """On the connection that was made instead of this one."""
+    send_late(lambda: session.server.lanes.get(session.lane_key, session), reply)
 
 
 @misbehaviour("close")
@@ -227,8 +264,9 @@ def _many_descriptors(session, request, reply):
 
 def descriptors(reply, request=None):
     """Those of the reply, or, when it needs none, of the request."""
-    meta = reply.meta if reply.meta or request is None else request.meta
-    return [list(d) for d in wire.PAGE_DESC.iter_unpack(meta)]
+    if reply.meta or request is None:
+        return [list(d) for d in wire.PAGE_DESC.iter_unpack(reply.meta)]
+    return [[index, 0, 0, wire.ST_OK] for index in page_indexes(request)]
 
 
 def with_descriptors(reply, descs, data=None, status=None):
@@ -342,7 +380,7 @@ def _page_status_in_ok(session, request, reply):
 def pages_say(status):
     """PARTIAL, and every page has this status (a page of a reply to LOAD then has no content)."""
     def act(session, request, reply):
-        descs = [[d[INDEX], 0, 0, status] for d in wire.PAGE_DESC.iter_unpack(request.meta)]
+        descs = [[index, 0, 0, status] for index in page_indexes(request)]
         session.send(with_descriptors(reply, descs, b"", wire.ST_PARTIAL))
     return act
 
@@ -366,6 +404,24 @@ def _partial_empty(session, request, reply):
 @misbehaviour("ok-with-descriptors")
 def _ok_with_descriptors(session, request, reply):
     session.send(with_descriptors(reply, descriptors(reply, request)))
+
+
+def partial(edit):
+    """PARTIAL, and descriptors that differ from what was asked for."""
+    def act(session, request, reply):
+        descs = [[index, 0, 0, wire.ST_OK] for index in page_indexes(request)]
+        session.send(with_descriptors(reply, edit(descs), b"", wire.ST_PARTIAL))
+    return act
+
+
+MISBEHAVIOURS.update({
+    "partial-other-index": partial(lambda descs: [[descs[0][INDEX] + (1 << 20), 0, 0, 0]] + descs[1:]),
+    "partial-swapped": partial(lambda descs: descs[::-1]),
+    "partial-one-twice": partial(lambda descs: descs[:1] + descs[:-1]),
+    "partial-one-less": partial(lambda descs: descs[:-1]),
+    "partial-one-more": partial(lambda descs: descs + [[descs[-1][INDEX] + 1, 0, 0, 0]]),
+    "partial-256": partial(lambda descs: [[descs[0][INDEX] + i, 0, 0, 0] for i in range(256)]),
+})
 
 
 @misbehaviour("reply-with-data")
@@ -461,3 +517,39 @@ MISBEHAVIOURS.update({
     "list-too-many": list_says(lambda first: [(first + 2 * i, 1, 0) for i in range(256)], False),
     "list-nothing": list_says(lambda first: [], False),
 })
+
+
+# --- CLAIM and ACTIVATE ---
+
+def owner_says(status=None, epoch=lambda epoch: epoch, turned=False):
+    """The right reply, but for this."""
+    def act(session, request, reply):
+        now, flags, _ = wire.CLAIM_REPLY.unpack(reply.meta)
+        reply.status = reply.status if status is None else status
+        reply.meta = wire.CLAIM_REPLY.pack(epoch(now), flags ^ turned, 0)
+        session.send(reply)
+    return act
+
+
+MISBEHAVIOURS.update({
+    "owner-epoch-before": owner_says(epoch=lambda epoch: epoch - 1),
+    "owner-epoch-next": owner_says(epoch=lambda epoch: epoch + 1),
+    "owner-epoch-0": owner_says(epoch=lambda epoch: 0),
+    "owner-epoch-max": owner_says(epoch=lambda epoch: (1 << 64) - 1),
+    "owner-turned": owner_says(turned=True),
+    "owner-stale": owner_says(wire.ST_STALE_EPOCH),
+    "owner-stale-0": owner_says(wire.ST_STALE_EPOCH, lambda epoch: 0),
+    "owner-stale-max": owner_says(wire.ST_STALE_EPOCH, lambda epoch: (1 << 64) - 1),
+    "owner-stale-active": owner_says(wire.ST_STALE_EPOCH, lambda epoch: epoch + 7, True),
+    "owner-not-active": owner_says(wire.ST_NOT_ACTIVE),
+    "owner-active": owner_says(wire.ST_ACTIVE),
+})
+
+
+# --- STAT ---
+
+@misbehaviour("stat-fewer-pages")
+def _stat_fewer(session, request, reply):
+    *figures, pages, epoch = wire.STAT_REPLY.unpack(reply.meta)
+    reply.meta = wire.STAT_REPLY.pack(*figures, max(pages - 1, 0), epoch)
+    session.send(reply)
