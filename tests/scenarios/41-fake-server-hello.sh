@@ -52,7 +52,7 @@ for misbehaviour in silence truncated-silence truncated-header trickle; do
 	bad_hello $misbehaviour "$no_answer"
 done
 for misbehaviour in garbage http bad-magic other-opcode opcode-0 tag-unknown tag-0 count-max length-huge \
-	length-max length-0 not-a-reply flags-unknown bad-reserved status-unknown refuse-ok reply-with-data; do
+	length-max length-0 not-a-reply flags-unknown bad-reserved status-unknown other-space refuse-ok reply-with-data; do
 	bad_hello $misbehaviour "$foreign"
 done
 bad_hello bad-header-crc 'answer arrived damaged'
