@@ -235,6 +235,17 @@ static void end_pass(struct smemv_memfile *mf, bool room)
 	queue_delayed_work(smemv_wq, &mf->populate, delay);
 }
 
+/* It was stopped, or is held. */
+static void look_at_stop(struct smemv_memfile *mf)
+{
+	if (READ_ONCE(mf->populating) || !READ_ONCE(mf->populate_asked))
+		return;
+	if (!atomic_read(&mf->populate_open))
+		tell_end(mf, left_to_bring(mf));
+	else if (!READ_ONCE(mf->populate_held))
+		queue_delayed_work(smemv_wq, &mf->populate, 1);
+}
+
 static void from_the_start(struct smemv_memfile *mf)
 {
 	begin_pass(mf, smemv_memfile_heat_intervals(mf) ? 0 : LAST_PASS);
@@ -262,9 +273,7 @@ static void populate_work(struct work_struct *work)
 		tell_progress(mf);
 		cond_resched();
 	}
-	/* It was stopped. */
-	if (!READ_ONCE(mf->populating))
-		tell_end(mf, left_to_bring(mf));
+	look_at_stop(mf);
 }
 
 void smemv_memfile_populate(struct smemv_memfile *mf)
