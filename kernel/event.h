@@ -38,7 +38,7 @@ struct smemv_event_msg {
 /* Any context, never sleeps; an event that cannot be allocated is dropped. */
 void smemv_event_send(struct net *net, const struct smemv_event_msg *msg);
 
-/* Of what goes on: whether it was last told (jiffies) a second ago or earlier; it is told now then. */
+/* Of what goes on: whether it was told (jiffies) a second ago or earlier; it is told now then. */
 static inline bool smemv_event_due(unsigned long *told)
 {
 	if (time_before(jiffies, *told + HZ))

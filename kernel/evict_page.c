@@ -16,7 +16,7 @@ static bool unused(struct folio *folio)
 	       folio_ref_count(folio) == folio_nr_pages(folio) + 1;
 }
 
-/* The memory of a page of it failed, which nobody may read: a large one is marked as a whole then. */
+/* The memory of a page of it failed, which nobody may read: it is marked as a whole then. */
 static bool has_failed_page(struct folio *folio)
 {
 	return folio_test_large(folio) && folio_test_has_hwpoisoned(folio);

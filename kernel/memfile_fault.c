@@ -42,7 +42,10 @@ static int wait_and_note(struct smemv_memfile *mf, wait_fn wait,
 	return err;
 }
 
-/* 0: try again at once. @note: of one that ends in vain, or NULL. After VM_FAULT_RETRY @mf may be gone. */
+/*
+ * 0: try again at once. @note: of one that ends in vain, or NULL. After VM_FAULT_RETRY @mf may be
+ * gone.
+ */
 static vm_fault_t wait_unlocked(struct smemv_memfile *mf, struct vm_fault *vmf,
 				wait_fn wait, unsigned long *note)
 {
@@ -81,8 +84,8 @@ static int wait_for_mapping(struct smemv_evictor *ev)
 }
 
 /*
- * Waits with mmap_lock only when it has waited without it before: who takes the lock again and again
- * would be there first each time.
+ * Waits with mmap_lock only when it has waited without it before: who takes the lock again and
+ * again would be there first each time.
  */
 static bool lock_mapping(const struct vm_fault *vmf, struct address_space *mapping)
 {

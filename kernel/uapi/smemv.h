@@ -352,8 +352,8 @@ enum smemv_event {
 	SMEMV_EV_VM_ADOPT_FAILED,	/* SERVER, where one is to blame; TEXT says why */
 	SMEMV_EV_VM_ACTIVATED,		/* this host is the owner now */
 	SMEMV_EV_VM_TAKEN_BACK,		/* this host is the owner again */
-	SMEMV_EV_DRAINING,		/* pages of SPACE move off SERVER: COUNT did, LEFT are there; */
-					/*   like the next two at most once a second */
+	SMEMV_EV_DRAINING,		/* pages of SPACE move off SERVER: COUNT did, LEFT */
+					/*   are there; each second, like what goes on below */
 	SMEMV_EV_EVICTING,		/* VM_EVICT goes on: COUNT pages left since it began */
 	SMEMV_EV_EVICTED,		/* it ended: LEFT of what it was to move stayed */
 	SMEMV_EV_POPULATING,		/* VM_POPULATE goes on: COUNT pages came since it began */
