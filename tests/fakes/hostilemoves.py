@@ -35,6 +35,8 @@ ZERO = bytes(PAGE)
 # What comes of a drain: all pages go, none is lost; some stay; some are lost; either of the first two.
 MOVED, STAYS, LOST, ANY = "moved", "stays", "lost", "any"
 
+# Until it is connected again, if that takes longer than a drain tries.
+AWAY = "cannot be reached"
 NONSENSE = "it answers a push with nonsense"
 REFUSES = "it refuses to push its pages"
 # Of those that hostile.py tries; who reads the header knows little of what it is about.
@@ -54,14 +56,14 @@ def push_cases():
     A page that was pushed, as the target has it and the source did not say so, may have to be removed there first, and
     stay until it is asked for again."""
     for name in HEADERS + PARTIALS:
-        yield "push", name, 1, 1, PROTOCOL, ANY, "other copies of them|may have"
+        yield "push", name, 1, 1, PROTOCOL, ANY, "other copies of them|may have|" + AWAY
     for name, counter in STREAM:
-        yield "push", name, 1, 1, counter, ANY, "other copies of them|may have"
+        yield "push", name, 1, 1, counter, ANY, "other copies of them|may have|" + AWAY
     for name in ("bad-header-crc", "late"):
-        yield "push", "undone-" + name, 1, 1, None, MOVED, ""
+        yield "push", "undone-" + name, 1, 1, None, ANY, AWAY
     yield "push", "partial-all-ok", -1, 0, None, MOVED, ""
-    yield "push", "undone-close", -1, 0, DOWN, STAYS, "cannot be reached"
-    yield "push", "undone-partial-other-index", -1, 0, PROTOCOL, STAYS, NONSENSE + "|cannot be reached"
+    yield "push", "undone-close", -1, 0, DOWN, STAYS, AWAY
+    yield "push", "undone-partial-other-index", -1, 0, PROTOCOL, STAYS, NONSENSE + "|" + AWAY
     for name, says in PUSH_SAYS.items():
         yield "push", "undone-pages-" + name, -1, 0, None, STAYS, says
     for name in ("held", "unknown"):
@@ -76,15 +78,16 @@ def push_cases():
 
 def drain_cases():
     for name in HEADERS[2:] + ["reply-with-data", "refuse-partial"]:
-        yield "drain", name, 1, 0, PROTOCOL, MOVED, ""
+        yield "drain", name, 1, 0, PROTOCOL, ANY, AWAY
     for name, counter in STREAM:
-        yield "drain", name, 1, 0, counter, MOVED, ""
-    for name, counter in (("other-space", PROTOCOL), ("no-reply", TIMEOUT), ("undone-close", DOWN), ("undone-right", None),
-                          ("undone-refuse-limit", None)):
-        yield "drain", name, 1, 1, counter, MOVED, ""
+        yield "drain", name, 1, 0, counter, ANY, AWAY
+    for name, counter in (("other-space", PROTOCOL), ("no-reply", TIMEOUT), ("undone-close", DOWN)):
+        yield "drain", name, 1, 1, counter, ANY, AWAY
+    for name in ("undone-right", "undone-refuse-limit"):
+        yield "drain", name, 1, 1, None, MOVED, ""
     for name in ("no-drain", "stale-epoch"):
         yield "drain", "undone-refuse-" + name, 1, 0, None, MOVED, ""
-    yield "drain", "undone-close", -1, 0, DOWN, STAYS, "cannot be reached"
+    yield "drain", "undone-close", -1, 0, DOWN, STAYS, AWAY
     yield "drain", "undone-refuse-no-space", -1, 0, None, STAYS, "is full"
     yield "drain", "undone-refuse-not-supported", -1, 0, None, STAYS, "refuses to be drained to"
     yield "drain", "undone-right", 1, 0, None, ANY, ""
