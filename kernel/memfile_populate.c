@@ -262,6 +262,7 @@ static void populate_work(struct work_struct *work)
 	while (READ_ONCE(mf->populating) && !READ_ONCE(mf->populate_held)) {
 		if (xchg(&mf->populate_anew, false))
 			from_the_start(mf);
+		tell_progress(mf);
 		if (atomic_read(&mf->loads) >= OPEN_MAX) {
 			queue_delayed_work(smemv_wq, &mf->populate, 1);
 			return;
@@ -270,7 +271,6 @@ static void populate_work(struct work_struct *work)
 			return end_pass(mf, true);
 		if (!populate_charged(mf, end))
 			return end_pass(mf, false);
-		tell_progress(mf);
 		cond_resched();
 	}
 	look_at_stop(mf);

@@ -124,13 +124,13 @@ interrupted .counters.load_pages smemv vm populate demo
 is "$ended_with" 1 "an interrupt ends bringing home"
 like "$(<"$scenario_tmp/interrupted")" 'it was stopped: [0-9.]+[KM] of it is here' "which says how far it came"
 ok "the module does not go on" wait_until 20 is_at_rest
-ok "it told each second how far it was" heard populating demo '.count > 0 and .left > 0'
+ok "it told each second how far it was" heard populating demo '.left > 0'
 ok "and how it ended" heard populated demo '.count >= 500 and .left > 0'
 left=$(memfile_get demo '.size_bytes - .resident_bytes')
 compare "$(resident)" -lt $((16 * mib)) "the rest is at the servers"
 ok "it can be asked for" script -qefc 'smemv vm populate demo' "$scenario_tmp/terminal"
 is "$(resident)" $((16 * mib)) "and comes"
-ok "as is told" heard populated demo ".count == $((left / 4096)) and .left == 0"
+ok "as is told" heard populated demo ".count >= $((left / 4096)) and .left == 0"
 like "$(<"$scenario_tmp/terminal")" 'at most [0-9.]+[BKM]? left of [0-9.]+M, [0-9.]+[KM]?/s' "a terminal shows how far it is"
 
 ok "some is evicted" script -qefc 'smemv vm evict demo 4M' "$scenario_tmp/terminal"
