@@ -11,7 +11,7 @@
 . "$(dirname "$0")/../lib/memfile.sh"
 . "$(dirname "$0")/../lib/scan.sh"
 
-readonly pages=2048 held=256 hot_first=512
+readonly pages=2048 held_pages=256 hot_first=512
 
 machine_touches() {
 	while sleep 0.2; do
@@ -31,9 +31,9 @@ filecheck_start writer --hold --seed 7 "$file"
 require "the memory has content" wait_until 60 filecheck_holds writer
 kill -KILL "${filecheck_pids[writer]}"
 
-coproc holder { exec python3 "$LAB_TREE/tests/fakes/holdpages.py" "$file" 0 $held; }
+coproc holder { exec python3 "$LAB_TREE/tests/fakes/holdpages.py" "$file" 0 $held_pages; }
 read -r -t 20 said <&"${holder[0]}" || bail "no pages are held"
-is "$said" held "$held pages are held"
+is "$said" held "$held_pages pages are held"
 
 machine_start --file "$file" --size $((pages * 4096))
 require "it is scanned" smemv scan start pid "$machine_pid" interval 500
