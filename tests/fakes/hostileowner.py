@@ -28,6 +28,8 @@ from spaceioctl import File  # noqa: E402
 PAGES = 16      # of the file, even ones at its first server, odd ones at the second; the last two are zeros
 READ_S = 30
 OK, FAILS = "succeeds", "fails"
+# The log takes ten messages of a kind in five seconds; what fails may say two.
+FAILS_AT_LEAST_S = 1.1
 
 NO_ANSWER = "the arbiter does not answer"
 EPOCHS = ("owner-epoch-before", "owner-epoch-next", "owner-epoch-0", "owner-epoch-max", "owner-turned")
@@ -286,6 +288,8 @@ def attempt(drive, what, function, case):
         problem = (problem + "; afterwards: " if problem else "") + str(failure)
         drive.begin_anew()
     op, name, times, _, outcome, _, _ = case
+    if outcome == FAILS:
+        time.sleep(max(0, start + FAILS_AT_LEAST_S - time.monotonic()))
     report(f"{what}: {op}: {name}{' for ever' if times < 0 else ''}: {outcome}", problem, time.monotonic() - start)
 
 
