@@ -26,7 +26,7 @@ allocations_succeed() {
 }
 
 
-# try COMMAND...: fails where there was no memory for it. Anything else that keeps it from its work is noted.
+# try COMMAND...: fails where there was no memory for it, or pages are in use. Anything else that keeps it from its work is noted.
 tried=0 refused=0 wrong=''
 try() {
 	local status=0
@@ -35,7 +35,7 @@ try() {
 	"$@" >"$scenario_tmp/tried" 2>&1 || status=$?
 	((status)) || return 0
 	refused=$((refused + 1))
-	grep -qiE 'memory|buffer space|connection could not be made' "$scenario_tmp/tried" || wrong+="$* returned $status: $(<"$scenario_tmp/tried")"$'\n'
+	grep -qiE 'memory|buffer space|connection could not be made|in use, or came back' "$scenario_tmp/tried" || wrong+="$* returned $status: $(<"$scenario_tmp/tried")"$'\n'
 	return "$status"
 }
 

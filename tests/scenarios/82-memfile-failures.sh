@@ -114,7 +114,7 @@ ok "and can be killed meanwhile" wait_until 20 is_gone "${filecheck_pids[waits]}
 net_heal two
 ok "one server is back" wait_until 60 memfile_server_is two up
 page_has_content() {
-	timeout 20 python3 - "$file" "$1" <<-'PYTHON'
+	timeout 60 python3 - "$file" "$1" <<-'PYTHON'
 		import mmap, os, sys
 		memory = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 0)
 		sys.exit(not any(memory[int(sys.argv[2]) * 4096:][:4096]))
