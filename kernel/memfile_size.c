@@ -10,8 +10,6 @@
 #define INVALIDATE_STEP	(256ULL * SMEMV_RUN_PAGES)
 /* A tick after each. */
 #define SPLIT_TRIES	50
-/* So often pages are waited for without the lock: others may be fetched as fast as they come. */
-#define UNLOCKED_WAITS	8
 
 /* The first folio with pages of these that is being filled, with a reference, or NULL. */
 static struct folio *find_filling(struct smemv_memfile *mf, loff_t from,
@@ -51,17 +49,6 @@ static int wait_filled(struct folio *filling)
 	return err ? -EINTR : 0;
 }
 
-/* Under the invalidate lock, so that no other load begins. 0 or -EINTR. */
-static int wait_all_filled(struct smemv_memfile *mf, loff_t from, loff_t end)
-{
-	struct folio *filling = find_filling(mf, from, end);
-
-	for (; filling; filling = find_filling(mf, from, end))
-		if (wait_filled(filling))
-			return -EINTR;
-	return 0;
-}
-
 /*
  * Nobody can make pages of the range while this runs: faults take the
  * invalidate lock too. Pages that are being stored are waited for.
@@ -82,53 +69,37 @@ static void invalidate(struct smemv_memfile *mf, loff_t from, loff_t end)
 	smemv_evict_wake(&mf->ev);
 }
 
-/* As far as nothing is being filled; *from moves on. 0, or -EAGAIN with @filling. */
-static int punch_part(struct smemv_memfile *mf, loff_t *from, loff_t end,
-		      struct folio **filling)
+/* As far as nothing is being filled; *from moves on. 0, -EINTR, or -EAGAIN with @filling. */
+static int punch_locked(struct smemv_memfile *mf, loff_t *from, loff_t end,
+			struct folio **filling)
 {
-	loff_t to = end;
+	struct address_space *mapping = mf->inode->i_mapping;
+	loff_t to = min(end, i_size_read(mf->inode));
 
-	*filling = find_filling(mf, *from, end);
+	if (*from >= to)
+		return 0;
+	if (down_write_killable(&mapping->invalidate_lock))
+		return -EINTR;
+	*filling = find_filling(mf, *from, to);
 	if (*filling)
-		to = min_t(loff_t, end, folio_pos(*filling));
+		to = min_t(loff_t, to, folio_pos(*filling));
 	if (*from < to) {
 		invalidate(mf, *from, to);
 		*from = to;
 	}
-	return *filling ? -EAGAIN : 0;
-}
-
-/* @all: waits here for what is being filled. 0, -EINTR, or -EAGAIN with @filling. */
-static int punch_locked(struct smemv_memfile *mf, loff_t *from, loff_t end,
-			bool all, struct folio **filling)
-{
-	struct address_space *mapping = mf->inode->i_mapping;
-	int err = 0;
-
-	end = min(end, i_size_read(mf->inode));
-	if (*from >= end)
-		return 0;
-	if (down_write_killable(&mapping->invalidate_lock))
-		return -EINTR;
-	if (all)
-		err = wait_all_filled(mf, *from, end);
-	if (!err)
-		err = punch_part(mf, from, end, filling);
 	filemap_invalidate_unlock(mapping);
-	return err;
+	return *filling ? -EAGAIN : 0;
 }
 
 static int punch(struct smemv_memfile *mf, loff_t from, loff_t end)
 {
 	struct folio *filling;
-	unsigned int waits = 0;
 	int err;
 
 	do {
 		if (down_write_killable(&mf->inode->i_rwsem))
 			return -EINTR;
-		err = punch_locked(mf, &from, end, waits++ >= UNLOCKED_WAITS,
-				   &filling);
+		err = punch_locked(mf, &from, end, &filling);
 		inode_unlock(mf->inode);
 		if (err != -EAGAIN)
 			return err;
@@ -145,19 +116,17 @@ static int lock_filled(struct smemv_memfile *mf, loff_t from, loff_t end)
 {
 	struct rw_semaphore *lock = &mf->inode->i_mapping->invalidate_lock;
 	struct folio *filling;
-	unsigned int waits;
 
-	for (waits = 0; !down_write_killable(lock); waits++) {
-		if (waits >= UNLOCKED_WAITS && !wait_all_filled(mf, from, end))
-			return 0;
+	for (;;) {
+		if (down_write_killable(lock))
+			return -EINTR;
 		filling = find_filling(mf, from, end);
 		if (!filling)
 			return 0;
 		up_write(lock);
 		if (wait_filled(filling))
-			break;
+			return -EINTR;
 	}
-	return -EINTR;
 }
 
 /*
