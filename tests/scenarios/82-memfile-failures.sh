@@ -117,7 +117,8 @@ page_has_content() {
 	timeout 60 python3 - "$file" "$1" <<-'PYTHON'
 		import mmap, os, sys
 		memory = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 0)
-		sys.exit(not any(memory[int(sys.argv[2]) * 4096:][:4096]))
+		at = int(sys.argv[2]) * 4096
+		sys.exit(not any(memory[at:at + 4096]))
 	PYTHON
 }
 waits_for_page() {
