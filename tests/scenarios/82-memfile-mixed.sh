@@ -69,12 +69,12 @@ ok "the file goes" smemv vm del demo
 mixed_file
 "$filecheck" --hold --seed 11 "$file" </dev/null || bail "the file was not written"
 relay_rule two hold store
-smemv vm evict demo 4M &
-evict=$!
+before=$(smemv_json '.[0].counters.store_pages' server show one)
 stored_at_one() {
 	(($(smemv_json '.[0].counters.store_pages' server show one) - before >= 64))
 }
-before=$(smemv_json '.[0].counters.store_pages' server show one)
+smemv vm evict demo 4M &
+evict=$!
 ok "pages are stored at server one" wait_until 30 stored_at_one
 memserver_kill one
 memserver_start one 64M
