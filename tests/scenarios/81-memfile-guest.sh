@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # 81-memfile-guest: stock QEMU runs a KVM guest on a memory file with twice its budget, for three minutes on
-# 6.12 and half of that elsewhere (a long run: thirty), longer where it was not through all of it each way by then. Its program goes through its memory at random, in sequence and
-# with a hot fifth, by turns, and verifies every byte at each visit and all of it at the end; the budget goes down and up
-# all the time.
+# 6.12 and a quarter of that elsewhere (a long run: thirty), longer where it was not through all of it each way by
+# then. Its program goes through its memory at random, in sequence and with a hot fifth, by turns, and verifies every
+# byte at each visit and all of it at the end; the budget goes down and up all the time.
 #
 # smoke: yes
 # timeout: 900
@@ -15,7 +15,7 @@
 
 # Its program has 48 MiB; what its kernel uses beside that makes it twice what may be here.
 readonly most=44 budgets=(36 44 40)
-seconds=90
+seconds=45
 if is_long_run; then
 	seconds=1800
 elif [[ $(uname -r) == 6.12.* ]]; then
