@@ -212,27 +212,35 @@ static enum smemv_fate fate_of(struct smemv_evictor *ev, struct folio *folio)
 	return ev->split_young ? SMEMV_FALLS_APART : SMEMV_STAYS;
 }
 
+/* True: others had failed with it, and it was split once more. */
+static bool drop_failed_at(struct smemv_evictor *ev, pgoff_t index)
+{
+	struct folio *folio = smemv_compat_get_folio(ev->mapping, index);
+
+	if (!folio)
+		return false;
+	if ((has_failed(folio) || has_failed_page(folio)) && folio_trylock(folio)) {
+		if (folio->mapping == ev->mapping && folio_test_large(folio))
+			return smemv_split_folio(ev, folio);
+		if (folio->mapping == ev->mapping && unused(folio)) {
+			folio_clear_dirty_for_io(folio);
+			smemv_compat_remove_folio(ev->mapping, folio);
+		}
+		folio_unlock(folio);
+	}
+	folio_put(folio);
+	return false;
+}
+
 /*
  * The folio was split, and is dirty since. Of a page whose memory failed servers have the content
  * if it was clean: nobody wrote to it since, as such pages are not mapped. So it may be had again.
  */
-static void drop_failed(struct smemv_evictor *ev, pgoff_t index, u32 nr)
+static void drop_failed(struct smemv_evictor *ev, pgoff_t index, pgoff_t end)
 {
-	struct folio *folio;
-
-	for (; nr; nr--, index++) {
-		folio = smemv_compat_get_folio(ev->mapping, index);
-		if (!folio)
-			continue;
-		if (has_failed(folio) && folio_trylock(folio)) {
-			if (folio->mapping == ev->mapping && unused(folio)) {
-				folio_clear_dirty_for_io(folio);
-				smemv_compat_remove_folio(ev->mapping, folio);
-			}
-			folio_unlock(folio);
-		}
-		folio_put(folio);
-	}
+	while (index < end)
+		if (!drop_failed_at(ev, index))
+			index++;
 }
 
 static enum smemv_evicted split(struct smemv_evictor *ev, struct folio *folio)
@@ -244,7 +252,7 @@ static enum smemv_evicted split(struct smemv_evictor *ev, struct folio *folio)
 	if (!smemv_split_folio(ev, folio))
 		return SMEMV_KEPT;
 	if (had_again)
-		drop_failed(ev, index, nr);
+		drop_failed(ev, index, index + nr);
 	return SMEMV_SPLIT;
 }
 

@@ -50,6 +50,20 @@ static bool split_at(struct smemv_evictor *ev, struct folio *folio,
 	return true;
 }
 
+/*
+ * Some kernels only make a page on its own of the one where it is split, and parts of the rest:
+ * so that is done at a page whose memory failed, or behind it when it is the first.
+ */
+static pgoff_t where_to_split(struct folio *folio)
+{
+	long i, nr = folio_nr_pages(folio);
+
+	for (i = 0; folio_test_has_hwpoisoned(folio) && i < nr; i++)
+		if (PageHWPoison(folio_page(folio, i)))
+			return folio->index + max(i, 1L);
+	return folio->index + nr / 2;
+}
+
 /* Under the invalidate lock nobody can truncate the folio's pages meanwhile. */
 bool smemv_split_folio(struct smemv_evictor *ev, struct folio *folio)
 {
@@ -60,7 +74,7 @@ bool smemv_split_folio(struct smemv_evictor *ev, struct folio *folio)
 		folio_put(folio);
 		return false;
 	}
-	split = split_at(ev, folio, folio->index + folio_nr_pages(folio) / 2);
+	split = split_at(ev, folio, where_to_split(folio));
 	filemap_invalidate_unlock_shared(ev->mapping);
 	return split;
 }
