@@ -153,6 +153,8 @@ source_dies_right_after_the_decision() {
 	require "server two is given up" wait_until 60 has_failed two
 	hurry
 	require "the destination owns the guest" wait_until 200 target_has_activated
+	compare "$(dst smemv vm show "$target" --json | jq 'first | .counters.load_pages')" -le 8 \
+		"it had fetched only what processors and devices share with the guest, though all is remote"
 	is "$(migrate_get source '[.smemv.targets[] | .server + " " + .state] | join(", ")')" "one active, two failed, three full" \
 		"server killed, server full: they were given up"
 	counts_are_right
