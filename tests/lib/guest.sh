@@ -258,6 +258,27 @@ guest_wait() {
 	guest_kernel_is_well "$1" && [[ $verdict == 'MEMCHECK PASS'* ]]
 }
 
+# guest_devices NAME KEY: rounds, wrong or answers, as its last line about its devices says.
+guest_devices() {
+	local log line
+	log=$(<"$(guest_log_file "$1")")
+	while [[ $log == *$'\nDEVICES '* ]]; do
+		line=${log##*$'\nDEVICES'}
+		# The last one may not be there as a whole yet.
+		if [[ ${line%%$'\n'*} =~ \ $2=([0-9]+) ]]; then
+			echo "${BASH_REMATCH[1]}"
+			return
+		fi
+		log=${log%$'\nDEVICES '*}
+	done
+	echo 0
+}
+
+# guest_devices_pass NAME KEY NUMBER
+guest_devices_pass() {
+	(($(guest_devices "$1" "$2") > $3))
+}
+
 guest_stop() {
 	local offences
 

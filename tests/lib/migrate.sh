@@ -118,27 +118,6 @@ migrate_devices() {
 		-device "virtio-balloon-pci,id=balloon,free-page-hint=on,iothread=hints")
 }
 
-# guest_devices NAME KEY: rounds, wrong or answers, as its last line about its devices says.
-guest_devices() {
-	local log line
-	log=$(<"$(guest_log_file "$1")")
-	while [[ $log == *$'\nDEVICES '* ]]; do
-		line=${log##*$'\nDEVICES'}
-		# The last one may not be there as a whole yet.
-		if [[ ${line%%$'\n'*} =~ \ $2=([0-9]+) ]]; then
-			echo "${BASH_REMATCH[1]}"
-			return
-		fi
-		log=${log%$'\nDEVICES '*}
-	done
-	echo 0
-}
-
-# guest_devices_pass NAME KEY NUMBER
-guest_devices_pass() {
-	(($(guest_devices "$1" "$2") > $3))
-}
-
 # The number of times that the guest's program went through its memory, as it last said.
 guest_passes() {
 	last_number 'MEMCHECK progress passes=' "$(guest_log_file "$1")"
