@@ -66,25 +66,6 @@ static enum migrate_place find_guest(struct migration *m)
 	return PLACE_SOURCE_STOPPED;
 }
 
-/* A guest that is given back by QEMU runs again a moment later; one that is busy with that may not answer. */
-static bool may_settle(const struct migration *m)
-{
-	return m->place == PLACE_SOURCE_STOPPED ||
-	       (m->place == PLACE_UNKNOWN && qmp_hangs(m->source.qmp));
-}
-
-static void settle_at_source(struct migration *m)
-{
-	long long deadline_ms = settle_deadline_ms(m);
-
-	do {
-		m->place = find_guest(m);
-		if (!may_settle(m))
-			return;
-		poll(NULL, 0, LOOK_EVERY_MS);
-	} while (clock_ms() < deadline_ms);
-}
-
 static int look(struct migration *m)
 {
 	struct reason detail;
@@ -101,6 +82,36 @@ static int look(struct migration *m)
 	if (!err)
 		note_live_state(m);
 	return err;
+}
+
+/* A guest that is given back by QEMU runs again a moment later; one that is busy with that may not answer. */
+static bool may_settle(const struct migration *m)
+{
+	return m->place == PLACE_SOURCE_STOPPED ||
+	       (m->place == PLACE_UNKNOWN && qmp_hangs(m->source.qmp));
+}
+
+/* It asked whose the guest is: the destination's, though that may wait to be told to run it. */
+static bool says_moved(struct migration *m)
+{
+	struct reason why = m->why;
+	bool moved = m->place == PLACE_SOURCE_STOPPED && m->plan.split && !look(m) &&
+		     !strcmp(m->status.state, "moved");
+
+	m->why = why;
+	return moved;
+}
+
+static void settle_at_source(struct migration *m)
+{
+	long long deadline_ms = settle_deadline_ms(m);
+
+	do {
+		m->place = find_guest(m);
+		if (!may_settle(m) || says_moved(m))
+			return;
+		poll(NULL, 0, LOOK_EVERY_MS);
+	} while (clock_ms() < deadline_ms);
 }
 
 /* Until QEMU says something, a signal comes, or it is time to look. True: a signal came. */
@@ -347,6 +358,8 @@ static void undo(struct migration *m, int err)
 		warn_of_connecting(m);
 	} else if (m->place == PLACE_DESTINATION && !err) {
 		conclude(m);	/* what was to end it came too late */
+	} else if (says_moved(m)) {
+		finish(m);
 	}
 }
 

@@ -247,11 +247,23 @@ static void check_servers_of(const struct vm_info *file, const struct snapshot *
 	}
 }
 
+/*
+ * Of the budget of a file whose evictor must have nothing to do while the guest arrives: one that had,
+ * has pages at servers and cannot adopt the guest's any more.
+ */
+static uint64_t without_spare_room(const struct migrate_plan *plan)
+{
+	uint64_t spare = smemv_spare_bytes(plan->budget_bytes, plan->ram_bytes);
+
+	return plan->budget_bytes > spare ? plan->budget_bytes - spare : 0;
+}
+
 /* Of a guest on a memory file what is here takes the stream, and what is at servers stays there. */
 static void plan_file(const struct migrate_facts *facts, const struct migrate_plan *plan,
 		      struct migrate_problems *problems)
 {
 	const struct vm_info *file = file_of(facts->source, facts->module);
+	uint64_t room = without_spare_room(plan);
 
 	if (!file) {
 		problem(problems, "the guest's memory file %s is not in this network namespace: run smemv where it was made",
@@ -261,10 +273,9 @@ static void plan_file(const struct migrate_facts *facts, const struct migrate_pl
 	if (facts->options->servers.count)
 		problem(problems, "the guest is on the memory file %s: what it has at servers stays there, and no more goes to any; leave out servers",
 			file->name);
-	if (file->resident_bytes > plan->budget_bytes)
-		problem(problems, "%s of the guest are on this host, and go to the next one, where the budget is %s; before that: smemv vm set %s budget SIZE",
-			human_size((double)file->resident_bytes).text,
-			human_size((double)plan->budget_bytes).text, file->name);
+	if (file->resident_bytes > room)
+		problem(problems, "%s of the guest are on this host, and go to the next one, whose budget has room for %s; before that: smemv vm set %s budget SIZE",
+			human_size((double)file->resident_bytes).text, human_size((double)room).text, file->name);
 	check_servers_of(file, facts->module, problems);
 }
 
@@ -296,17 +307,6 @@ static void plan_split(const struct migrate_facts *facts, struct migrate_plan *p
 		plan_ordinary(facts, plan, problems);
 }
 
-/*
- * Of the budget of a file whose evictor must have nothing to do while the guest arrives: one that had,
- * has pages at servers and cannot adopt the guest's any more.
- */
-static uint64_t without_spare_room(const struct migrate_plan *plan)
-{
-	uint64_t spare = smemv_spare_bytes(plan->budget_bytes, plan->ram_bytes);
-
-	return plan->budget_bytes > spare ? plan->budget_bytes - spare : 0;
-}
-
 void migrate_plan_make(const struct migrate_facts *facts, struct migrate_plan *plan,
 		       struct migrate_problems *problems)
 {
@@ -319,7 +319,7 @@ void migrate_plan_make(const struct migrate_facts *facts, struct migrate_plan *p
 		      (facts->destination->ram_is_memory_file && lives_on_file(facts->source));
 	if (plan->split)
 		plan_split(facts, plan, problems);
-	plan->main_bytes = plan->needs_space ? without_spare_room(plan) : plan->budget_bytes;
+	plan->main_bytes = plan->split ? without_spare_room(plan) : plan->budget_bytes;
 }
 
 void migrate_plan_free(struct migrate_plan *plan)

@@ -49,7 +49,7 @@ class Guest:
         if self.args.hangs_on_cancel:
             self.status = "cancelling"
         elif self.args.decided:
-            self.status, self.source, self.destination = "cancelled", "postmigrate", "running"
+            self.status, self.source, self.destination = "cancelled", "postmigrate", self.args.destination_after
         elif self.status in ("active", "pre-switchover"):
             self.status = "cancelled"
             if self.source == "finish-migrate":
@@ -104,7 +104,8 @@ class Guest:
         targets = [{"server": name, "pages": pages, "bytes": pages * PAGE, "zero": 3, "resent": 1,
                     "backlog": 0, "state": "active"} for name in self.servers]
         return {"main-pages": pages, "main-bytes": pages * PAGE, "heat-source": "dirty",
-                "state": "active", "targets": targets}
+                "state": "moved" if self.args.decided and self.status == "cancelled" else "active",
+                "targets": targets}
 
 
 class End:
