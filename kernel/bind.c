@@ -21,6 +21,7 @@ static int open_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 {
 	struct smemv_wire_open_reply reply = {};
 	u64 had = atomic64_read(&bind->pages);
+	bool unheard;
 
 	if (!smemv_handshake_can_open(bind, why))
 		return -EOPNOTSUPP;
@@ -29,10 +30,15 @@ static int open_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 	req->reply = &reply;
 	req->reply_size = sizeof(reply);
 	smemv_handshake_open_body((void *)req->frame.body, bind);
-	if (smemv_lane_call(lane, req))
+	unheard = smemv_handshake_asks(bind);
+	if (smemv_lane_call(lane, req)) {
+		if (!req->on_wire)
+			bind->unheard = unheard;
 		return 0;	/* it will be opened when the lane connects */
+	}
+	bind->unheard = false;
 	if (req->status == SMEMV_ST_OK) {
-		smemv_handshake_compare(bind, &reply, had);
+		smemv_handshake_compare(bind, &reply, had, unheard);
 		if (!bind->opened)
 			bind->kept = !(le32_to_cpu(reply.flags) &
 				       SMEMV_OPENED_F_CREATED);
@@ -212,6 +218,7 @@ int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 	bind->handle = handle;
 	memcpy(bind->server_id, server->server_id, sizeof(bind->server_id));
 	bind->settled = bind->emptied;
+	bind->unheard = false;
 	bind->refused = 0;
 	bind->opened = false;
 	bind->kept = false;

@@ -15,7 +15,8 @@
  * @unsettled: it may hold copies that the map does not know
  * @number: of the drain
  * @token: of the drain
- * @server_id: the server's run in which the drain was opened
+ * @server_id: the server's run in which the drain was opened, and
+ * @created: what the space's bind said then
  */
 struct smemv_drain_target {
 	bool wanted;
@@ -26,6 +27,7 @@ struct smemv_drain_target {
 	u64 number;
 	u8 token[SMEMV_WIRE_TOKEN_SIZE];
 	u8 server_id[16];
+	u32 created;
 };
 
 /**

@@ -36,10 +36,13 @@
 #define MAX_PUSH_PAGES	((SMEMV_REQ_META - sizeof(struct smemv_wire_push)) / \
 			 sizeof(struct smemv_wire_range))
 
+/* Or it made the space anew, as somebody had dropped it there. */
 static bool restarted(const struct smemv_drain *d, u32 to)
 {
-	return memcmp(d->target[to].server_id,
-		      d->space->bind[to].server->server_id,
+	const struct smemv_bind *bind = &d->space->bind[to];
+
+	return d->target[to].created != READ_ONCE(bind->created) ||
+	       memcmp(d->target[to].server_id, bind->server->server_id,
 		      sizeof(d->target[to].server_id));
 }
 
@@ -87,6 +90,7 @@ static bool open_drain(struct smemv_drain *d, u32 to)
 	get_random_bytes(t->token, sizeof(t->token));
 	memcpy(t->server_id, d->space->bind[to].server->server_id,
 	       sizeof(t->server_id));
+	t->created = READ_ONCE(d->space->bind[to].created);
 	answered = order_drain(d, to, SMEMV_DRAIN_F_OPEN);
 	t->opened = answered && d->req.status == SMEMV_ST_OK;
 	if (t->opened)

@@ -254,18 +254,32 @@ static int activate(struct socket *sock, struct smemv_bind *bind,
 	return 0;
 }
 
-void smemv_handshake_compare(struct smemv_bind *bind,
-			     const struct smemv_wire_open_reply *reply, u64 had)
+bool smemv_handshake_asks(struct smemv_bind *bind)
 {
+	bool unheard = bind->unheard;
+
 	lockdep_assert_held(&bind->server->bind_lock);
-	if (le32_to_cpu(reply->flags) & SMEMV_OPENED_F_CREATED)
+	bind->unheard = true;
+	return unheard;
+}
+
+void smemv_handshake_compare(struct smemv_bind *bind,
+			     const struct smemv_wire_open_reply *reply, u64 had,
+			     bool unheard)
+{
+	bool created = le32_to_cpu(reply->flags) & SMEMV_OPENED_F_CREATED;
+
+	lockdep_assert_held(&bind->server->bind_lock);
+	if (created) {
 		WRITE_ONCE(bind->made_anew, true);
+		WRITE_ONCE(bind->created, bind->created + 1);
+	}
 	/*
 	 * It had been dropped there: by an operator, or as nobody's. When the answer that it was
-	 * made anew was lost, only the number tells. That is also less when an invalidation was
-	 * carried out whose answer was lost: then a look at the server finds nothing amiss.
+	 * made anew was lost, only the number tells. Else it tells nothing: it is less, too, while
+	 * an invalidation was carried out of which the map does not know yet.
 	 */
-	if (le64_to_cpu(reply->pages) < had)
+	if ((created || unheard) && le64_to_cpu(reply->pages) < had)
 		WRITE_ONCE(bind->emptied, bind->emptied + 1);
 }
 
@@ -273,13 +287,13 @@ void smemv_handshake_compare(struct smemv_bind *bind,
 static int opened(struct smemv_lane *lane, struct socket *sock,
 		  struct smemv_bind *bind,
 		  const struct smemv_wire_open_reply *reply, u64 had,
-		  const char **why)
+		  bool unheard, const char **why)
 {
 	u32 flags = le32_to_cpu(reply->flags);
 	int err = 0;
 
 	WRITE_ONCE(bind->refused, bind->refused & ~BIT_ULL(lane->nr));
-	smemv_handshake_compare(bind, reply, had);
+	smemv_handshake_compare(bind, reply, had, unheard);
 	if (READ_ONCE(bind->standing) == SMEMV_STANDING_CLAIMED)
 		return 0;
 	if (flags & SMEMV_OPENED_F_CLAIMED)
@@ -317,6 +331,7 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 		},
 	};
 	u64 had = atomic64_read(&bind->pages);
+	bool unheard;
 	int err;
 
 	if (!smemv_handshake_can_open(bind, why)) {
@@ -324,12 +339,14 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 		return 0;
 	}
 	smemv_handshake_open_body((void *)x.buf.body, bind);
+	unheard = smemv_handshake_asks(bind);
 	err = exchange(sock, &x, why);
 	if (err)
 		return err;
+	bind->unheard = false;
 	err = smemv_handshake_open_error(x.f.status, why);
 	if (!err)
-		return opened(lane, sock, bind, (void *)x.buf.body, had, why);
+		return opened(lane, sock, bind, (void *)x.buf.body, had, unheard, why);
 	smemv_handshake_refused(lane, bind, err, *why);
 	return 0;
 }

@@ -43,11 +43,19 @@ void smemv_handshake_open_body(struct smemv_wire_open *body,
 bool smemv_handshake_can_open(const struct smemv_bind *bind, const char **why);
 
 /*
+ * Before an OPEN is sent: whether the answer to the one before was never heard. Who hears this
+ * one's clears @unheard of the bind. Under the server's bind_lock.
+ */
+bool smemv_handshake_asks(struct smemv_bind *bind);
+
+/*
  * The server opened the space, of which it had @had pages by the map when it was asked: notes
- * whether it has less, or has made it. Under the server's bind_lock.
+ * whether it has less, or has made it. @unheard is what smemv_handshake_asks() said. Under the
+ * server's bind_lock.
  */
 void smemv_handshake_compare(struct smemv_bind *bind,
-			     const struct smemv_wire_open_reply *reply, u64 had);
+			     const struct smemv_wire_open_reply *reply, u64 had,
+			     bool unheard);
 
 /*
  * The server would not open the space on the lane, for this errno: fences it out, or has it asked

@@ -153,6 +153,9 @@ enum smemv_standing {
  *	       last reset
  * @opened: a lane that was up had it opened, and
  * @kept: the first of them found the space there
+ * @unheard: the answer to the last OPEN was not heard, which may have made the space; changed
+ *	     under its bind_lock
+ * @created: so often did the server say that it made the space
  * @emptied: so often did that happen while the map had pages there, and
  * @settled: with so many of these the map knows what is left of them
  * @leaving: no page is placed there any more
@@ -177,7 +180,9 @@ struct smemv_bind {
 	bool leaving;
 	bool opened;
 	bool kept;
+	bool unheard;
 	u64 refused;
+	u32 created;
 	u32 emptied;
 	u32 settled;
 	u8 server_id[16];

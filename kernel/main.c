@@ -98,13 +98,14 @@ static void destroy_workqueues(void)
 		destroy_workqueue(*queues[i].queue);
 }
 
+/* As much at once as the kernel allows: each lane of a server that is away may wait for a while. */
 static int __init make_workqueues(void)
 {
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(queues); i++) {
 		*queues[i].queue = alloc_workqueue("%s", WQ_UNBOUND | WQ_MEM_RECLAIM |
-						   WQ_HIGHPRI, 0, queues[i].name);
+						   WQ_HIGHPRI, WQ_MAX_ACTIVE, queues[i].name);
 		if (!*queues[i].queue) {
 			destroy_workqueues();
 			return -ENOMEM;

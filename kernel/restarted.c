@@ -10,18 +10,22 @@
  *   the front has it in memory   that is the only copy now, and the entry ABSENT
  *   the front has nothing        LOST
  *   it cannot be told now        next time, as
- *   somebody else owns it        next time: it is stored, loaded, or moved
+ *   somebody else owns it        a moment later, or next time: it is stored, loaded, or moved
  *
  * When no page was left for the next time, the map can be believed again, for that
  * run of the server from which all lanes had their HELLO when this began: pages that
  * were stored meanwhile are there. When it was restarted again since, it has yet
  * another server_id, and all of this starts anew.
  */
+#include <linux/delay.h>
 #include <linux/slab.h>
 
 #include "conn.h"
 #include "event.h"
 #include "io.h"
+
+#define BUSY_TRIES	20
+#define BUSY_WAIT_US	500
 
 /**
  * struct settling - a pass over the map
@@ -64,11 +68,15 @@ static bool all_lead_to(const struct smemv_server *server, const u8 *server_id)
 	return true;
 }
 
-/* False: the map attributes no page of the run to the server that could be owned. */
+/*
+ * Those that the map attributes to the server, but for those that are @known. True: somebody else
+ * owned one of them.
+ */
 static bool own_pages(struct settling *s, struct smemv_run *run,
-		      unsigned long *pages)
+		      const unsigned long *known, unsigned long *pages)
 {
 	unsigned long flags;
+	bool busy = false;
 	u32 slot;
 
 	bitmap_zero(pages, SMEMV_RUN_PAGES);
@@ -76,17 +84,17 @@ static bool own_pages(struct settling *s, struct smemv_run *run,
 	for (slot = 0; slot < SMEMV_RUN_PAGES; slot++) {
 		if (!smemv_map_names(&s->space->map, smemv_map_where(run, slot),
 				     s->bind) ||
-		    test_bit(slot, run->given_up))
+		    test_bit(slot, run->given_up) || test_bit(slot, known))
 			continue;
 		if (test_bit(slot, run->busy)) {
-			s->again = true;
+			busy = true;
 			continue;
 		}
 		__set_bit(slot, run->busy);
 		__set_bit(slot, pages);
 	}
 	spin_unlock_irqrestore(&run->lock, flags);
-	return !bitmap_empty(pages, SMEMV_RUN_PAGES);
+	return busy;
 }
 
 /* Takes those that the server holds out of @pages. 0 or an errno. */
@@ -140,14 +148,14 @@ static void lose_page(struct settling *s, struct smemv_run *run, u32 slot)
 	}
 }
 
-static int settle_run(struct settling *s, struct smemv_run *run)
+static int settle_owned(struct settling *s, struct smemv_run *run,
+			const unsigned long *owned)
 {
-	DECLARE_BITMAP(owned, SMEMV_RUN_PAGES);
 	DECLARE_BITMAP(gone, SMEMV_RUN_PAGES);
 	u32 slot;
 	int err;
 
-	if (!own_pages(s, run, owned))
+	if (bitmap_empty(owned, SMEMV_RUN_PAGES))
 		return 0;
 	bitmap_copy(gone, owned, SMEMV_RUN_PAGES);
 	err = take_out_held(s, run, gone);
@@ -156,6 +164,27 @@ static int settle_run(struct settling *s, struct smemv_run *run)
 			lose_page(s, run, slot);
 	smemv_run_disown(s->space, run, owned);
 	return err;
+}
+
+/* Where pages always come and go a pass that met no busy one would hardly ever come. */
+static int settle_run(struct settling *s, struct smemv_run *run)
+{
+	DECLARE_BITMAP(known, SMEMV_RUN_PAGES) = {};
+	DECLARE_BITMAP(owned, SMEMV_RUN_PAGES);
+	u32 tries;
+	bool busy;
+	int err;
+
+	for (tries = 0; tries < BUSY_TRIES; tries++) {
+		busy = own_pages(s, run, known, owned);
+		err = settle_owned(s, run, owned);
+		if (err || !busy)
+			return err;
+		bitmap_or(known, known, owned, SMEMV_RUN_PAGES);
+		usleep_range(BUSY_WAIT_US, 2 * BUSY_WAIT_US);
+	}
+	s->again = true;
+	return 0;
 }
 
 static int settle_all(struct settling *s)

@@ -300,8 +300,10 @@ static bool can_be_relied_on(const struct smemv_bind *bind, u64 run_nr)
 {
 	const struct smemv_lane *lane = smemv_server_lane(bind->server, run_nr);
 
+	/* What is known of the server may be older than what the lane leads to. */
 	return smemv_lane_is_up(lane) && !smemv_bind_is_refused(bind, lane) &&
-	       !smemv_bind_is_doubted(bind);
+	       !smemv_bind_is_doubted(bind) &&
+	       !memcmp(lane->server_id, bind->server_id, sizeof(lane->server_id));
 }
 
 bool smemv_space_was_restarted(struct smemv_space *space, u16 where)

@@ -21,9 +21,8 @@
  * @wait_lock: protects @waiting, @idle, @is_short
  * @waiting: struct smemv_waiting: reads that wait for a server
  * @nr_waiting: of them
- * @idle: of @retries
- * @is_short: some were not tried, as all of @retries were under way
- * @retries: with which they are tried again
+ * @idle: struct smemv_retry: with which they are tried again, a few at a time
+ * @is_short: some were not tried, as all of these were under way
  */
 struct smemv_swapdisk {
 	struct list_head link;
@@ -39,7 +38,6 @@ struct smemv_swapdisk {
 	u32 nr_waiting;
 	struct list_head idle;
 	bool is_short;
-	struct smemv_retry *retries;
 };
 
 struct smemv_swapdisk_config {

@@ -245,12 +245,14 @@ int smemv_swapdisk_wait_init(struct smemv_swapdisk *disk)
 	spin_lock_init(&disk->wait_lock);
 	INIT_LIST_HEAD(&disk->waiting);
 	INIT_LIST_HEAD(&disk->idle);
-	disk->retries = kvcalloc(RETRIES, sizeof(*disk->retries), GFP_KERNEL);
-	if (!disk->retries)
-		return -ENOMEM;
+	/* Each in memory of its own, not vmalloc()'s: TCP takes their frames from there. */
 	for (i = 0; i < RETRIES; i++) {
-		struct smemv_retry *r = &disk->retries[i];
+		struct smemv_retry *r = kzalloc(sizeof(*r), GFP_KERNEL);
 
+		if (!r) {
+			smemv_swapdisk_wait_uninit(disk);
+			return -ENOMEM;
+		}
 		r->disk = disk;
 		r->io.done = retry_done;
 		r->io.give_back = retry_waits;
@@ -261,6 +263,9 @@ int smemv_swapdisk_wait_init(struct smemv_swapdisk *disk)
 
 void smemv_swapdisk_wait_uninit(struct smemv_swapdisk *disk)
 {
+	struct smemv_retry *r, *next;
+
 	WARN_ON_ONCE(!list_empty(&disk->waiting));
-	kvfree(disk->retries);
+	list_for_each_entry_safe(r, next, &disk->idle, link)
+		kfree(r);
 }

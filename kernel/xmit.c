@@ -68,6 +68,7 @@ static void start_frame(struct smemv_lane *lane, struct smemv_req *req)
 	const struct smemv_wire_hdr *hdr = &req->frame.hdr;
 	u32 i, meta;
 
+	VM_WARN_ON_ONCE(!virt_addr_valid(hdr));
 	seal(req);
 	meta = le32_to_cpu(hdr->payload_len);
 	lane->tx_req = req;

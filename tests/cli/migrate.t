@@ -290,13 +290,6 @@ fake --never-ends --decided
 ok "one that comes too late does not undo it" ends 0 '*' timeout 1 --json
 ok "says the report" json_says '.result == "migrated" and .guest_is_at == "destination" and .reason == ""'
 ok "the source ends" told 'source quit'
-fake --never-ends --decided --destination-after prelaunch
-ok "nor where the destination waits to be told" ends 0 '*' timeout 1 --json
-ok "as it is" told 'destination cont'
-ok "the report says where the guest is" json_says '.result == "migrated" and .guest_is_at == "destination"'
-fake --never-ends --decided --source-state paused --destination-after paused
-ok "nor where the guest was paused, and is there" ends 0 '*' timeout 1 --json
-ok "the report says so" json_says '.result == "migrated" and .guest_is_at == "destination"'
 fake --never-ends --hangs-on-cancel
 ok "a cancellation that does not end is not waited for forever" ends 1 "*does not end the migration that was cancelled; the guest goes on at *" timeout 0.5
 

@@ -96,9 +96,13 @@ relay_rule_file() {
 	echo "$scenario_tmp/relay-$1.rule"
 }
 
-# relay_rule NAME [RULE...]: no rule: it relays everything again.
+# relay_rule NAME [WORD... [, WORD...]]: rules; none: it relays everything again.
 relay_rule() {
-	printf '%s' "${*:2}" >"$(relay_rule_file "$1")"
+	local rules=${*:2} file
+	file=$(relay_rule_file "$1")
+	# In one step: what is held between two rules would go.
+	printf '%s' "${rules// , /$'\n'}" >"$file.new"
+	mv "$file.new" "$file"
 }
 
 # Its rule was followed.

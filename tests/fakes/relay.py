@@ -4,11 +4,11 @@
 
 usage: relay.py ADDR:PORT SERVER-ADDR:PORT RULE-FILE
 
-RULE-FILE has one rule, or none, and is read again for each frame:
+RULE-FILE has a rule on each line, or none, and is read again for each frame:
   before OP    the connection ends when a request OP comes, which the server never sees
   after OP     it ends in place of the answer to OP, which the server carried out
   hold OP      answers to OP, and all behind them, wait as long as the file says so
-An end is one only: the file is emptied.
+An end is one only: its line is taken out.
 """
 import os
 import socket
@@ -61,15 +61,22 @@ class Rule:
     def __init__(self, path):
         self.path, self.lock = path, threading.Lock()
 
-    def says(self, when, operation):
+    def rules(self):
         with open(self.path, encoding="ascii") as text:
-            return text.read().split() == [when, operation]
+            return text.read().splitlines()
+
+    def says(self, when, operation):
+        return f"{when} {operation}" in self.rules()
 
     def takes(self, when, operation):
         with self.lock:
-            if not self.says(when, operation):
+            rules = self.rules()
+            if f"{when} {operation}" not in rules:
                 return False
-            os.truncate(self.path, 0)
+            rules.remove(f"{when} {operation}")
+            with open(self.path + ".less", "w", encoding="ascii") as text:
+                text.write("\n".join(rules))
+            os.replace(self.path + ".less", self.path)
             return True
 
 

@@ -71,7 +71,7 @@ machine_tell() {
 	local answers
 	answers=$(machine_answers)
 	echo "$*" >&"$machine_input"
-	wait_until 20 machine_answered $((answers + 1))
+	wait_until 90 machine_answered $((answers + 1))
 }
 
 machine_answers() {

@@ -21,7 +21,7 @@ fi
 
 two_servers 64M
 make_disk 32M deadline 60000 policy error
-smemv_spin 5000
+smemv_spin 20000
 diskcheck_start "$disk"
 
 # As a disk: large requests, many at a time.

@@ -8,7 +8,7 @@
 
 . "$(dirname "$0")/../lib/scenario.sh"
 
-readonly deadline_ms=20000
+readonly deadline_ms=60000
 # Of one hardware queue.
 readonly requests=128
 
@@ -49,7 +49,7 @@ has_read() {
 
 # pages_are_right FIRST COUNT: of the disk, whatever is in memory of it.
 pages_are_right() {
-	timeout 5 dd if="$disk" of="$scenario_tmp/back" bs=4k skip="$1" count="$2" iflag=direct status=none &&
+	timeout 20 dd if="$disk" of="$scenario_tmp/back" bs=4k skip="$1" count="$2" iflag=direct status=none &&
 		cmp "$scenario_tmp/back" "$data" -i "0:$(($1 * 4096))" -n $(($2 * 4096))
 }
 
@@ -68,7 +68,7 @@ for away in two one; do
 	net_cut "$away"
 	ok "$away is away" wait_until 30 server_is_away "$away"
 	read_pages "at-once-$away" 0 8
-	ok "$away away: its neighbours are there" wait_until 5 has_read "at-once-$away" 4 right
+	ok "$away away: its neighbours are there" wait_until 20 has_read "at-once-$away" 4 right
 	is "$(waiting)" 4 "$away away: its own pages wait"
 	net_heal "$away"
 	ok "$away away: they come when it does" wait_until 15 has_read "at-once-$away" 8 right
@@ -103,8 +103,8 @@ ok "one is away" wait_until 30 server_is_away one
 read_pages many 1000 300 2
 ok "more wait than there are requests" wait_until 10 counter_passes $((requests * 2)) waiting
 ok "the other server's pages are read" pages_are_right 2000 8
-ok "pages can be written" timeout 5 dd if="$data" of="$disk" bs=4k skip=3000 seek=3000 count=64 oflag=direct status=none
-ok "and discarded" timeout 5 blkdiscard -f -o $((3000 * 4096)) -l $((64 * 4096)) "$disk"
+ok "pages can be written" timeout 20 dd if="$data" of="$disk" bs=4k skip=3000 seek=3000 count=64 oflag=direct status=none
+ok "and discarded" timeout 20 blkdiscard -f -o $((3000 * 4096)) -l $((64 * 4096)) "$disk"
 is "$(wc -l <"$scenario_tmp/many")" 0 "meanwhile those of the first wait"
 net_heal one
 ok "they come when it does" wait_until 30 has_read many 300 right

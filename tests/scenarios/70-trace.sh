@@ -34,7 +34,7 @@ trace_stop() {
 }
 
 scan_is_traced() {
-	trace | grep -q "^smemv_scan: pid=$machine_pid .* accessed=[1-9]"
+	[[ $(trace) =~ smemv_scan:\ pid=$machine_pid\ [^$'\n']*\ accessed=[1-9] ]]
 }
 
 # steps OP FIRST: the names of the steps of the operation on these pages, on one line.

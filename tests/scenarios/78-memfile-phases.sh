@@ -302,7 +302,7 @@ gone_end() {
 
 slow_begin() {
 	slow_since=$("${phase}_progress")
-	net_shape two rate 5mbit delay 200ms
+	net_shape two rate 3mbit delay 200ms
 	ok "$what: it goes on" wait_until 120 goes_on_slowly
 }
 goes_on_slowly() {
@@ -372,7 +372,7 @@ is_under_way() {
 }
 
 meet() {
-	links_are rate 5mbit
+	links_are rate 3mbit
 	progress_before=$("${phase}_progress")
 	"${phase}_start"
 	require "$what: it is under way" wait_until 60 is_under_way

@@ -63,7 +63,7 @@ ok "faults and evictions" races_for "$race_s" squeeze
 end_process "$machine_pid" KILL
 ok "every byte is right" "$filecheck" --verify --seed 3 "$file"
 busy_machine --file "$file" --size $((8 << 20)) -- "touch 0 2048" "discard 100 500" "attach" "read 0 2048"
-ok "one that attaches itself is scanned" wait_until 30 machine_answered 8
+ok "one that attaches itself is scanned" wait_until 120 machine_answered 8
 ok "holes" races_for "$race_s" squeeze
 end_process "$machine_pid" KILL
 leave_no_file demo

@@ -7,7 +7,7 @@
 # byte at each visit and all of it at the end; the budget goes down and up all the time.
 #
 # smoke: yes
-# timeout: 900
+# timeout: 1200
 # timeout-long: 3600
 
 . "$(dirname "$0")/../lib/scenario.sh"
@@ -47,7 +47,7 @@ budget_moves() {
 	local i began=$SECONDS
 
 	for ((i = 0; SECONDS - began < seconds || $(passes_done) < 3; i++)); do
-		((SECONDS - began < seconds + 300)) || return
+		((SECONDS - began < seconds + 500)) || return
 		smemv vm set web1 budget "${budgets[i % 3]}M" || return
 		wait_until 60 memfile_fits web1 "${budgets[i % 3]}" || return
 		if wait_until 5 is_gone "$(guest_pid web1)"; then

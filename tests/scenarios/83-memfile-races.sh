@@ -16,7 +16,7 @@ file=$(smemv vm create demo size 16M budget 6M) || bail "no file was made"
 modprobe brd rd_nr=1 rd_size=16384
 
 ok "direct I/O into pages, and holes" "$filecheck" --passes 2 --direct /dev/ram0 --punch 5 "$file"
-smemv_spin 5000
+smemv_spin 20000
 ok "locked pages stay" "$filecheck" --passes 1 --mlock 512 --seed 2 "$file"
 compare "$(memfile_get demo .counters.spins)" -gt "$(memfile_get demo .counters.spins_in_vain)" "who waited spun, and pages came meanwhile"
 smemv_spin 50

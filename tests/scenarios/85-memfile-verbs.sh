@@ -7,7 +7,7 @@
 # its pages are stored, loaded and punched out.
 #
 # check-kernels: 6.1  (commands and ioctls hardly depend on the kernel)
-# timeout: 600
+# timeout: 1000
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/memfile.sh"

@@ -6,8 +6,8 @@
 # taken back with nothing lost. Pages are stored by ioctl. Bad maps and ioctls are refused.
 #
 # check-kernels: 6.1  (about owners, who hardly depend on the kernel; 86-adopt-here runs on 6.12)
-# timeout: 600
-# timeout-long: 900
+# timeout: 1200
+# timeout-long: 1800
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/memfile.sh"
@@ -102,8 +102,8 @@ is_partly_home() {
 ok "it is evicted" smemv vm evict demo 8M
 # The link drops what it holds when its delay ends.
 ok "it may take long" smemv vm set demo deadline 60000
-net_shape one,two delay 300ms
-timeout 60 smemv vm populate demo &
+net_shape one,two rate 4mbit delay 300ms
+timeout 120 smemv vm populate demo &
 populate=$!
 ok "a part of it is home again" wait_until 30 is_partly_home
 ok "it is taken back meanwhile" smemv vm take-back demo

@@ -6,7 +6,7 @@
 # dirty logging, moved memory slots and the collapse of pages into large ones.
 #
 # smoke: no
-# timeout: 400
+# timeout: 800
 
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/memfile.sh"

@@ -4,7 +4,8 @@
 # 96-migrate-steps: a split migration step by step, of a machine that runs no program: what is in its memory, and when, is
 # said from outside. A guest on a memory file whose pages are written to and evicted while it migrates has them right at
 # the destination, also those that came back, or became zeros; and the migration brings none of them back. There is no
-# postcopy. A destination whose memory file somebody else has open empties it for nobody.
+# postcopy. A destination whose memory file somebody else has open empties it for nobody. What a server that is restarted
+# has lost is sent again while the guest runs.
 #
 # qemu: patched
 # check-kernels: 6.12  (long, as all migrations: each of their scenarios runs on one kernel)
@@ -16,7 +17,7 @@
 readonly ram=32M
 declare -A orders=() answers=()
 
-# machine SIDE NAME FILE [QEMU-OPTION...]
+# machine SIDE NAME FILE [QEMU-OPTION...]: on ordinary memory without a FILE.
 machine() {
 	local side=$1 name=$2 pipe=$scenario_tmp/memory-$2 prefix=() guest_append guest_control on_file input output
 
@@ -27,7 +28,7 @@ machine() {
 	make_pipe "$pipe"
 	exec {input}<>"$pipe.in" {output}<>"$pipe.out"
 	orders[$name]=$input answers[$name]=$output
-	mapfile -t on_file < <(memfile_ram "/dev/smemv/$3" $ram)
+	mapfile -t on_file < <(memory_of "$3")
 	setsid "${prefix[@]}" "$guest_qemu" -name "$name" -nodefaults -no-user-config -display none -machine pc \
 		-accel qtest -qtest "pipe:$pipe" -qtest-log none -m $ram "${guest_control[@]}" "${on_file[@]}" "${@:4}" \
 		>"$scenario_out/guest-$name.qemu" 2>&1 </dev/null &
@@ -36,6 +37,14 @@ machine() {
 	at_exit "guest_stop $name"
 	wait_until 30 qmp "$name" query-status || bail "QEMU of $name does not answer: $(tail -n 3 "$scenario_out/guest-$name.qemu")"
 	migrate_split "$name" true
+}
+
+memory_of() {
+	if [[ -n $1 ]]; then
+		memfile_ram "/dev/smemv/$1" $ram
+	else
+		printf '%s\n' -object "memory-backend-ram,id=pc.ram,size=$ram" -machine memory-backend=pc.ram
+	fi
 }
 
 # memory NAME COMMAND: prints the answer.
@@ -177,6 +186,42 @@ evicted_meanwhile() {
 	ok "and what was never written to" holds there 4096 16 0x77
 }
 
+has_failed_over() {
+	[[ $(migrate_get source '.smemv.targets[] | select(.server == "two") | .state') == failed ]]
+}
+
+# It is back before its connections are missed, and empty.
+restarted_meanwhile() {
+	local had parameters
+
+	require "restarted: there is a space under construction" smemv vm create source.out size $ram deadline 60000
+	require "restarted: the destination makes a memory file" dst smemv vm create again size $ram budget 8M
+	machine src source ''
+	fill source 1024 3072 0x33
+	machine dst again again -incoming defer
+	incoming again
+	parameters='"smemv-space": "/dev/smemv/source.out", "smemv-servers": ["one", "two"], "smemv-main-budget": 0, "smemv-heat": "address"'
+	begin "{$parameters, \"smemv-bandwidth\": 1048576, \"downtime-limit\": 300}"
+	require "restarted: half of it is stored" wait_until 60 migrate_has_stored source 1536
+	had=$(memserver_pages two)
+	compare "$had" -gt 512 "restarted: much of it at server two"
+	memserver_kill two
+	memserver_start two 64M
+	require "restarted: it migrates" wait_until 120 status_is completed
+	fails "restarted: nothing went to the other server instead" '' has_failed_over
+	compare "$(migrate_get source '.smemv.targets[] | select(.server == "two") | .resent')" -ge $((had - 512)) \
+		"restarted: what the server had was sent again"
+	compare "$(migrate_get source .downtime)" -le 1200 "restarted: before the guest was stopped for it"
+	ok "restarted: it runs at the destination" wait_until 30 guest_runs again
+	ok "restarted: every page is right" holds again 1024 3072 0x33
+	is "$(dst smemv vm show again --json | jq 'first | .lost_pages')" 0 "restarted: none is lost"
+	for name in source again; do
+		migrate_quit $name
+	done
+	smemv vm del source.out 2>/dev/null || true
+	ok "restarted: the file goes" dst smemv vm del again
+}
+
 migrate_hosts 64M
 require "the source makes a memory file" smemv vm create here size $ram
 machine src source here
@@ -192,6 +237,7 @@ for name in source there; do
 done
 ok "the source's file goes" smemv vm del here
 ok "the destination's file goes" dst smemv vm del there
+restarted_meanwhile
 ok "the servers hold nothing any more" wait_until 30 servers_hold_nothing
 
 done_testing

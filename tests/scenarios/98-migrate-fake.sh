@@ -108,6 +108,15 @@ ok "and no capability" was_told 'source migrate-set-capabilities .*"smemv", "sta
 fake --never-ends
 ok "one that is cancelled" ends_with 3 migrates_as_json budget 0 timeout 2
 ok "leaves no space either" wait_until 20 nothing_is_left
+# Cancelled when the destination is the owner, which does not run the guest.
+fake --never-ends --decided --destination-after prelaunch
+ok "too late, where the destination waits to be told to run it" ends_with 0 migrates_as_json budget 0 timeout 2
+ok "it is told" was_told 'destination cont'
+ok "and so is who asked" report_says '.result == "migrated" and .guest_is_at == "destination"'
+fake --never-ends --decided --source-state paused --destination-after paused
+ok "too late, where the guest is paused" ends_with 0 migrates_as_json budget 0 timeout 2
+ok "who asked is told where it is" report_says '.result == "migrated" and .guest_is_at == "destination"'
+ok "both leave no space" wait_until 20 nothing_is_left
 fake --refuses-parameters
 ok "nor does one that is refused" ends_with 1 migrates_as_json budget 16M
 ok "at the end" wait_until 20 nothing_is_left
