@@ -20,8 +20,7 @@ static int open_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 			struct smemv_req *req, const char **why)
 {
 	struct smemv_wire_open_reply reply = {};
-	u64 had = atomic64_read(&bind->pages);
-	bool unheard;
+	struct smemv_had had = smemv_handshake_had(bind);
 
 	if (!smemv_handshake_can_open(bind, why))
 		return -EOPNOTSUPP;
@@ -30,15 +29,10 @@ static int open_on_lane(struct smemv_lane *lane, struct smemv_bind *bind,
 	req->reply = &reply;
 	req->reply_size = sizeof(reply);
 	smemv_handshake_open_body((void *)req->frame.body, bind);
-	unheard = smemv_handshake_asks(bind);
-	if (smemv_lane_call(lane, req)) {
-		if (!req->on_wire)
-			bind->unheard = unheard;
+	if (smemv_lane_call(lane, req))
 		return 0;	/* it will be opened when the lane connects */
-	}
-	bind->unheard = false;
 	if (req->status == SMEMV_ST_OK) {
-		smemv_handshake_compare(bind, &reply, had, unheard);
+		smemv_handshake_compare(bind, &reply, &had);
 		if (!bind->opened)
 			bind->kept = !(le32_to_cpu(reply.flags) &
 				       SMEMV_OPENED_F_CREATED);
@@ -218,7 +212,6 @@ int smemv_server_bind(struct smemv_server *server, struct smemv_bind *bind,
 	bind->handle = handle;
 	memcpy(bind->server_id, server->server_id, sizeof(bind->server_id));
 	bind->settled = bind->emptied;
-	bind->unheard = false;
 	bind->refused = 0;
 	bind->opened = false;
 	bind->kept = false;

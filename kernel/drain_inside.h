@@ -16,7 +16,8 @@
  * @number: of the drain
  * @token: of the drain
  * @server_id: the server's run in which the drain was opened, and
- * @created: what the space's bind said then
+ * @created: what the space's bind said then, as of
+ * @emptied:
  */
 struct smemv_drain_target {
 	bool wanted;
@@ -28,6 +29,7 @@ struct smemv_drain_target {
 	u8 token[SMEMV_WIRE_TOKEN_SIZE];
 	u8 server_id[16];
 	u32 created;
+	u32 emptied;
 };
 
 /**

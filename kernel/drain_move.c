@@ -42,6 +42,7 @@ static bool restarted(const struct smemv_drain *d, u32 to)
 	const struct smemv_bind *bind = &d->space->bind[to];
 
 	return d->target[to].created != READ_ONCE(bind->created) ||
+	       d->target[to].emptied != READ_ONCE(bind->emptied) ||
 	       memcmp(d->target[to].server_id, bind->server->server_id,
 		      sizeof(d->target[to].server_id));
 }
@@ -91,6 +92,7 @@ static bool open_drain(struct smemv_drain *d, u32 to)
 	memcpy(t->server_id, d->space->bind[to].server->server_id,
 	       sizeof(t->server_id));
 	t->created = READ_ONCE(d->space->bind[to].created);
+	t->emptied = READ_ONCE(d->space->bind[to].emptied);
 	answered = order_drain(d, to, SMEMV_DRAIN_F_OPEN);
 	t->opened = answered && d->req.status == SMEMV_ST_OK;
 	if (t->opened)

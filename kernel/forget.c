@@ -133,13 +133,19 @@ static void forget_set(struct smemv_forget *f, struct smemv_run *run, u16 where,
 {
 	struct smemv_space *space = f->space;
 	struct smemv_set *set = smemv_map_set_of(&space->map, where);
-	u32 i, slot;
+	u32 i, slot, nr = bitmap_weight(pages, SMEMV_RUN_PAGES);
 
+	for (i = 0; i < set->n; i++)
+		atomic64_add(nr, &set->member[i]->taking);
 	for (i = 0; i < set->n; i++)
 		if (smemv_invalidate_owned(set->member[i], run, pages, &f->req))
 			smemv_reconcile(space, set->member[i] - space->bind);
 	for_each_set_bit(slot, pages, SMEMV_RUN_PAGES)
 		smemv_map_set(&space->map, run, slot, SMEMV_WHERE_ABSENT);
+	/* Pairs with smemv_handshake_had(). */
+	smp_mb__before_atomic();
+	for (i = 0; i < set->n; i++)
+		atomic64_add(nr, &set->member[i]->taken);
 	smemv_run_disown(space, run, pages);
 }
 

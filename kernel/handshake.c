@@ -254,46 +254,60 @@ static int activate(struct socket *sock, struct smemv_bind *bind,
 	return 0;
 }
 
-bool smemv_handshake_asks(struct smemv_bind *bind)
+struct smemv_had smemv_handshake_had(const struct smemv_bind *bind)
 {
-	bool unheard = bind->unheard;
+	struct smemv_had had = { .taken = atomic64_read(&bind->taken) };
 
-	lockdep_assert_held(&bind->server->bind_lock);
-	bind->unheard = true;
-	return unheard;
+	/* Pairs with forget_set(): what was taken out is not among the pages. */
+	smp_rmb();
+	had.pages = atomic64_read(&bind->pages);
+	return had;
 }
 
+/*
+ * Pages that the server may have taken out by the time that it answered, and that the map had
+ * attributed to it still when it was asked.
+ */
+static u64 taken_meanwhile(const struct smemv_bind *bind, const struct smemv_had *had)
+{
+	return atomic64_read(&bind->taking) - had->taken;
+}
+
+/*
+ * It had been dropped there: by an operator, or as nobody's. When the answer that it was made anew
+ * was lost, or another host got it, who was its owner once, only the number tells.
+ */
 void smemv_handshake_compare(struct smemv_bind *bind,
-			     const struct smemv_wire_open_reply *reply, u64 had,
-			     bool unheard)
+			     const struct smemv_wire_open_reply *reply,
+			     const struct smemv_had *had)
 {
 	bool created = le32_to_cpu(reply->flags) & SMEMV_OPENED_F_CREATED;
+	u64 want = had->pages, there = le64_to_cpu(reply->pages);
 
 	lockdep_assert_held(&bind->server->bind_lock);
 	if (created) {
 		WRITE_ONCE(bind->made_anew, true);
 		WRITE_ONCE(bind->created, bind->created + 1);
+		/* Others may have come to be attributed to it while it was asked. */
+		want = max_t(u64, want, atomic64_read(&bind->pages));
+	} else {
+		there += taken_meanwhile(bind, had);
 	}
-	/*
-	 * It had been dropped there: by an operator, or as nobody's. When the answer that it was
-	 * made anew was lost, only the number tells. Else it tells nothing: it is less, too, while
-	 * an invalidation was carried out of which the map does not know yet.
-	 */
-	if ((created || unheard) && le64_to_cpu(reply->pages) < had)
+	if (there < want)
 		WRITE_ONCE(bind->emptied, bind->emptied + 1);
 }
 
 /* What the server answered to an OPEN. */
 static int opened(struct smemv_lane *lane, struct socket *sock,
 		  struct smemv_bind *bind,
-		  const struct smemv_wire_open_reply *reply, u64 had,
-		  bool unheard, const char **why)
+		  const struct smemv_wire_open_reply *reply,
+		  const struct smemv_had *had, const char **why)
 {
 	u32 flags = le32_to_cpu(reply->flags);
 	int err = 0;
 
 	WRITE_ONCE(bind->refused, bind->refused & ~BIT_ULL(lane->nr));
-	smemv_handshake_compare(bind, reply, had, unheard);
+	smemv_handshake_compare(bind, reply, had);
 	if (READ_ONCE(bind->standing) == SMEMV_STANDING_CLAIMED)
 		return 0;
 	if (flags & SMEMV_OPENED_F_CLAIMED)
@@ -330,8 +344,7 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 			.space = bind->handle,
 		},
 	};
-	u64 had = atomic64_read(&bind->pages);
-	bool unheard;
+	struct smemv_had had = smemv_handshake_had(bind);
 	int err;
 
 	if (!smemv_handshake_can_open(bind, why)) {
@@ -339,14 +352,12 @@ int smemv_handshake_open(struct smemv_lane *lane, struct socket *sock,
 		return 0;
 	}
 	smemv_handshake_open_body((void *)x.buf.body, bind);
-	unheard = smemv_handshake_asks(bind);
 	err = exchange(sock, &x, why);
 	if (err)
 		return err;
-	bind->unheard = false;
 	err = smemv_handshake_open_error(x.f.status, why);
 	if (!err)
-		return opened(lane, sock, bind, (void *)x.buf.body, had, unheard, why);
+		return opened(lane, sock, bind, (void *)x.buf.body, &had, why);
 	smemv_handshake_refused(lane, bind, err, *why);
 	return 0;
 }

@@ -42,20 +42,26 @@ void smemv_handshake_open_body(struct smemv_wire_open *body,
 /* The server knows what an OPEN of the space has to say. */
 bool smemv_handshake_can_open(const struct smemv_bind *bind, const char **why);
 
-/*
- * Before an OPEN is sent: whether the answer to the one before was never heard. Who hears this
- * one's clears @unheard of the bind. Under the server's bind_lock.
+/**
+ * struct smemv_had - what was known of a space at a server when it was asked to open it
+ * @pages: that it had by the map
+ * @taken: pages that it had been told to take out and that are not among these
  */
-bool smemv_handshake_asks(struct smemv_bind *bind);
+struct smemv_had {
+	u64 pages;
+	u64 taken;
+};
+
+/* Before an OPEN is sent. */
+struct smemv_had smemv_handshake_had(const struct smemv_bind *bind);
 
 /*
- * The server opened the space, of which it had @had pages by the map when it was asked: notes
- * whether it has less, or has made it. @unheard is what smemv_handshake_asks() said. Under the
- * server's bind_lock.
+ * The server opened the space: notes whether it has less of it than it @had, or has made it. Under
+ * the server's bind_lock.
  */
 void smemv_handshake_compare(struct smemv_bind *bind,
-			     const struct smemv_wire_open_reply *reply, u64 had,
-			     bool unheard);
+			     const struct smemv_wire_open_reply *reply,
+			     const struct smemv_had *had);
 
 /*
  * The server would not open the space on the lane, for this errno: fences it out, or has it asked

@@ -153,8 +153,6 @@ enum smemv_standing {
  *	       last reset
  * @opened: a lane that was up had it opened, and
  * @kept: the first of them found the space there
- * @unheard: the answer to the last OPEN was not heard, which may have made the space; changed
- *	     under its bind_lock
  * @created: so often did the server say that it made the space
  * @emptied: so often did that happen while the map had pages there, and
  * @settled: with so many of these the map knows what is left of them
@@ -163,6 +161,8 @@ enum smemv_standing {
  *	     it does (@reopen of the server); changed under its bind_lock
  * @server_id: the server's run of which the map knows what it holds of the space
  * @pages: pages of the space that the location map attributes to the server
+ * @taking: of these, so many the server was told to take out, in all, and
+ * @taken: so many of them are not attributed to it any more
  * @lane_up: a lane is fenced and ready; called without locks, may not sleep
  * @fenced_out: the server knows a newer owner; any context
  * @priv: the space
@@ -180,13 +180,14 @@ struct smemv_bind {
 	bool leaving;
 	bool opened;
 	bool kept;
-	bool unheard;
 	u64 refused;
 	u32 created;
 	u32 emptied;
 	u32 settled;
 	u8 server_id[16];
 	atomic64_t pages;
+	atomic64_t taking;
+	atomic64_t taken;
 	void (*lane_up)(struct smemv_bind *bind);
 	void (*fenced_out)(struct smemv_bind *bind);
 	void *priv;

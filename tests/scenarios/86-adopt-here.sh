@@ -73,9 +73,7 @@ ok "the servers hold nothing any more" wait_until 20 servers_hold_nothing
 half_is_dropped() {
 	local host=$1 server=$2 here
 
-	file=$(smemv vm create demo size 4M servers "$server" deadline 5000) || bail "no file was made"
-	require "$server: a file is written" "$filecheck" --hold --seed 5 "$file" </dev/null
-	require "$server: and evicted" smemv vm evict demo 4M
+	written_at "$server"
 	is "$(memserver_pages "$host")" 1024 "$server: all of it is at the server"
 	ok "$server: a half is read again" python3 -c 'import mmap, sys
 with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 2 << 20) as memory:
@@ -98,6 +96,12 @@ with open(sys.argv[1], "r+b") as file, mmap.mmap(file.fileno(), 2 << 20) as memo
 	"$filecheck" --verify --allow-lost --seed 5 "$file" >"$scenario_tmp/verdict" 2>&1 || true
 	like "$(<"$scenario_tmp/verdict")" 'FILECHECK PASS' "$server: and is right"
 	is "$(last_value lost "$(<"$scenario_tmp/verdict")")" $((1024 - here)) "$server: the rest reads as lost"
+}
+
+written_at() {
+	file=$(smemv vm create demo size 4M servers "$1" deadline 5000) || bail "no file was made"
+	require "$1: a file is written" "$filecheck" --hold --seed 5 "$file" </dev/null
+	require "$1: and evicted" smemv vm evict demo 4M
 }
 
 space_is_unowned() {
@@ -164,6 +168,19 @@ ok "so does the relay" relay_end three
 ok "and ends" memserver_stop three
 
 half_is_dropped one one
+ok "the file goes" smemv vm del demo
+
+# Who was the owner once is there first, and has the server make the space anew.
+written_at() {
+	file=$(smemv vm create former size 4M servers "$1" deadline 5000) || bail "no file was made"
+	require "$1, adopted: a file is written" "$filecheck" --hold --seed 5 "$file" </dev/null
+	require "$1, adopted: and evicted" smemv vm evict former 4M
+	smemv vm map former --json >"$map" && smemv vm adopt demo - deadline 5000 <"$map"
+	require "$1, adopted: another adopts it" smemv vm activate demo
+	file=/dev/smemv/demo
+}
+half_is_dropped one one
+ok "the former one goes" smemv vm del former
 
 leave_no_file demo
 leave_no_module
