@@ -16,8 +16,8 @@
  * @number: of the drain
  * @token: of the drain
  * @server_id: the server's run in which the drain was opened, and
- * @created: what the space's bind said then, as of
- * @emptied:
+ * @created: what the space's bind said of that then, and
+ * @emptied: of this
  */
 struct smemv_drain_target {
 	bool wanted;

@@ -69,17 +69,17 @@ require "with dma, and all of it here, it runs" guest_fills whole 200
 ok "it uses the disk" wait_until 60 guest_devices_pass whole rounds 3
 is "$(memfile_get whole .resident_bytes)" $((112 * mib)) "all its memory is here"
 fails "none of it is evicted" 'only 0 of 112M could be evicted: the rest is locked or pinned' smemv vm evict whole 112M
-ok "its budget is halved" smemv vm set whole budget 80M
+ok "its budget is lowered" smemv vm set whole budget 80M
 rounds=$(guest_devices whole rounds)
 ok "the disk goes on" wait_until 60 guest_devices_pass whole rounds $((rounds + 3))
 is "$(memfile_get whole .resident_bytes)" $((112 * mib)) "and all is here still"
 is "$(guest_devices whole wrong)" 0 "what was read from the disk is what was written to it"
 guest_end whole
 ok "every byte is right" guest_wait whole 120
-half_is_here() {
+budget_is_kept() {
 	(($(memfile_get whole .resident_bytes) <= 80 * mib))
 }
-ok "then the budget is kept" wait_until 60 half_is_here
+ok "then the budget is kept" wait_until 60 budget_is_kept
 before=$(content_of "$file")
 ok "all is evicted" smemv vm evict whole 112M
 compare "$(memfile_get whole .pages)" -gt 4096 "to the servers"
