@@ -226,11 +226,23 @@ guest_exits() {
 	grep -oE 'reason [^ ]+ rip 0x[0-9a-f]+' "$tracing/trace" | sort | uniq -c | sort -rn | head -n 20 || true
 }
 
+# guest_interrupts NAME: those that wait to be taken, and those that its processor has not acknowledged: when one is
+# lost or never acknowledged, its device waits for good.
+guest_interrupts() {
+	local what
+	for what in lapic pic; do
+		qmp "$1" human-monitor-command "{\"command-line\": \"info $what\"}" | jq -r . 2>/dev/null | grep -v masked || true
+	done
+}
+
 # What a guest does that should have been further by now.
 guest_stands() {
 	guest_threads "$1"
 	guest_exits
 	guest_threads "$1"
+	if [[ -n ${qmp_inputs[$1]:-} ]]; then
+		guest_interrupts "$1"
+	fi
 }
 
 # guest_kernel_is_well NAME: prints what its kernel complained of. That it stood still is none: it may have waited for

@@ -131,15 +131,19 @@ guest_has_said_passes() {
 	has_line 'MEMCHECK progress' "$(guest_log_file "$1")"
 }
 
-# guest_sweeps NAME SECONDS: two full sweeps from now on. One that has just come says first how many it had before.
+# guest_sweeps NAME SECONDS: two full sweeps from now on. One that has just come says first how many it had before. What
+# a guest does that does not get there in time is told.
 guest_sweeps() {
-	local from
-	wait_until "$2" guest_has_said_passes "$1" || true
-	from=$(guest_passes "$1")
-	wait_until "$2" guest_has_passed "$1" $((from + 3)) || {
-		echo "passes: $from when it began, now $(guest_passes "$1"); $(guest_status "$1")"
-		return 1
-	}
+	local from=none
+	if wait_until "$2" guest_has_said_passes "$1"; then
+		from=$(guest_passes "$1")
+		if wait_until "$2" guest_has_passed "$1" $((from + 3)); then
+			return
+		fi
+	fi
+	echo "passes: $from when it began, now $(guest_passes "$1"); $(guest_status "$1")"
+	guest_stands "$1"
+	return 1
 }
 
 # migrate_split GUEST on|off: the capability.
