@@ -133,6 +133,10 @@ static int connect_error(int err, const char **why)
 	case -EHOSTUNREACH:
 		*why = "there is no route to this address";
 		break;
+	case -ENOMEM:
+	case -ENOBUFS:
+		*why = "this host has too little memory for a connection now; try again";
+		break;
 	default:
 		*why = "the connection could not be made; check the address, the network and both firewalls";
 	}

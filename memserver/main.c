@@ -155,28 +155,28 @@ static void orphan_swept(struct sweep *sw)
 	free(sw);
 }
 
+/* What there is no memory for now is dropped later: chores come back. */
 static void drop_orphans(struct daemon *d)
 {
 	char uuid[UUID_TEXT_LEN];
-	struct space *sp;
+	struct sweep *sw;
 	u64 idle_ms;
 
 	if (!d->opt.orphan_timeout_s)
 		return;
-	while ((sp = spaces_take_orphan(&d->server.spaces, d->opt.orphan_timeout_s * 1000,
-					&idle_ms))) {
-		struct sweep *sw = calloc(1, sizeof(*sw));
-
-		if (!sw)
-			die("out of memory");
-		uuid_format(uuid, sp->uuid);
+	while ((sw = calloc(1, sizeof(*sw)))) {
+		sw->space = spaces_take_orphan(&d->server.spaces, d->opt.orphan_timeout_s * 1000,
+					       &idle_ms);
+		if (!sw->space)
+			break;
+		uuid_format(uuid, sw->space->uuid);
 		qs_synchronize(&d->server.qs);
 		log_info("space %s: no owner for %" PRIu64 " s (--orphan-timeout); dropping its %" PRId64 " pages",
-			 uuid, idle_ms / 1000, (int64_t)atomic_load(&sp->pages));
-		sw->space = sp;
+			 uuid, idle_ms / 1000, (int64_t)atomic_load(&sw->space->pages));
 		sw->done = orphan_swept;
 		spaces_sweep(&d->server.spaces, sw);
 	}
+	free(sw);
 }
 
 /* Once in a second. Returns false when it is time to end. */
