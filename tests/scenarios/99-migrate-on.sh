@@ -154,6 +154,27 @@ devices_are_used() {
 	is "$(guest_devices "$1" wrong)" 0 "$1: and what it reads is right"
 }
 
+# limits_are_kept BYTES: a second, by each link, and all together carry more than one of them may. Headers, and what QEMU
+# may send at once, come on top.
+limits_are_kept() {
+	local -A before=()
+	local link now start bytes all=0
+
+	read_now
+	start=$now
+	for link in one two dst; do
+		before[$link]=$(net_bytes $link tx)
+	done
+	pause 5
+	for link in one two dst; do
+		read_now
+		bytes=$(($(net_bytes $link tx) - before[$link]))
+		compare $bytes -le $(($1 * (now - start) / 1000 * 11 / 10 + (64 << 10))) "devices: the link to $link carries no more than it may"
+		all=$((all + bytes))
+	done
+	compare $all -gt $(($1 * 5)) "devices: together they carry more than one may"
+}
+
 # While it migrates, so slowly that it does not end meanwhile, the balloon takes 6 MiB and gives them back: with 12 the
 # guest's kernel kills its program.
 splits_with_devices() {
@@ -163,6 +184,7 @@ splits_with_devices() {
 	devices_are_used source 0 0
 	migrate_cli_begin source there servers one,two budget 16M bandwidth 256K heat dirty downtime 2000 auto-converge
 	require "devices: it is under way" wait_until 60 migrate_has_stored source 512
+	limits_are_kept $((256 << 10))
 	ok "devices: the balloon fills" qmp source balloon '{"value": 111149056}'
 	rounds=$(guest_devices source rounds)
 	ok "devices: the guest uses its disk meanwhile" wait_until 60 guest_devices_pass source rounds "$rounds"
