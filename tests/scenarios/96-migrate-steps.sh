@@ -5,7 +5,7 @@
 # said from outside. A guest on a memory file whose pages are written to and evicted while it migrates has them right at
 # the destination, also those that came back, or became zeros; and the migration brings none of them back. There is no
 # postcopy. A destination whose memory file somebody else has open empties it for nobody. What a server that is restarted
-# has lost is sent again while the guest runs.
+# has lost is sent again while the guest runs. A guest that does not write stands still for less than it might.
 #
 # qemu: patched
 # check-kernels: 6.12  (long, as all migrations: each of their scenarios runs on one kernel)
@@ -190,39 +190,64 @@ has_failed_over() {
 	[[ $(migrate_get source '.smemv.targets[] | select(.server == "two") | .state') == failed ]]
 }
 
-# It is back before its connections are missed, and empty.
-restarted_meanwhile() {
-	local had parameters
-
-	require "restarted: there is a space under construction" smemv vm create source.out size $ram deadline 60000
-	require "restarted: the destination makes a memory file" dst smemv vm create again size $ram budget 8M
+# begin_to_servers WHAT NAME LIMIT: 12 MiB go to both servers, a page in 4 ms to each; the guest may stand still for LIMIT
+# milliseconds. No limit but the links' own counts when it does.
+begin_to_servers() {
+	require "$1: there is a space under construction" smemv vm create source.out size $ram deadline 60000
+	require "$1: the destination makes a memory file" dst smemv vm create "$2" size $ram budget 8M
 	machine src source ''
 	fill source 1024 3072 0x33
-	machine dst again again -incoming defer
-	incoming again
-	parameters='"smemv-space": "/dev/smemv/source.out", "smemv-servers": ["one", "two"], "smemv-main-budget": 0, "smemv-heat": "address"'
-	# When the guest is stopped no limit but the links' own counts.
+	machine dst "$2" "$2" -incoming defer
+	incoming "$2"
 	net_shape one,two rate 8mbit
-	begin "{$parameters, \"downtime-limit\": 300}"
+	begin "{\"smemv-space\": \"/dev/smemv/source.out\", \"smemv-servers\": [\"one\", \"two\"], \"smemv-main-budget\": 0,
+		\"smemv-heat\": \"address\", \"downtime-limit\": $3}"
+}
+
+# migrates_to_servers WHAT
+migrates_to_servers() {
+	require "$1: it migrates" wait_until 120 status_is completed
+	net_shape one,two
+}
+
+# is_right_there WHAT NAME
+is_right_there() {
+	local name
+
+	ok "$1: it runs at the destination" wait_until 30 guest_runs "$2"
+	ok "$1: every page is right" holds "$2" 1024 3072 0x33
+	is "$(dst smemv vm show "$2" --json | jq 'first | .lost_pages')" 0 "$1: none is lost"
+	for name in source "$2"; do
+		migrate_quit $name
+	done
+	smemv vm del source.out 2>/dev/null || true
+	ok "$1: the file goes" dst smemv vm del "$2"
+}
+
+# It is back before its connections are missed, and empty.
+restarted_meanwhile() {
+	local had
+
+	begin_to_servers restarted again 300
 	require "restarted: half of it is stored" wait_until 60 migrate_has_stored source 1536
 	had=$(memserver_pages two)
 	compare "$had" -gt 512 "restarted: much of it at server two"
 	memserver_kill two
 	memserver_start two 64M
-	require "restarted: it migrates" wait_until 120 status_is completed
-	net_shape one,two
+	migrates_to_servers restarted
 	fails "restarted: nothing went to the other server instead" '' has_failed_over
 	compare "$(migrate_get source '.smemv.targets[] | select(.server == "two") | .resent')" -ge $((had - 512)) \
 		"restarted: what the server had was sent again"
 	compare "$(migrate_get source .downtime)" -le 1200 "restarted: before the guest was stopped for it"
-	ok "restarted: it runs at the destination" wait_until 30 guest_runs again
-	ok "restarted: every page is right" holds again 1024 3072 0x33
-	is "$(dst smemv vm show again --json | jq 'first | .lost_pages')" 0 "restarted: none is lost"
-	for name in source again; do
-		migrate_quit $name
-	done
-	smemv vm del source.out 2>/dev/null || true
-	ok "restarted: the file goes" dst smemv vm del again
+	is_right_there restarted again
+}
+
+# It has to be sent in any case: the guest does not stand still for all that it might.
+sent_before_it_stops() {
+	begin_to_servers idle brief 3000
+	migrates_to_servers idle
+	compare "$(migrate_get source .downtime)" -le 1200 "idle: the guest does not stand still for what can be sent before"
+	is_right_there idle brief
 }
 
 migrate_hosts 64M
@@ -241,6 +266,7 @@ done
 ok "the source's file goes" smemv vm del here
 ok "the destination's file goes" dst smemv vm del there
 restarted_meanwhile
+sent_before_it_stops
 ok "the servers hold nothing any more" wait_until 30 servers_hold_nothing
 
 done_testing
