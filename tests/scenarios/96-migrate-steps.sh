@@ -218,7 +218,7 @@ is_right_there() {
 	ok "$1: every page is right" holds "$2" 1024 3072 0x33
 	is "$(dst smemv vm show "$2" --json | jq 'first | .lost_pages')" 0 "$1: none is lost"
 	for name in source "$2"; do
-		migrate_quit $name
+		migrate_quit "$name"
 	done
 	smemv vm del source.out 2>/dev/null || true
 	ok "$1: the file goes" dst smemv vm del "$2"

@@ -169,7 +169,7 @@ limits_are_kept() {
 	for link in one two dst; do
 		read_now
 		bytes=$(($(net_bytes $link tx) - before[$link]))
-		compare $bytes -le $(($1 * (now - start) / 1000 * 11 / 10 + (64 << 10))) "devices: the link to $link carries no more than it may"
+		compare $bytes -le $(($1 * (now - start) * 11 / 10000 + (64 << 10))) "devices: the link to $link carries no more than it may"
 		all=$((all + bytes))
 	done
 	compare $all -gt $(($1 * 5)) "devices: together they carry more than one may"
