@@ -134,10 +134,10 @@ guest_has_said_passes() {
 # guest_sweeps NAME SECONDS: two full sweeps from now on. One that has just come says first how many it had before. What
 # a guest does that does not get there in time is told.
 guest_sweeps() {
-	local from=none
+	local from=none end=$((SECONDS + $2))
 	if wait_until "$2" guest_has_said_passes "$1"; then
 		from=$(guest_passes "$1")
-		if wait_until "$2" guest_has_passed "$1" $((from + 3)); then
+		if wait_until $((end - SECONDS)) guest_has_passed "$1" $((from + 3)); then
 			return
 		fi
 	fi

@@ -33,7 +33,7 @@ comes_as_a_whole() {
 	ok "whole: it runs there" wait_until 30 guest_runs source
 	ok "whole: no memory file was made" no_space_is_left
 	ok "whole: the servers got nothing" servers_hold_nothing
-	require "whole: it goes through its memory twice" guest_sweeps source 200
+	require "whole: it goes through its memory twice" guest_sweeps source 300
 	migrate_from=src migrate_to=dst
 }
 
@@ -98,7 +98,7 @@ kill -INT "$migrate_cli_pid"
 migrate_cli_wait 120
 is "$migrate_cli_status" 3 "Ctrl-C cancels it"
 is "$(migrate_report '.result + " " + .guest_is_at')" "cancelled source" "the report says so"
-ok "the guest goes on at the source" guest_sweeps source 200
+ok "the guest goes on at the source" guest_sweeps source 300
 ok "QEMU at the destination has ended" wait_until 20 is_gone "$(guest_pid target)"
 ok "its file goes" dst smemv vm del target
 ok "the space under construction is gone" no_space_is_left
@@ -138,7 +138,7 @@ peak_is_kept() {
 }
 ok "and had no more here than it may" peak_is_kept
 
-ok "the guest goes through its memory twice" guest_sweeps target2 200
+ok "the guest goes through its memory twice" guest_sweeps target2 300
 compare "$(dst smemv vm show target2 --json | jq 'first | .counters.load_pages')" -gt 1024 "and fetched it"
 guest_end target2
 ok "every byte is right" guest_wait target2 300

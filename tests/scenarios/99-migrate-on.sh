@@ -222,7 +222,7 @@ there_and_back() {
 		passed || break
 		wait_until 20 is_gone "$(guest_pid $from)" || fail "QEMU at the source of migration $i ends"
 		on "$migrate_from" smemv vm del $file || fail "the file at the source of migration $i goes"
-		ok "the guest goes on" guest_sweeps $to 200
+		ok "the guest goes on" guest_sweeps $to 300
 		from=$to file=$to
 		turn_round
 	done
